@@ -1,0 +1,192 @@
+/*
+ * conntrack/conntrack.h - connections: who talks to whom, in which state, for how long.
+ *
+ * One record holds both directions. Its two tuple nodes hang in one hash table; the original
+ * tuple never changes, the reply tuple is what NAT expects back. Constants (IPS_*, IP_CT_*) are
+ * the kernel's own from <linux/netfilter/nf_conntrack_common.h>.
+ */
+#ifndef WEIR_CONNTRACK_H
+#define WEIR_CONNTRACK_H
+
+#include "base/uapi.h"
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+
+#include "base/strbuf.h"
+#include "instance.h"
+
+struct ct_tuple {
+	union nf_inet_addr src, dst;
+	union { be16 all, port, icmp_id, gre_key; } src_l4;
+	union { be16 all, port, gre_key; struct { uint8_t type, code; } icmp; } dst_l4;
+	uint8_t family;		/* NFPROTO_IPV4, NFPROTO_IPV6 */
+	uint8_t proto;		/* IPPROTO_* */
+	uint8_t dir;		/* enum ip_conntrack_dir; not part of equality */
+	uint8_t pad;		/* zero: tuples are compared and hashed as bytes without dir */
+};
+
+struct ct_node {		/* one direction in the table */
+	struct ct_node *next;
+	uint32_t hash;
+	struct ct_tuple tuple;
+};
+
+/* nf_conntrack_zone: default id 0, both directions. */
+enum { CT_ZONE_DIR_ORIGINAL = 1, CT_ZONE_DIR_REPLY = 2, CT_ZONE_DIR_BOTH = 3, CT_ZONE_FLAG_MARK = 1 };
+struct ct_zone { uint16_t id; uint8_t flags, dir; };
+
+struct ct_tcp_side {		/* struct ip_ct_tcp_state */
+	uint32_t td_end, td_maxend, td_maxwin, td_maxack;
+	uint8_t td_scale, flags;	/* IP_CT_TCP_FLAG_* */
+};
+struct ct_tcp {			/* struct ip_ct_tcp */
+	struct ct_tcp_side seen[2];
+	uint8_t state, last_dir, retrans, last_index, last_wscale, last_flags;
+	uint16_t last_win;
+	uint32_t last_seq, last_ack, last_end;
+};
+
+struct ct_counter { uint64_t packets, bytes; };
+
+struct ct {
+	struct ct_node node[IP_CT_DIR_MAX];
+	uint32_t status;		/* IPS_* */
+	uint32_t mark;
+	uint32_t refs;			/* the table, each packet and each expectation hold one */
+	uint32_t id;			/* as conntrack -o id; from the instance's key */
+	struct ct_zone zone;
+	int64_t expires_jiffies;	/* absolute, in WEIR_HZ ticks; before confirm: the relative timeout */
+	struct timer timer;
+	struct ct *master;		/* holds a share; NULL = none */
+	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
+	struct iface *nat_masq_iface;	/* MASQUERADE left by it */
+	struct ct_counter acct[IP_CT_DIR_MAX];	/* counted when nf_conntrack_acct was on at creation */
+	bool has_acct, has_nat_ext, has_stamp;
+	int64_t start_ns, stop_ns;	/* nf_conntrack_timestamp */
+	uint32_t secmark;
+	uint32_t event_mask;		/* IPCT_* gathered for this packet; see event.h */
+	union {
+		struct ct_tcp tcp;
+		struct { int64_t stream_jiffies; } udp;
+	} proto;
+	struct list all;		/* unconfirmed and confirmed, in order of creation */
+};
+
+static inline uint8_t ct_family(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.family; }
+static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.proto; }
+static inline const struct ct_tuple *ct_tuple(const struct ct *ct, int dir) { return &ct->node[dir].tuple; }
+static inline bool ct_is_confirmed(const struct ct *ct) { return ct->status & IPS_CONFIRMED; }
+static inline bool ct_is_dying(const struct ct *ct) { return ct->status & IPS_DYING; }
+static inline int ctinfo_dir(uint8_t ctinfo)
+{
+	return ctinfo >= IP_CT_IS_REPLY ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+}
+
+/* --- life --- */
+struct ct_table *ct_table_new(struct instance *inst);	/* registers net.netfilter.nf_conntrack_* */
+void ct_table_free(struct instance *inst, struct ct_table *table);
+
+/* Tracking is on per family while somebody holds it (a rule that needs it, --conntrack on). Counted. */
+int ct_hooks_get(struct instance *inst, uint8_t family);
+void ct_hooks_put(struct instance *inst, uint8_t family);
+bool ct_is_on(const struct instance *inst, uint8_t family);
+
+static inline struct ct *pkt_ct(const struct pkt *pkt) { return pkt->ct; }
+static inline void ct_get(struct ct *ct) { ct->refs++; }
+void ct_put(struct instance *inst, struct ct *ct);	/* frees at zero; NULL is fine */
+/* Detaches the packet from its connection: nf_reset_ct(). */
+void pkt_ct_reset(struct instance *inst, struct pkt *pkt);
+void pkt_ct_set(struct instance *inst, struct pkt *pkt, struct ct *ct, uint8_t ctinfo);	/* shares @ct */
+
+/* nf_ct_get_tuple from the packet's headers; false when they do not hold one. */
+bool ct_tuple_of_packet(const struct pkt *pkt, struct ct_tuple *out);
+/* nf_ct_invert_tuple; false for ICMP types without an answer. */
+bool ct_tuple_invert(struct ct_tuple *out, const struct ct_tuple *in);
+static inline bool ct_addr_equal(const union nf_inet_addr *a, const union nf_inet_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
+
+/* The connection one of whose tuples is @tuple, shared (ct_put()), with the direction in *dir; NULL. Expired ones are not found. */
+struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple, int *dir);
+/* nf_conntrack_tuple_taken(): does somebody else than @ignore hold it as a tuple? */
+bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const struct ct *ignore);
+
+/* An unconfirmed connection of one share for this tuple (INIT by rules, control and helpers). */
+struct ct *ct_new(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *orig,
+		  const struct ct_tuple *reply);
+/* Template of a CT rule: zone, timeouts, helper for packets of raw; never in the table. */
+struct ct *ct_template_new(struct instance *inst, const struct ct_zone *zone);
+/* Before confirm only: what the answers will look like (nf_conntrack_alter_reply). */
+void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply);
+/* The hook of NF_IP_PRI_CONNTRACK, callable by REJECT for a packet that was not seen: nf_conntrack_in. */
+unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+/* Makes it visible: NF_ACCEPT or NF_DROP. */
+unsigned int ct_confirm(struct instance *inst, struct pkt *pkt);
+/* Ends it now, with a DESTROY event; false when it was already dying. */
+bool ct_kill(struct instance *inst, struct ct *ct);
+/* Seconds left, 0 when expired. */
+uint32_t ct_expires_sec(const struct instance *inst, const struct ct *ct);
+void ct_set_timeout_sec(struct instance *inst, struct ct *ct, uint32_t seconds);
+/* Counts the packet and moves the timeout (nf_ct_refresh_acct). */
+void ct_refresh(struct instance *inst, struct ct *ct, uint8_t ctinfo, const struct pkt *pkt, uint32_t timeout_jiffies);
+/* Attached to generated packets (ICMP errors, RST): nf_ct_attach(). */
+void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause);
+
+/* --- walking and changing, for control --- */
+/* In order of creation; @visit returns false to stop. Confirmed, living connections. */
+void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), void *priv);
+uint32_t ct_count(const struct instance *inst);
+uint32_t ct_count_peak(const struct instance *inst);
+
+/* --- events (conntrack -E) --- */
+enum ct_event_kind { CT_EVENT_NEW, CT_EVENT_UPDATE, CT_EVENT_DESTROY };
+struct ct_event {
+	enum ct_event_kind kind;
+	const struct ct *ct;
+	uint32_t mask;		/* 1 << IPCT_* (enum ip_conntrack_events) of what changed */
+	bool expired;		/* DESTROY by timeout: no timeout and state in the text */
+};
+/* Notes an event; delivered to the observer after the hook as nf_ct_deliver_cached_events() does. */
+static inline void ct_event_note(struct ct *ct, unsigned int ipct) { ct->event_mask |= 1u << ipct; }
+
+/* --- text: byte for byte as conntrack-tools 1.4.7 print it --- */
+enum ct_text_flag { CT_TEXT_EXTENDED = 1, CT_TEXT_ID = 2, CT_TEXT_TIMESTAMP = 4, CT_TEXT_LABELS = 8 };
+/* One line without newline, as `conntrack -L -o extended`. */
+void ct_print(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out);
+/* "    [NEW] ipv4     2 tcp ..." as `conntrack -E -o extended`. */
+void ct_event_print(const struct instance *inst, const struct ct_event *event, unsigned int flags, struct strbuf *out);
+const char *ct_proto_name(uint8_t proto);
+const char *ct_tcp_state_name(uint8_t state);
+
+/* Reports the kernel's reason when a packet is not tracked (observer.invalid). */
+void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* --- one L4 protocol: conntrack/proto/NAME.c --- */
+struct ct_timeout { const char *sysctl; uint32_t seconds; };	/* net.netfilter.nf_conntrack_<sysctl> */
+struct ct_proto {
+	const char *name;
+	uint8_t number;
+	/* Reads ports, ids, keys at l4_off; false when the header is too short. */
+	bool (*read_tuple)(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
+	bool (*invert_tuple)(struct ct_tuple *out, const struct ct_tuple *in);	/* L4 part only */
+	/*
+	 * nf_conntrack_<proto>_packet(): checks, creates nothing. NF_ACCEPT, or -NF_ACCEPT (invalid,
+	 * untracked), NF_DROP, -NF_REPEAT as in the kernel.
+	 */
+	int (*packet)(struct instance *inst, struct ct *ct, struct pkt *pkt, uint8_t ctinfo, const struct hook_state *state);
+	bool (*can_early_drop)(const struct ct *ct);
+	void (*print_state)(const struct ct *ct, struct strbuf *out);	/* "ESTABLISHED " */
+	const struct ct_timeout *timeouts;
+	size_t timeout_count;
+};
+extern const struct ct_proto *const ct_protos[];	/* made by tools/list-variants; NULL-terminated */
+
+/* ICMP errors: finds the connection the error is about; NF_ACCEPT with pkt->ct set RELATED, or -NF_ACCEPT. */
+int ct_icmp_error(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+int ct_icmp6_error(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+
+#endif

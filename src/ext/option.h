@@ -1,0 +1,94 @@
+/*
+ * ext/option.h - the text half of an extension: options as rows, so that parse, save and help agree.
+ */
+#ifndef WEIR_EXT_OPTION_H
+#define WEIR_EXT_OPTION_H
+
+#include "ext/ext.h"
+
+enum opt_type {
+	OPT_FLAG,		/* takes no argument */
+	OPT_U8, OPT_U16, OPT_U32, OPT_U64,		/* strtoul base 0, [min,max] */
+	OPT_U8_RANGE, OPT_U16_RANGE, OPT_U32_RANGE,	/* "a", "a:b", ":b", "a:"; two values at .at */
+	OPT_MARK_MASK,		/* "value[/mask]", two u32 at .at */
+	OPT_TEXT,		/* char[.size] at .at, refused when longer */
+	OPT_CUSTOM,		/* .parse does it */
+};
+
+enum opt_flag { OPT_REQUIRED = 1 << 0, OPT_INVERTIBLE = 1 << 1, OPT_REPEATABLE = 1 << 2 };
+
+struct opt;
+
+/* One option as it stands in the text. */
+struct opt_call {
+	const struct opt *opt;
+	const char *name;	/* as written, without dashes */
+	const char *arg;	/* NULL for OPT_FLAG */
+	bool invert;
+	uint8_t family;
+	void *info;		/* the extension's ABI struct being filled, info_size bytes */
+	struct ipt_entry *e4;	/* the rule's header (proto, invflags); one of the two is set */
+	struct ip6t_entry *e6;
+	uint64_t seen;		/* bit per row of the options table already given, this one not yet */
+	struct instance *inst;	/* may be NULL (check without instance) */
+};
+
+struct opt {
+	const char *name;	/* long name; aliases are rows of their own with .same_as */
+	char short_name;
+	enum opt_type type;
+	unsigned int flags;	/* enum opt_flag */
+	size_t at, size;	/* where the value goes in info */
+	uint64_t min, max;	/* inclusive; both 0: the type's range */
+	size_t set_at;		/* a flag word in info, with .set_bits or'ed in when the option is given */
+	uint32_t set_bits;
+	uint8_t set_width;	/* 1, 2, 4 bytes; 0 none */
+	size_t invert_at;	/* the same for "!" */
+	uint32_t invert_bits;
+	uint8_t invert_width;
+	const char *arg;	/* "bytes", "address[/mask]" for help and errors */
+	const char *help;
+	const char *same_as;	/* this row is another spelling of that option */
+	const char *excludes;	/* names that may not be given together, blank separated */
+	int (*parse)(struct opt_call *call, struct refusal *why);	/* OPT_CUSTOM, or after the type's own parse */
+};
+#define OPT_END { .name = NULL }
+
+/* What save and print may look at beside the info. */
+struct ext_view {
+	uint8_t family;
+	uint16_t proto;
+	bool numeric;		/* -n, and iptables-save: no name look-ups */
+};
+
+struct ext_text {
+	const struct opt *options;
+	const char *help_head;		/* "quota match options:" */
+	void (*init)(void *info);	/* defaults; info was zeroed */
+	/* After all options: what is missing or contradicts. @seen: bit per row. */
+	int (*finish)(void *info, uint64_t seen, struct opt_call *call, struct refusal *why);
+	/* " --quota 100": byte for byte what iptables-save 1.8.9 prints after " -m quota" or " -j NAME". */
+	void (*save)(const void *info, const struct ext_view *view, struct strbuf *out);
+	/* What iptables -L prints, with its leading blank. NULL: not printed. */
+	void (*print)(const void *info, const struct ext_view *view, struct strbuf *out);
+};
+
+/* --- used by the rule parser (table/text) --- */
+const struct opt *opt_find(const struct ext_text *text, const char *name, bool *ambiguous);	/* unique abbreviations too */
+const struct opt *opt_find_short(const struct ext_text *text, char short_name);
+unsigned int opt_row(const struct ext_text *text, const struct opt *opt);
+/* Handles repetition, inversion, exclusion and the type; refusal text names extension and option. */
+int opt_parse(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why);
+/* Required options, then text->finish. */
+int opt_finish(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why);
+
+/* --- building blocks for OPT_CUSTOM --- */
+bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);	/* whole text, base 0 */
+/* Port by number or service name (getservbyname's table); proto "tcp"/"udp"/NULL. */
+int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why);
+/* "a.b.c.d[/len|/mask]", v6 alike; host names are refused (no DNS). */
+int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
+int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask, struct refusal *why);
+void save_quoted(struct strbuf *out, const char *text);	/* xtables_save_string: quotes only when needed, with leading blank */
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * hook/hook.h - who is asked at which point of a packet's way, in which order.
+ * Modules register themselves; the path asks. Priorities are the kernel's NF_IP_PRI_* numbers;
+ * equal priorities: a later registration is asked first, as in the kernel.
+ */
+#ifndef WEIR_HOOK_H
+#define WEIR_HOOK_H
+
+#include <limits.h>
+
+#include "packet/packet.h"
+
+#ifndef NF_IP_PRI_RAW_BEFORE_DEFRAG
+#define NF_IP_PRI_RAW_BEFORE_DEFRAG (-450)
+#endif
+
+struct hook_state {
+	struct instance *inst;
+	uint8_t family;			/* NFPROTO_IPV4, NFPROTO_IPV6 */
+	uint8_t hooknum;		/* NF_INET_* */
+	struct iface *in, *out;		/* NULL where the hook has none */
+};
+
+/*
+ * Returns NF_DROP, NF_ACCEPT, NF_STOLEN (the hook keeps or freed the packet), NF_QUEUE_NR(n) with
+ * NF_VERDICT_FLAG_QUEUE_BYPASS, NF_REPEAT, NF_STOP. A dropping hook notes why: pkt->drop_reason.
+ */
+typedef unsigned int (*hook_fn)(void *priv, struct pkt *pkt, const struct hook_state *state);
+/* Optional: touch memory that the hook will need for a whole burst (prefetch only, no effect). */
+typedef void (*hook_prefetch_fn)(void *priv, struct pkt **burst, unsigned int count,
+				 const struct hook_state *state);
+
+struct hook_ops {
+	uint8_t family;			/* NFPROTO_IPV4, NFPROTO_IPV6 or NFPROTO_INET for both */
+	uint8_t hooknum;
+	int priority;
+	hook_fn fn;
+	const char *name;		/* for traces: "conntrack", "filter" */
+	void *priv;
+	hook_prefetch_fn prefetch;
+};
+
+struct hooks;				/* per instance: (family, hooknum) -> ordered entries */
+
+struct hooks *hooks_new(void);
+void hooks_free(struct hooks *hooks);
+/* @ops is copied. 0; -EINVAL for an unknown family or hook; -ENOMEM; -E2BIG above 1024 at one hook. */
+int hook_register(struct hooks *hooks, const struct hook_ops *ops);
+int hook_register_all(struct hooks *hooks, const struct hook_ops *ops, size_t count, void *priv);
+/* Removes the entry registered with the same family, hooknum, fn and priv; -ENOENT when none. */
+int hook_unregister(struct hooks *hooks, const struct hook_ops *ops);
+void hook_unregister_all(struct hooks *hooks, const struct hook_ops *ops, size_t count, void *priv);
+
+/**
+ * hook_walk() - Ask everybody at one hook
+ * Sets pkt->hook during the walk. On NF_DROP the packet was reported to the observer and freed;
+ * on NF_STOLEN it belongs to somebody else; NF_QUEUE without a queue handler drops (or goes on
+ * with bypass), with one it is NF_STOLEN to the caller.
+ * Return: NF_ACCEPT: the caller goes on with it; NF_DROP, NF_STOLEN: it is gone.
+ */
+unsigned int hook_walk(struct pkt *pkt, const struct hook_state *state);
+
+/* The queue handler of NF_QUEUE verdicts; takes the packet; returns < 0 when it could not. */
+typedef int (*queue_fn)(void *priv, struct pkt *pkt, const struct hook_state *state, unsigned int queue);
+void hooks_set_queue(struct hooks *hooks, queue_fn fn, void *priv);
+/*
+ * A queued packet comes back with its verdict; goes on after the hook entry that queued it
+ * (NF_ACCEPT, NF_STOP), asks it again (NF_REPEAT), queues again, or drops. When the hook ends with
+ * accept, path_continue() carries it on its way.
+ */
+void hook_reinject(struct instance *inst, struct pkt *pkt, unsigned int verdict);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * instance.h - a network namespace in user space: everything that one firewall is made of.
+ * No globals, no threads of its own, no clock of its own: the caller moves now_ns forward.
+ */
+#ifndef WEIR_INSTANCE_INTERNAL_H
+#define WEIR_INSTANCE_INTERNAL_H
+
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/refuse.h"
+#include "base/timer.h"
+#include "hook/hook.h"
+#include "packet/packet.h"
+
+struct sysctls;
+struct fib;
+struct neigh_table;
+struct defrag;
+struct ct_table;
+struct nat;
+struct tables;
+struct ct_event;
+struct log_line;
+
+/* What the outside hears of; every callback may be NULL. All pointers are borrowed for the call. */
+struct observer {
+	void *priv;
+	/* A frame leaves @out: link-layer header and all (raw IP for ARPHRD_NONE interfaces). */
+	void (*transmit)(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len);
+	/* The packet reached the host (end of LOCAL_IN). */
+	void (*deliver)(void *priv, const struct pkt *pkt);
+	/* The packet ends here; pkt->drop_reason, drop_hook and rule say why. */
+	void (*drop)(void *priv, const struct pkt *pkt);
+	/* A connection or expectation event; see conntrack/event.h. */
+	void (*ct_event)(void *priv, const struct ct_event *event);
+	/* One line of LOG (without the kernel's time stamp), @level 0-7. */
+	void (*log)(void *priv, int level, const char *line);
+	/* NFLOG: group and prefix of the rule, copy of the packet's head. */
+	void (*nflog)(void *priv, const struct pkt *pkt, unsigned int group, const char *prefix, uint32_t copy_len);
+	/* conntrack refused to track: the kernel's own reason text ("invalid new", ...). */
+	void (*invalid)(void *priv, const struct pkt *pkt, uint8_t l4proto, const char *reason);
+	/* An ICMP error, RST or other packet weir made itself, before it enters LOCAL_OUT. */
+	void (*made)(void *priv, const struct pkt *pkt, const struct pkt *cause);
+};
+
+struct iface {
+	struct list node;		/* in instance->ifaces, by index */
+	unsigned int index;		/* from 1; lo is 1 */
+	char name[IFNAMSIZ];
+	unsigned short type;		/* ARPHRD_ETHER, ARPHRD_LOOPBACK, ARPHRD_NONE */
+	uint8_t mac[6];
+	uint32_t mtu;
+	uint32_t group;
+	bool up, noarp, promisc, is_loopback, is_pointopoint;
+	bool multicast;
+	struct iface *vlan_parent;	/* 802.1Q child: frames of the parent with vlan_id belong to it */
+	uint16_t vlan_id;
+	struct iface_conf *conf;	/* net.ipv4.conf.IF.*, net.ipv6.conf.IF.*: route/iface_conf.h; owned by route */
+	struct list addrs4, addrs6;	/* struct iface_addr (route/route.h) */
+	struct {
+		uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_dropped;
+	} stats;
+	void *driver_priv;		/* for whoever attached it */
+};
+
+struct instance {
+	int64_t now_ns;			/* the clock: since the epoch; only instance_advance() moves it */
+	struct timers *timers;
+	struct rng rng;			/* every random choice of the engine comes from here */
+	struct hash_key hash_key;
+	struct list ifaces;
+	struct iface *lo;
+	unsigned int next_ifindex;
+
+	struct hooks *hooks;
+	struct sysctls *sysctls;
+	struct fib *fib;
+	struct neigh_table *neigh;
+	struct defrag *defrag;
+	struct ct_table *ct;
+	struct nat *nat;
+	struct tables *tables;
+	struct icmp_state *icmp;	/* path/icmp: rate limits, id counters */
+
+	struct observer observer;
+	uint64_t serial;		/* input packets so far */
+	bool host_echo;			/* answer pings as a host would, for demonstrations */
+};
+
+static inline int64_t inst_jiffies(const struct instance *inst) { return inst->now_ns / NSEC_PER_JIFFY; }
+
+struct instance *instance_new(uint64_t seed, int64_t now_ns, struct refusal *why);
+void instance_free(struct instance *inst);
+/* Fires timers due until @now_ns, in order, with the clock standing at each one's time; never goes back. */
+void instance_advance(struct instance *inst, int64_t now_ns);
+
+struct iface *iface_find(const struct instance *inst, const char *name);
+struct iface *iface_by_index(const struct instance *inst, unsigned int index);
+/* -EEXIST, -EINVAL (name), -ENOMEM. Starts down, mtu 1500, random locally administered MAC. */
+int iface_add(struct instance *inst, const char *name, unsigned short type, struct iface **out, struct refusal *why);
+void iface_remove(struct instance *inst, struct iface *iface);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * nat/nat.h - which tuple a connection gets, and rewriting packets to it.
+ * Ranges are the kernel ABI's struct nf_nat_range2.
+ */
+#ifndef WEIR_NAT_H
+#define WEIR_NAT_H
+
+
+
+#include "conntrack/conntrack.h"
+
+#include <linux/netfilter/nf_nat.h>
+
+enum nat_manip { NAT_MANIP_SRC, NAT_MANIP_DST };
+static inline enum nat_manip nat_manip_of_hook(uint8_t hooknum)
+{
+	return hooknum == NF_INET_POST_ROUTING || hooknum == NF_INET_LOCAL_IN ? NAT_MANIP_SRC : NAT_MANIP_DST;
+}
+
+struct nat *nat_new(struct instance *inst);
+void nat_free(struct instance *inst, struct nat *nat);
+
+/*
+ * The nat table's hooks: while a family's nat table exists, nat_hooks_get() keeps the four NAT hooks
+ * registered. For the first packet of a connection they ask @lookup (the table's chain of that hook), which
+ * may call nat_setup(); without a decision a null binding is made.
+ */
+typedef unsigned int (*nat_lookup_fn)(void *priv, struct pkt *pkt, const struct hook_state *state);
+int nat_hooks_get(struct instance *inst, uint8_t family, nat_lookup_fn lookup, void *priv);
+void nat_hooks_put(struct instance *inst, uint8_t family, nat_lookup_fn lookup, void *priv);
+
+/**
+ * nat_setup() - Decide one half of a connection's translation (nf_nat_setup_info)
+ * Return: NF_ACCEPT; NF_DROP when it was confirmed already or no memory.
+ */
+unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip);
+/* MASQUERADE: SNAT to the address of the way out; remembers the interface. */
+unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+/* REDIRECT: DNAT to the address the packet came in by, 127.0.0.1 / ::1 in LOCAL_OUT. */
+unsigned int nat_redirect4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+unsigned int nat_redirect6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+/* MASQUERADE's notice that an address or interface went away: its connections end. */
+void nat_iface_gone(struct instance *inst, struct iface *iface);
+void nat_addr_gone(struct instance *inst, struct iface *iface, uint8_t family, const union nf_inet_addr *addr);
+
+/* Called by conntrack: */
+void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */
+
+#endif

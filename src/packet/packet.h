@@ -1,0 +1,161 @@
+/*
+ * packet/packet.h - one packet on its way: the bytes, what parse found in them, what the way adds.
+ *
+ * data..data+len is the network-layer packet (IP header first); the Ethernet header it came in
+ * with stays readable at mac. Headroom before data and tailroom after it let headers grow.
+ * A packet belongs to one place at a time: who holds it frees it or passes it on.
+ */
+#ifndef WEIR_PACKET_H
+#define WEIR_PACKET_H
+
+
+#include "base/list.h"
+#include "base/refuse.h"
+
+struct instance;
+struct iface;
+struct ct;
+struct hook_state;
+
+enum {
+	PKT_BURST_MAX = 64,
+	PKT_HEADROOM = 128,	/* before data in a new packet */
+	PKT_TAILROOM = 128,
+	PKT_LEN_MAX = 65535 + 40,
+};
+
+/* linux/if_packet.h's values: PACKET_HOST, _BROADCAST, _MULTICAST, _OTHERHOST, _OUTGOING, _LOOPBACK. */
+typedef uint8_t pkt_type_t;
+
+enum pkt_flag {
+	PKT_FLAG_LOCAL = 1 << 0,	/* made by the host or by weir itself: went through LOCAL_OUT */
+	PKT_FLAG_CSUM_TRUSTED = 1 << 1,	/* L4 checksum known good (or filled in by us) */
+	PKT_FLAG_FORWARDED = 1 << 2,	/* IPSKB_FORWARDED / IP6SKB_FORWARDED */
+	PKT_FLAG_REROUTED = 1 << 3,	/* IPSKB_REROUTED: POST_ROUTING is not entered again */
+	PKT_FLAG_FRAG_PMTU = 1 << 4,	/* IPSKB_FRAG_PMTU: fragments came with DF */
+	PKT_FLAG_REASSEMBLED = 1 << 5,	/* defrag put it together: frag_max_size holds the largest piece */
+	PKT_FLAG_VLAN = 1 << 6,		/* 802.1Q tag was there: vlan_tci */
+	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
+	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */
+};
+
+/* What the L3/L4 parser found. All offsets count from data. */
+struct pkt_layers {
+	uint8_t family;		/* NFPROTO_IPV4, NFPROTO_IPV6 */
+	uint8_t l4proto;	/* after IPv6 extension headers; IPPROTO_NONE... as found */
+	bool has_l4;		/* false: non-first fragment, or extension headers cut short */
+	bool is_fragment;	/* any fragment, first ones too */
+	uint16_t frag_off;	/* bytes; 0 for first or whole */
+	uint16_t l4_off;	/* where L4 (or the fragment's payload) begins */
+	uint16_t l4_len;	/* bytes from l4_off to the end of the packet; may be short of a header */
+};
+
+/* What a route lookup decided (filled by route/, read by path/ and by matches). */
+struct pkt_route {
+	uint8_t kind;			/* enum route_kind in route/route.h; 0 = not looked up */
+	uint8_t type;			/* RTN_UNICAST, RTN_LOCAL, RTN_BROADCAST, ... */
+	uint16_t flags;			/* ROUTE_* in route/route.h */
+	struct iface *oif;		/* shared with the instance: lives as long as it */
+	union nf_inet_addr gateway;	/* next hop; all zero = on link */
+	uint32_t mtu;			/* path mtu: route metric or device */
+	uint32_t advmss;		/* 0 = mtu - 40 / - 60 */
+	uint32_t tclassid;
+	int err;			/* for unreachable kinds: -EHOSTUNREACH, -ENETUNREACH, -EACCES, -EINVAL */
+};
+
+struct pkt {
+	/* hot: parse, lookup, verdict */
+	uint8_t *data;			/* network header */
+	uint32_t len;			/* bytes from the network header; padding already trimmed */
+	struct pkt_layers l;
+	struct iface *in, *out;		/* NULL when made locally / not yet routed */
+	struct ct *ct;			/* holds a share; NULL = none (see ctinfo for UNTRACKED) */
+	uint8_t ctinfo;			/* enum ip_conntrack_info; with ct == NULL: 0 (invalid/none) or IP_CT_UNTRACKED */
+	pkt_type_t type;
+	uint16_t flags;			/* enum pkt_flag */
+	uint32_t mark;
+	uint32_t priority;
+	const struct hook_state *hook;	/* where it is now; NULL between hooks; borrowed */
+	struct pkt_route route;
+
+	/* cold */
+	uint8_t *mac;			/* link-layer header it came with; NULL when none */
+	uint16_t mac_len;
+	uint16_t protocol;		/* host order ETH_P_* of data */
+	uint16_t vlan_tci;
+	uint16_t frag_max_size;
+	uint8_t *buf;			/* start of the buffer, owned */
+	uint32_t buf_len;
+	int64_t stamp_ns;		/* when it (or its cause) arrived */
+	uint64_t serial;		/* number of the input packet that caused it, from 1 */
+	uint32_t secmark, nfct_reasm_id, nfmark_pad, uid, gid;
+	bool has_owner;
+	struct list node;		/* for whoever holds it: fragment queue, neighbour queue, burst */
+
+	/* why it ended: filled by who drops, read by the observer */
+	uint16_t drop_reason;		/* enum drop_reason in path/drop.h */
+	uint8_t drop_hook;		/* NF_INET_*, valid for drops in a hook */
+	const struct table_rule_ref *rule;	/* last deciding rule; borrowed from the rule set */
+};
+
+/* A packet with room for @len bytes of network layer, zeroed header, @len set. NULL when memory is out. */
+struct pkt *pkt_new(struct instance *inst, uint32_t len);
+/* Deep copy of bytes and metadata; shares ct. */
+struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt);
+void pkt_free(struct instance *inst, struct pkt *pkt);	/* drops the share of ct */
+
+/**
+ * pkt_from_frame() - Take in one received Ethernet frame
+ * @frame: borrowed; copied
+ * Fills data, len (whole L3 payload as received, not trimmed), mac, type (against @in's address),
+ * protocol, vlan. Return: the packet, given; NULL when the frame is shorter than its header.
+ */
+struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len);
+/* The same for raw IP; family by the version nibble. */
+struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len);
+
+/* Makes @more bytes of room before data / after the end, reallocating when needed; 0 or -ENOMEM. */
+int pkt_grow_head(struct pkt *pkt, uint32_t more);
+int pkt_grow_tail(struct pkt *pkt, uint32_t more);
+
+/**
+ * pkt_parse() - Find the layers of an IP packet whose lengths were checked
+ * Fills pkt->l. IPv6: walks hop-by-hop, routing, destination, AH and fragment headers as the
+ * kernel's ipv6_find_hdr() does. Never reads beyond len.
+ * Return: 0; -EINVAL when headers are cut short (l.has_l4 is then false).
+ */
+int pkt_parse(struct pkt *pkt);
+
+
+static inline struct iphdr *pkt_ip4(const struct pkt *pkt) { return (struct iphdr *)pkt->data; }
+static inline struct ipv6hdr *pkt_ip6(const struct pkt *pkt) { return (struct ipv6hdr *)pkt->data; }
+/* @len bytes of L4 header, or NULL when the packet has no such L4 part. */
+static inline void *pkt_l4(const struct pkt *pkt, uint32_t len)
+{
+	return pkt->l.has_l4 && pkt->l.frag_off == 0 && pkt->l.l4_len >= len ? pkt->data + pkt->l.l4_off : NULL;
+}
+
+/* --- checksum.c: RFC 1071 sums over host-endian-neutral 16-bit words --- */
+uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum);
+static inline be16 csum_fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (be16)~sum;
+}
+/* Pseudo header sums; addresses in network order, @len is the L4 length in bytes. */
+uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len);
+uint32_t csum_pseudo6(const void *saddr, const void *daddr, uint8_t proto, uint32_t len);
+/* Fills in an IPv4 header's checksum. */
+void csum_ip4_header(struct iphdr *ip);
+/* RFC 1624: *sum after a 16- or 32-bit field changed from @from to @to. */
+void csum_replace2(be16 *sum, be16 from, be16 to);
+void csum_replace4(be16 *sum, be32 from, be32 to);
+void csum_replace16(be16 *sum, const be32 from[4], const be32 to[4]);
+/*
+ * Does the L4 checksum hold? TCP, UDP (0 = none in IPv4), UDP-Lite coverage, ICMP, ICMPv6, as
+ * nf_checksum() sees it; other protocols: true. Caches a yes in PKT_FLAG_CSUM_TRUSTED.
+ */
+bool pkt_l4_checksum_ok(struct pkt *pkt);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * path/path.h - the way itself: rx, PRE_ROUTING, route, LOCAL_IN or FORWARD, POST_ROUTING, tx.
+ */
+#ifndef WEIR_PATH_H
+#define WEIR_PATH_H
+
+#include "instance.h"
+#include "packet/drop.h"
+#include "packet/packet.h"
+#include "route/route.h"
+
+/**
+ * path_receive() - A burst of received packets takes its way to the end
+ * @burst: up to PKT_BURST_MAX packets of pkt_from_frame()/pkt_from_raw_ip(), taken
+ *
+ * Each packet is processed as if it were alone, in order. ARP and ND go to the neighbour table.
+ */
+void path_receive(struct instance *inst, struct pkt **burst, unsigned int count);
+
+/* A raw IP packet that the host itself sends, as through a raw socket with IP_HDRINCL: the kernel fills
+ * in checksum and length, the source when zero (IPv4), the id when zero. Takes the packet. */
+void path_send_local(struct instance *inst, struct pkt *pkt);
+
+/**
+ * path_local_out() - A packet weir made enters LOCAL_OUT with its route already in pkt->route
+ * Takes the packet. Used by ICMP errors, REJECT, TEE. Sets the IPv4 length and checksum, id when it
+ * is zero and not DF.
+ */
+void path_local_out(struct instance *inst, struct pkt *pkt);
+
+/* Carries a packet on after a hook gave its verdict late (queue). */
+void path_continue(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+
+/* After POST_ROUTING: fragmentation, neighbour, frame. Takes the packet. */
+void path_finish_output(struct instance *inst, struct pkt *pkt);
+
+/* Link layer of an out packet whose next hop is known: resolves the neighbour and transmits. Takes it. */
+void path_neigh_output(struct instance *inst, struct pkt *pkt);
+
+/* --- icmp.c, icmp6.c: errors that the IP layer and REJECT send, byte for byte as Linux --- */
+
+/* icmp_send(): about @orig (borrowed), whose network header is data. @info: gateway or mtu, host order. */
+void icmp_send(struct instance *inst, struct pkt *orig, uint8_t type, uint8_t code, uint32_t info);
+/* icmpv6_send(). @pointer: mtu or parameter pointer. */
+void icmp6_send(struct instance *inst, struct pkt *orig, uint8_t type, uint8_t code, uint32_t info);
+
+struct icmp_state *icmp_state_new(struct instance *inst);
+void icmp_state_free(struct instance *inst, struct icmp_state *state);
+
+/* IPv4 id for packets the router makes without DF (random in the kernel; seeded here). */
+uint16_t path_ip_id(struct instance *inst);
+
+
+#endif
