@@ -93,6 +93,8 @@ struct match {
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
 	const struct ext_text *text;	/* NULL: an older revision without text of its own */
+	const char *abi_name;		/* an alias for text only: the rule's data carries this name ("state" is
+					 * conntrack, "NOTRACK" is CT); never found by match_find() */
 };
 
 struct target {
@@ -109,6 +111,7 @@ struct target {
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);
 	void (*destroy)(void *info, const struct ext_check *check);
 	const struct ext_text *text;
+	const char *abi_name;		/* as in struct match */
 };
 
 /* Made by tools/list-variants; NULL-terminated. */

@@ -24,6 +24,7 @@ struct opt_call {
 	const struct opt *opt;
 	const char *name;	/* as written, without dashes */
 	const char *arg;	/* NULL for OPT_FLAG */
+	const char *arg2;	/* the second word of a .words = 2 option ("--tcp-flags SYN,ACK SYN") */
 	bool invert;
 	uint8_t family;
 	void *info;		/* the extension's ABI struct being filled, info_size bytes */
@@ -38,6 +39,7 @@ struct opt {
 	char short_name;
 	enum opt_type type;
 	unsigned int flags;	/* enum opt_flag */
+	uint8_t words;		/* arguments on the command line: 0 means one, none for OPT_FLAG */
 	size_t at, size;	/* where the value goes in info */
 	uint64_t min, max;	/* inclusive; both 0: the type's range */
 	size_t set_at;		/* a flag word in info, with .set_bits or'ed in when the option is given */
@@ -71,7 +73,15 @@ struct ext_text {
 	void (*save)(const void *info, const struct ext_view *view, struct strbuf *out);
 	/* What iptables -L prints, with its leading blank. NULL: not printed. */
 	void (*print)(const void *info, const struct ext_view *view, struct strbuf *out);
+	/* The name to save under when it is not the match's own (alias flag in info); NULL or result NULL: own. */
+	const char *(*printed_name)(const void *info);
 };
+
+/* Command-line arguments that an option takes. */
+static inline unsigned int opt_words(const struct opt *opt)
+{
+	return opt->words ? opt->words : opt->type != OPT_FLAG;
+}
 
 /* --- used by the rule parser (table/text) --- */
 const struct opt *opt_find(const struct ext_text *text, const char *name, bool *ambiguous);	/* unique abbreviations too */

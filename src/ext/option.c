@@ -1,0 +1,338 @@
+/*
+ * ext/option.c - options as rows: find the row, check what holds for every option, put the value.
+ * A row with .same_as is only another spelling: everything else comes from the row it names.
+ */
+#include "ext/option.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct opt *row_named(const struct ext_text *text, const char *name)
+{
+	for (const struct opt *opt = text->options; opt && opt->name; opt++)
+		if (strcmp(opt->name, name) == 0)
+			return opt;
+	return NULL;
+}
+
+static const struct opt *real_row(const struct ext_text *text, const struct opt *opt)
+{
+	const struct opt *real = opt->same_as ? row_named(text, opt->same_as) : NULL;
+
+	return real ? real : opt;
+}
+
+const struct opt *opt_find(const struct ext_text *text, const char *name, bool *ambiguous)
+{
+	size_t len = strlen(name);
+	const struct opt *found = NULL;
+
+	*ambiguous = false;
+	for (const struct opt *opt = text->options; opt && opt->name; opt++) {
+		if (strncmp(opt->name, name, len))
+			continue;
+		if (opt->name[len] == '\0') {
+			*ambiguous = false;
+			return opt;
+		}
+		if (found)
+			*ambiguous = true;
+		found = opt;
+	}
+	return *ambiguous ? NULL : found;
+}
+
+const struct opt *opt_find_short(const struct ext_text *text, char short_name)
+{
+	for (const struct opt *opt = text->options; opt && opt->name; opt++)
+		if (opt->short_name == short_name && short_name)
+			return opt;
+	return NULL;
+}
+
+unsigned int opt_row(const struct ext_text *text, const struct opt *opt)
+{
+	return real_row(text, opt) - text->options;
+}
+
+static const struct opt *excluded_by(const struct ext_text *text, const struct opt *opt, uint64_t seen)
+{
+	for (const struct opt *other = text->options; other->name; other++) {
+		const char *at = opt->excludes;
+		size_t len = strlen(other->name);
+
+		if (!(seen & 1ull << (other - text->options)))
+			continue;
+		while (at && (at = strstr(at, other->name))) {
+			bool starts = at == opt->excludes || at[-1] == ' ';
+
+			at += len;
+			if (starts && (*at == ' ' || *at == '\0'))
+				return other;
+		}
+	}
+	return NULL;
+}
+
+/* strtoul's way of reading with base 0, except that a minus sign is no number. *end is where it stopped. */
+static bool number_at(const char *text, char **end, uint64_t *out)
+{
+	const char *p = text;
+
+	while (isspace((unsigned char)*p))
+		p++;
+	if (*p == '-' || *p == '\0')
+		return false;
+	errno = 0;
+	*out = strtoumax(text, end, 0);
+	return *end != text && errno != ERANGE;
+}
+
+bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	uint64_t value;
+	char *end;
+
+	if (!number_at(text, &end, &value) || *end || value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why)
+{
+	struct servent entry, *found = NULL;
+	char buf[2048];
+	uint64_t port;
+
+	if (opt_u64(text, 0, UINT16_MAX, &port)) {
+		*out = port;
+		return 0;
+	}
+	if (!*text || getservbyname_r(text, proto, &entry, buf, sizeof(buf), &found) || !found)
+		return refuse(why, -EINVAL, "\"%s\" is neither a port nor a known service", text);
+	*out = ntohs((uint16_t)found->s_port);
+	return 0;
+}
+
+int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why)
+{
+	union nf_inet_addr addr = { 0 };
+
+	if (inet_pton(family == NFPROTO_IPV4 ? AF_INET : AF_INET6, text, &addr) == 1) {
+		*out = addr;
+		return 0;
+	}
+	/* Upstream also takes "10.1" for 10.1.0.0 and the like. */
+	if (family == NFPROTO_IPV4) {
+		unsigned int part = 0;
+		uint8_t *byte = (uint8_t *)&addr.ip;
+		const char *p = text;
+
+		for (;; p++) {
+			unsigned int value = 0, digits = 0;
+
+			for (; isdigit((unsigned char)*p) && digits < 4; p++, digits++)
+				value = value * 10 + (*p - '0');
+			if (!digits || value > 255 || part > 3)
+				break;
+			byte[part++] = value;
+			if (*p == '\0') {
+				*out = addr;
+				return 0;
+			}
+			if (*p != '.')
+				break;
+		}
+	}
+	return refuse(why, -EINVAL, "\"%s\" is not an %s address (names are not looked up)", text,
+		      family == NFPROTO_IPV4 ? "IPv4" : "IPv6");
+}
+
+static void mask_of_len(uint8_t family, unsigned int len, union nf_inet_addr *mask)
+{
+	memset(mask, 0, sizeof(*mask));
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int bits = len > 32 ? 32 : len;
+
+		mask->all[i] = bits ? htonl(~0u << (32 - bits)) : 0;
+		len -= bits;
+		if (family == NFPROTO_IPV4)
+			break;
+	}
+}
+
+int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+		  struct refusal *why)
+{
+	unsigned int full = family == NFPROTO_IPV4 ? 32 : 128;
+	const char *slash = strchr(text, '/');
+	char head[INET6_ADDRSTRLEN];
+	uint64_t len;
+	int err;
+
+	if (slash && (size_t)(slash - text) >= sizeof(head))
+		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
+	snprintf(head, sizeof(head), "%.*s", slash ? (int)(slash - text) : (int)sizeof(head) - 1, text);
+	if (!slash && strlen(text) >= sizeof(head))
+		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
+	if (!slash)
+		mask_of_len(family, full, mask);
+	else if (opt_u64(slash + 1, 0, full, &len))
+		mask_of_len(family, len, mask);
+	else if ((err = opt_addr(slash + 1, family, mask, NULL)))
+		return refuse(why, err, "\"%s\" is not a netmask", slash + 1);
+	err = opt_addr(head, family, addr, why);
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < 4; i++)
+		addr->all[i] &= mask->all[i];
+	return 0;
+}
+
+void save_quoted(struct strbuf *out, const char *text)
+{
+	size_t plain = strspn(text, "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	if (plain && !text[plain]) {
+		sb_printf(out, " %s", text);
+		return;
+	}
+	sb_adds(out, " \"");
+	for (; *text; text++) {
+		if (strchr("\"\\'", *text))
+			sb_addc(out, '\\');
+		sb_addc(out, *text);
+	}
+	sb_addc(out, '"');
+}
+
+static void put_bits(void *info, size_t at, uint8_t width, uint32_t bits)
+{
+	uint8_t *where = (uint8_t *)info + at;
+	uint16_t half;
+	uint32_t word;
+
+	if (width == 1) {
+		*where |= bits;
+	} else if (width == 2) {
+		memcpy(&half, where, 2);
+		half |= bits;
+		memcpy(where, &half, 2);
+	} else if (width == 4) {
+		memcpy(&word, where, 4);
+		word |= bits;
+		memcpy(where, &word, 4);
+	}
+}
+
+static void put_number(void *info, size_t at, unsigned int width, uint64_t value)
+{
+	uint8_t u8 = value;
+	uint16_t u16 = value;
+	uint32_t u32 = value;
+
+	memcpy((uint8_t *)info + at, width == 1 ? (void *)&u8 : width == 2 ? (void *)&u16 :
+	       width == 4 ? (void *)&u32 : (void *)&value, width);
+}
+
+static int parse_value(const char *ext_name, struct opt_call *call, struct refusal *why)
+{
+	static const uint8_t widths[] = {
+		[OPT_U8] = 1, [OPT_U16] = 2, [OPT_U32] = 4, [OPT_U64] = 8,
+		[OPT_U8_RANGE] = 1, [OPT_U16_RANGE] = 2, [OPT_U32_RANGE] = 4,
+	};
+	const struct opt *opt = call->opt;
+	unsigned int width = opt->type < ARRAY_SIZE(widths) ? widths[opt->type] : 0;
+	uint64_t min = opt->min, max = opt->max, low, high;
+	char *end;
+
+	if (!min && !max)
+		max = width == 8 || !width ? UINT64_MAX : (1ull << 8 * width) - 1;
+	switch (opt->type) {
+	case OPT_FLAG:
+	case OPT_CUSTOM:
+		return 0;
+	case OPT_U8: case OPT_U16: case OPT_U32: case OPT_U64:
+		if (!opt_u64(call->arg, min, max, &low))
+			goto bad_number;
+		put_number(call->info, opt->at, width, low);
+		return 0;
+	case OPT_U8_RANGE: case OPT_U16_RANGE: case OPT_U32_RANGE:
+		low = 0;
+		high = max;
+		if (*call->arg == ':') {
+			end = (char *)call->arg;
+		} else {
+			if (!number_at(call->arg, &end, &low) || low < min || low > max)
+				goto bad_number;
+			if (*end == '\0')
+				high = low;
+		}
+		if (*end == ':' && end[1] && !opt_u64(end + 1, min, max, &high))
+			goto bad_number;
+		else if (*end && *end != ':')
+			goto bad_number;
+		put_number(call->info, opt->at, width, low);
+		put_number(call->info, opt->at + width, width, high);
+		return 0;
+	case OPT_MARK_MASK:
+		high = UINT32_MAX;
+		if (!number_at(call->arg, &end, &low) || low > UINT32_MAX || (*end && *end != '/') ||
+		    (*end == '/' && !opt_u64(end + 1, 0, UINT32_MAX, &high)))
+			return refuse(why, -EINVAL, "%s: --%s takes value[/mask] of 32 bits, not \"%s\"", ext_name,
+				      opt->name, call->arg);
+		put_number(call->info, opt->at, 4, low);
+		put_number(call->info, opt->at + 4, 4, high);
+		return 0;
+	case OPT_TEXT:
+		if (strlen(call->arg) >= opt->size)
+			return refuse(why, -EINVAL, "%s: --%s takes at most %zu bytes", ext_name, opt->name,
+				      opt->size - 1);
+		memset((uint8_t *)call->info + opt->at, 0, opt->size);
+		memcpy((uint8_t *)call->info + opt->at, call->arg, strlen(call->arg));
+		return 0;
+	}
+	return refuse(why, -EINVAL, "%s: --%s has no type", ext_name, opt->name);
+
+bad_number:
+	return refuse(why, -EINVAL, "%s: --%s takes %s (%" PRIu64 " to %" PRIu64 "), not \"%s\"", ext_name, opt->name,
+		      opt->arg ? opt->arg : "a number", min, max, call->arg);
+}
+
+int opt_parse(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why)
+{
+	const struct opt *opt = call->opt = real_row(text, call->opt), *other;
+	int err;
+
+	if ((call->seen & 1ull << opt_row(text, opt)) && !(opt->flags & OPT_REPEATABLE))
+		return refuse(why, -EINVAL, "%s: --%s can only be given once", ext_name, opt->name);
+	if (call->invert && !(opt->flags & OPT_INVERTIBLE))
+		return refuse(why, -EINVAL, "%s: --%s cannot be inverted", ext_name, opt->name);
+	other = excluded_by(text, opt, call->seen);
+	if (other)
+		return refuse(why, -EINVAL, "%s: --%s cannot be used together with --%s", ext_name, opt->name,
+			      other->name);
+	if (opt_words(opt) && !call->arg)
+		return refuse(why, -EINVAL, "%s: --%s requires an argument", ext_name, opt->name);
+	if (opt_words(opt) > 1 && !call->arg2)
+		return refuse(why, -EINVAL, "%s: --%s requires two arguments", ext_name, opt->name);
+	err = parse_value(ext_name, call, why);
+	if (err)
+		return err;
+	put_bits(call->info, opt->set_at, opt->set_width, opt->set_bits);
+	if (call->invert)
+		put_bits(call->info, opt->invert_at, opt->invert_width, opt->invert_bits);
+	return opt->parse ? opt->parse(call, why) : 0;
+}
+
+int opt_finish(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why)
+{
+	for (const struct opt *opt = text->options; opt && opt->name; opt++)
+		if ((opt->flags & OPT_REQUIRED) && !(call->seen & 1ull << (opt - text->options)))
+			return refuse(why, -EINVAL, "%s: --%s is required", ext_name, opt->name);
+	return text->finish ? text->finish(call->info, call->seen, call, why) : 0;
+}
