@@ -1,0 +1,217 @@
+"""Compares what the kernel and weir showed. What is random in the kernel is masked here by name, and the names stand in
+docs/differences.md; nothing else is forgiven."""
+import re
+import struct
+
+from case import Send
+from packets import csum, l4_of, show
+
+# Every mask by name; docs/differences.md has a section for each.
+MASKS = {"made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "boot-counters"}
+
+
+def checksum_errors(p):
+    """A list of wrong checksums in an IP packet ('' parts are unchecked: fragments)."""
+    bad = []
+    if p[0] >> 4 == 4 and csum(p[:(p[0] & 15) * 4]):
+        bad.append("ip")
+    return bad
+
+
+class Masker:
+    """Rewrites one side's packets and lines into a canonical form."""
+
+    def __init__(self, case, datas):
+        self.case = case
+        self.ids = set()
+        for data in datas:
+            if data is None:
+                continue
+            p = data[14:] if len(data) > 34 and data[12:14] in (b"\x08\x00",) else data
+            if len(p) >= 20 and p[0] >> 4 == 4:
+                self.ids.add(p[4:6])
+        self.frag6 = {}
+        self.frag6_in = set()
+        for data in datas:
+            for p in ((data[14:], data) if data else ()):
+                if len(p) >= 48 and p[0] >> 4 == 6:
+                    at = self.frag_header(p)
+                    if at:
+                        self.frag6_in.add(p[at + 4:at + 8])
+
+    @staticmethod
+    def frag_header(p):
+        nxt, at = p[6], 40
+        while nxt in (0, 43, 60, 44) and at + 8 <= len(p):
+            if nxt == 44:
+                return at
+            nxt, at = p[at], at + (p[at + 1] + 1) * 8
+        return 0
+
+    def packet(self, p):
+        if len(p) >= 20 and p[0] >> 4 == 4:
+            if p[4:6] not in self.ids and p[4:6] != b"\0\0" and not csum(p[:(p[0] & 15) * 4]):
+                p = p[:4] + b"\xee\xee" + p[6:10] + b"\xee\xee" + p[12:]
+        elif len(p) >= 48 and p[0] >> 4 == 6:
+            at = self.frag_header(p)
+            if at and p[at + 4:at + 8] not in self.frag6_in:
+                number = self.frag6.setdefault(p[at + 4:at + 8], len(self.frag6) + 1)
+                p = p[:at + 4] + struct.pack("!I", 0xEEEE0000 + number) + p[at + 8:]
+        return p
+
+    def frame(self, f):
+        if len(f) >= 14:
+            at = 18 if f[12:14] == b"\x81\x00" else 14
+            if f[at - 2:at] in (b"\x08\x00", b"\x86\xdd"):
+                return f[:at] + self.packet(f[at:])
+        return f
+
+
+PORTS = re.compile(r"\b(sport|dport|id)=(\d+)")
+
+
+def chosen_ports(seen):
+    """Numbers that appear in events or entries but not in the original direction: what NAT chose, in order of appearance."""
+    order = []
+    lines = [x for i in sorted(seen.events) for x in seen.events[i]]
+    for line in lines:
+        known, got = set(), []
+        m = PORTS.findall(line)
+        half = len(m) // 2
+        known = {v for _, v in m[:half]}
+        got = [v for _, v in m[half:] if v not in known]
+        for v in got:
+            if int(v) not in order:
+                order.append(int(v))
+    return order
+
+
+def port_class(n):
+    return 0 if n < 512 else 1 if n < 1024 else 2
+
+
+def rename_ports(seen, names):
+    """Puts a placeholder for each chosen port into frames (with checksums blanked) and lines."""
+    def frame(f):
+        at = 14 if f[12:14] in (b"\x08\x00", b"\x86\xdd") else 18
+        p = bytearray(f)
+        for _ in range(2):  # the packet, then a quoted one in an ICMP error
+            proto, l4, later, _ = l4_of(bytes(p[at:]))
+            if proto is None or later:
+                break
+            o = at + l4
+            if proto in (6, 17) and len(p) >= o + 4:
+                for k in (o, o + 2):
+                    n = struct.unpack("!H", p[k:k + 2])[0]
+                    if n in names:
+                        p[k:k + 2] = struct.pack("!H", names[n])
+                        c = o + (16 if proto == 6 else 6)
+                        if len(p) >= c + 2:
+                            p[c:c + 2] = b"\xcc\xcc"
+                break
+            if proto in (1, 58) and len(p) >= o + 8:
+                if p[o] in (8, 0, 128, 129):
+                    n = struct.unpack("!H", p[o + 4:o + 6])[0]
+                    if n in names:
+                        p[o + 4:o + 6] = struct.pack("!H", names[n])
+                        p[o + 2:o + 4] = b"\xcc\xcc"
+                    break
+                p[o + 2:o + 4] = b"\xcc\xcc"
+                at = o + 8
+                continue
+            break
+        return bytes(p)
+
+    def line(text):
+        return re.sub(r"\b(sport|dport|id|SPT|DPT|ID)=(\d+)", lambda m: "%s=%s" % (m.group(1), names.get(int(m.group(2)), m.group(2))), text)
+
+    seen.tx = {i: [(n, frame(f)) for n, f in v] for i, v in seen.tx.items()}
+    seen.local = {i: [frame(b"\0" * 12 + (b"\x86\xdd" if p[:1] and p[0] >> 4 == 6 else b"\x08\x00") + p)[14:] for p in v]
+                  for i, v in seen.local.items()}
+    for where in ("events", "log"):
+        setattr(seen, where, {i: [line(x) for x in v] for i, v in getattr(seen, where).items()})
+    seen.connections = [line(x) for x in seen.connections]
+
+
+def split_seconds(line):
+    """('ipv4 2 tcp 6', 119, 'SYN_SENT ...') of a conntrack -L line."""
+    m = re.match(r"(\S+\s+\d+ \S+\s+\d+) (\d+) (.*)$", line)
+    return (m.group(1), int(m.group(2)), m.group(3)) if m else (line, 0, "")
+
+
+def compare(case, kernel, weir, datas=()):
+    """A list of (what, item, sentence); empty when equal."""
+    diffs = []
+    if kernel.refused or weir.refused:
+        if bool(kernel.refused) != bool(weir.refused):
+            diffs.append(("refused", -1, "kernel: %s\n    weir:   %s" % (kernel.refused, weir.refused)))
+        return diffs
+    if "nat-port" in case.masks:
+        k, w = chosen_ports(kernel), chosen_ports(weir)
+        if len(k) == len(w) and [port_class(n) for n in k] == [port_class(n) for n in w]:
+            fixed = {n for n, m in zip(k, w) if n == m}
+            rename_ports(kernel, {n: 50000 + i for i, n in enumerate(k) if n not in fixed})
+            rename_ports(weir, {n: 50000 + i for i, n in enumerate(w) if n not in fixed})
+    km, wm = Masker(case, datas), Masker(case, datas)
+
+    def by_iface(seen, masker, item):
+        out = {}
+        for iface, frame in seen.tx.get(item, []):
+            out.setdefault(iface, []).append(masker.frame(frame))
+        return out
+
+    def say(what, item, k, w, fmt):
+        diffs.append((what, item, "kernel: %s\n    weir:   %s" % ([fmt(x) for x in k], [fmt(x) for x in w])))
+
+    for i in range(-1, len(case.items)):
+        k, w = by_iface(kernel, km, i), by_iface(weir, wm, i)
+        for iface in sorted(set(k) | set(w)):
+            a, b = k.get(iface, []), w.get(iface, [])
+            if a != b:
+                short = [show(x) for x in a] != [show(x) for x in b]
+                say("tx " + iface, i, a, b, show if short else bytes.hex)
+        a, b = [km.packet(p) for p in kernel.local.get(i, [])], [wm.packet(p) for p in weir.local.get(i, [])]
+        if a != b:
+            short = [show(x) for x in a] != [show(x) for x in b]
+            say("local", i, a, b, show if short else bytes.hex)
+        a, b = [event(x) for x in kernel.events.get(i, [])], [event(x) for x in weir.events.get(i, [])]
+        a, b = [x for x in a if x], [x for x in b if x]
+        if a != b:
+            say("event", i, a, b, str)
+        mask = lambda x: re.sub(r" ID=(\d+) ", lambda m: m.group(0) if struct.pack("!H", int(m.group(1))) in km.ids or m.group(1) == "0" else " ID=x ", x.rstrip()) if "IPv6" not in x else x
+        a, b = [mask(x) for x in kernel.log.get(i, [])], [mask(x) for x in weir.log.get(i, [])]
+        if a != b:
+            say("log", i, a, b, str)
+        a = [(g, p, km.packet(d)) for g, p, d in kernel.nflog.get(i, [])]
+        b = [(g, p, wm.packet(d)) for g, p, d in weir.nflog.get(i, [])]
+        if a != b:
+            say("nflog", i, a, b, lambda x: (x[0], x[1], show(x[2])))
+        a = [x.strip() for x in kernel.invalid.get(i, [])]
+        b = [x.strip() for x in weir.invalid.get(i, [])]
+        if a != b:
+            say("invalid", i, a, b, str)
+    k, w = sorted(map(split_seconds, kernel.connections), key=lambda x: x[::2]), sorted(map(split_seconds, weir.connections), key=lambda x: x[::2])
+    if [x[::2] for x in k] != [x[::2] for x in w] or any(abs(a[1] - b[1]) > 1 for a, b in zip(k, w)):
+        only_k, only_w = [x for x in k if not near(x, w)], [x for x in w if not near(x, k)]
+        say("connections", len(case.items), only_k, only_w, lambda x: "%s %d %s" % x)
+    for family in sorted(set(kernel.rules) | set(weir.rules)):
+        a, b = kernel.rules.get(family, []), weir.rules.get(family, [])
+        if a != b:
+            only_a, only_b = [x for x in a if x not in b], [x for x in b if x not in a]
+            if only_a or only_b:
+                say("rules.v" + family, len(case.items), only_a, only_b, str)
+            elif family in kernel.rules:
+                say("rules.v%s order" % family, len(case.items), a, b, str)
+    return diffs
+
+
+def near(x, others):
+    return any(x[::2] == y[::2] and abs(x[1] - y[1]) <= 1 for y in others)
+
+
+def event(line):
+    """Events by expiry come when the kernel's collector runs (gc-time): left out on both sides."""
+    line = line.rstrip()
+    if "[DESTROY]" in line and not re.search(r"\[DESTROY\] \S+\s+\d+ \S+\s+\d+ (\d|[A-Z])", line):
+        return None
+    return line

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""The differential harness: every case on the real kernel and on weir, everything observable compared.
+
+run.py [--cases GLOB] [--generated N] [--seed S] [--jobs J] [--soak SECONDS] [--weir PATH] [--verbose] [--shrink]
+       [--profile NAME] [--extra "weir run options"] [--exactness FILE]
+Ends with the line "N passed, N failed, N skipped"; exit 1 when something failed.
+"""
+import argparse
+import copy
+import fnmatch
+import glob
+import importlib.util
+import json
+import multiprocessing
+import os
+import random
+import sys
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+import kernel  # noqa: E402
+import weir  # noqa: E402
+from case import Do  # noqa: E402
+from compare import compare  # noqa: E402
+
+
+def load_cases():
+    out = []
+    for path in sorted(glob.glob(HERE + "/cases/*.py")):
+        name = os.path.basename(path)[:-3]
+        spec = importlib.util.spec_from_file_location("cases_" + name, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for case in module.cases():
+            case.name = name + "/" + case.name
+            out.append(case)
+    return out
+
+
+def run_one(case, extra=()):
+    """(diffs, kernel side, weir side)"""
+    k = kernel.run_kernel(case)
+    if k.refused and k.refused[0] in ("net", "sysctl"):
+        w = weir.WeirRun(case, [0] * len(case.items), 10**9, 1, extra)
+        w.case = copy.copy(case)
+        w.case.items = []
+        w = w.go()
+    else:
+        stamps = k.stamps or [10**18 + i for i in range(len(case.items))]
+        k.stamps = stamps
+        w = weir.WeirRun(case, stamps, k.end or 10**18 + 10**9, 1, extra).go()
+    datas = []
+    for i, item in enumerate(case.items):
+        if isinstance(item, Do):
+            datas.append(None)
+        else:
+            datas += [case.frame(item, d) for d in ([item.data] if not callable(item.data) else
+                                                    [item.data(k.tx), item.data(w.tx)]) if d is not None]
+    return compare(case, k, w, datas), k, w
+
+
+def judge(case, extra=()):
+    """Runs it; a difference counts when it shows again (the kernel itself repeats 99.6 % of random cases)."""
+    for attempt in range(3):
+        try:
+            diffs, k, w = run_one(copy.copy(case), extra)
+        except Exception:
+            return [("crash", -1, traceback.format_exc())]
+        if not diffs:
+            return []
+    return diffs
+
+
+def shrink(case, extra=()):
+    """Drops items, then rule lines, while a difference of the same kind stays."""
+    what = {d[0].split()[0] for d in judge(case, extra)}
+
+    def still(c):
+        return bool(what & {d[0].split()[0] for d in judge(c, extra)})
+
+    changed = True
+    while changed:
+        changed = False
+        for field in ("items", "v4", "v6", "net"):
+            value = getattr(case, field)
+            parts = value.split("\n") if isinstance(value, str) else list(value)
+            i, step = 0, max(1, len(parts) // 2)
+            while step:
+                while i < len(parts):
+                    cut = parts[i:i + step]
+                    if isinstance(value, str) and any(x[:1] in "*C" for x in cut):
+                        i += step
+                        continue
+                    trial = copy.copy(case)
+                    rest = parts[:i] + parts[i + step:]
+                    setattr(trial, field, "\n".join(rest) if isinstance(value, str) else rest)
+                    if still(trial):
+                        case, parts, changed = trial, rest, True
+                    else:
+                        i += step
+                step //= 2
+                i = 0
+    return case
+
+
+def describe(case):
+    from packets import show
+    out = ["  rules.v4:\n" + case.v4 if case.v4 else "", "  rules.v6:\n" + case.v6 if case.v6 else "", "  conntrack " + case.conntrack]
+    for i, item in enumerate(case.items):
+        if isinstance(item, Do):
+            out.append("  %d: %s" % (i, item.command))
+        else:
+            out.append("  %d: in %s gap %s %s" % (i, item.iface, item.gap, "(computed)" if callable(item.data) else
+                                                 (show(item.data) + "  " + item.data.hex())[:400]))
+    return "\n".join(x for x in out if x)
+
+
+def report(case, diffs, verbose):
+    out = ["DIFFERENT %s" % case.name]
+    for what, item, text in diffs[:12 if not verbose else 1000]:
+        out.append("  [%s] item %d\n    %s" % (what, item, text))
+    if verbose:
+        out.append(describe(case))
+    return "\n".join(out)
+
+
+def worker(args, jobs, results, stop):
+    if args.generated or args.soak:
+        import gen
+    while not stop.is_set():
+        try:
+            job = jobs.get(timeout=0.2)
+        except Exception:
+            continue
+        if job is None:
+            return
+        kind, what = job
+        case = CASES[what] if kind == "case" else gen.generate(what, args.profile)
+        if kind == "gen" and args.soak and time.time() > args.deadline:
+            continue
+        diffs = judge(case, args.extra)
+        if diffs and args.shrink and kind == "gen":
+            case = shrink(case, args.extra)
+            diffs = judge(case, args.extra) or diffs
+        results.put((kind, what, case.name, sorted(case.covers), report(case, diffs, args.verbose or kind == "gen") if diffs else ""))
+
+
+def main():
+    global CASES
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--cases", default="*")
+    ap.add_argument("--generated", type=int, default=0)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--profile", default=None)
+    ap.add_argument("--jobs", type=int, default=2)
+    ap.add_argument("--soak", type=float, default=0)
+    ap.add_argument("--weir")
+    ap.add_argument("--verbose", action="store_true")
+    ap.add_argument("--shrink", action="store_true")
+    ap.add_argument("--extra", default="")
+    ap.add_argument("--exactness")
+    ap.add_argument("--list", action="store_true")
+    args = ap.parse_args()
+    args.extra = args.extra.split()
+    if args.weir:
+        weir.WEIR = args.weir
+    CASES = {c.name: c for c in load_cases() if fnmatch.fnmatch(c.name, args.cases)}
+    if args.list:
+        print("\n".join(CASES))
+        return 0
+    why = kernel.available()
+    total = len(CASES) + args.generated
+    if why:
+        print("the kernel cannot be asked here: " + why)
+        print("0 passed, 0 failed, %d skipped" % total)
+        return 0
+    args.deadline = time.time() + args.soak
+    todo = [("case", n) for n in CASES] + [("gen", args.seed + i) for i in range(args.generated)]
+    if args.soak:
+        todo += [("gen", args.seed + args.generated + i) for i in range(10**6)]
+    jobs, results = multiprocessing.Queue(64), multiprocessing.Queue()
+    stop = multiprocessing.Event()
+    workers = [multiprocessing.Process(target=worker, args=(args, jobs, results, stop), daemon=True) for _ in range(args.jobs)]
+    for w in workers:
+        w.start()
+    passed, failed, covers, at, inflight = 0, 0, {}, 0, 0
+    began = time.time()
+    while True:
+        while at < len(todo) and inflight < 4 * args.jobs and not (args.soak and time.time() > args.deadline):
+            jobs.put(todo[at])
+            at += 1
+            inflight += 1
+        if inflight == 0:
+            break
+        try:
+            kind, what, name, cov, text = results.get(timeout=120)
+        except Exception:
+            if args.soak and time.time() > args.deadline:
+                break
+            print("a worker gives no answer")
+            failed += inflight
+            break
+        inflight -= 1
+        if text:
+            failed += 1
+            print(text, flush=True)
+        else:
+            passed += 1
+            for c in cov:
+                covers[c] = covers.get(c, 0) + 1
+    stop.set()
+    if args.exactness:
+        with open(args.exactness, "w") as f:
+            json.dump(covers, f, indent=1, sort_keys=True)
+    print("%.0f s, seeds %d..%d" % (time.time() - began, args.seed, args.seed + max(0, at - len(CASES) - 1)))
+    print("%d passed, %d failed, 0 skipped" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
