@@ -9,6 +9,8 @@
 #define WEIR_PACKET_H
 
 
+#include <stdlib.h>
+
 #include "base/list.h"
 #include "base/refuse.h"
 
@@ -63,6 +65,19 @@ struct pkt_route {
 	int err;			/* for unreachable kinds: -EHOSTUNREACH, -ENETUNREACH, -EACCES, -EINVAL */
 };
 
+/* Options and extension headers as the receive checks found them (path/); offsets count from data, 0 = none. */
+struct pkt_options {
+	uint8_t len;			/* IPv4: bytes of options; 0 also for packets the host sends through a raw socket */
+	uint8_t srr, rr, ts, router_alert, cipso;
+	bool strict, srr_hit, changed;	/* source route: strict; rewritten here; header needs a new checksum */
+	bool rr_addr, ts_addr, ts_time;	/* a slot is reserved for the way out */
+	be32 nexthop, faddr;		/* source route: where it goes on; IPv4 only */
+	/* IPv6 */
+	bool router_alert6, routing6;	/* hop-by-hop router alert; a routing header was processed */
+	uint16_t nhoff6;		/* where the next header byte of the current header stands */
+	struct iface *iif;		/* IPv6: the interface it really came in by (IP6CB(skb)->iif) */
+};
+
 struct pkt {
 	/* hot: parse, lookup, verdict */
 	uint8_t *data;			/* network header */
@@ -84,6 +99,14 @@ struct pkt {
 	uint16_t protocol;		/* host order ETH_P_* of data */
 	uint16_t vlan_tci;
 	uint16_t frag_max_size;
+	struct pkt_options opt;
+	/*
+	 * L4 bytes of each piece defrag put it together from, in order of offset: it leaves in the same pieces.
+	 * Owned (malloc); whoever makes the packet linear as skb_ensure_writable(skb, skb->len) would, or changes
+	 * its length, calls pkt_forget_pieces().
+	 */
+	uint16_t *piece_len;
+	uint16_t piece_count;
 	uint8_t *buf;			/* start of the buffer, owned */
 	uint32_t buf_len;
 	int64_t stamp_ns;		/* when it (or its cause) arrived */
@@ -113,6 +136,13 @@ void pkt_free(struct instance *inst, struct pkt *pkt);	/* drops the share of ct 
 struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len);
 /* The same for raw IP; family by the version nibble. */
 struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len);
+
+static inline void pkt_forget_pieces(struct pkt *pkt)
+{
+	free(pkt->piece_len);
+	pkt->piece_len = NULL;
+	pkt->piece_count = 0;
+}
 
 /* Makes @more bytes of room before data / after the end, reallocating when needed; 0 or -ENOMEM. */
 int pkt_grow_head(struct pkt *pkt, uint32_t more);
