@@ -91,6 +91,7 @@ class Seen:
         self.rules = {}     # "4"/"6" -> [line]
         self.refused = None  # (what, text) when the rules or the topology were refused
         self.stamps = []    # ns of each item
+        self.datas = []     # frame or packet of each item, None for script lines
         self.end = 0
 
     def add(self, where, item, value):

@@ -139,7 +139,7 @@ def split_seconds(line):
     return (m.group(1), int(m.group(2)), m.group(3)) if m else (line, 0, "")
 
 
-def compare(case, kernel, weir, datas=()):
+def compare(case, kernel, weir):
     """A list of (what, item, sentence); empty when equal."""
     diffs = []
     if kernel.refused or weir.refused:
@@ -152,6 +152,7 @@ def compare(case, kernel, weir, datas=()):
             fixed = {n for n, m in zip(k, w) if n == m}
             rename_ports(kernel, {n: 50000 + i for i, n in enumerate(k) if n not in fixed})
             rename_ports(weir, {n: 50000 + i for i, n in enumerate(w) if n not in fixed})
+    datas = kernel.datas + weir.datas
     km, wm = Masker(case, datas), Masker(case, datas)
 
     def by_iface(seen, masker, item):

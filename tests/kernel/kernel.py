@@ -6,10 +6,12 @@ end, so everything that it caused already waits in the queues.
 import ctypes
 import fcntl
 import os
+import queue
 import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from case import Do, Seen
@@ -105,6 +107,29 @@ class Kmsg:
         os.close(self.fd)
         os.pwrite(LOG_SWITCH, self.old + b"\n", 0)
         self.lock.close()
+
+
+def close_later(fds):
+    while True:
+        for fd in fds.get():
+            os.close(fd)
+
+
+class Closer:
+    """One thread per process closes what is slow to close; at most 64 namespaces wait for it."""
+
+    def __init__(self):
+        self.queue, self.pid = None, 0
+
+    def put(self, fds):
+        if self.pid != os.getpid():
+            self.pid, self.queue = os.getpid(), queue.Queue(64)
+            for _ in range(4):
+                threading.Thread(target=close_later, args=(self.queue,), daemon=True).start()
+        self.queue.put(fds)
+
+
+CLOSER = Closer()
 
 
 class KernelRun:
@@ -220,6 +245,7 @@ class KernelRun:
                         data = case.frame(item, data)
                 now = max(time.time_ns(), last + 1000)
                 seen.stamps.append(now)
+                seen.datas.append(data)
                 last = now
                 if isinstance(item, Do):
                     self.script(item.command)
@@ -243,8 +269,8 @@ class KernelRun:
             self.close()
 
     def close(self):
-        for fd in self.fds.values():
-            os.close(fd)
+        # A TAP device takes tens of milliseconds to go: not on this thread's time.
+        CLOSER.put(list(self.fds.values()))
         for name in ("events", "nflog", "raw4", "raw6"):
             if hasattr(self, name):
                 getattr(self, name).close()

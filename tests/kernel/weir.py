@@ -76,8 +76,8 @@ def net_lines(case):
 
 
 class WeirRun:
-    def __init__(self, case, stamps, end, seed=1, extra=()):
-        self.case, self.stamps, self.end, self.seed, self.extra = case, stamps, end, seed, list(extra)
+    def __init__(self, case, stamps, datas, end, seed=1, extra=()):
+        self.case, self.stamps, self.datas, self.end, self.seed, self.extra = case, stamps, datas, end, seed, list(extra)
         self.dir = None
 
     def write_snapshot(self, snap):
@@ -176,17 +176,21 @@ class WeirRun:
         self.dir = tempfile.mkdtemp(prefix="weir-case-", dir=TMP)
         try:
             self.write_snapshot(self.dir + "/snap")
-            datas = [None] * len(case.items)
-            # A packet that depends on earlier output: run what comes before it, then again with it (runs repeat exactly).
-            for i, item in enumerate(case.items):
-                if isinstance(item, Do):
-                    continue
-                data = item.data
-                if callable(data):
-                    before = self.once(i, datas)
-                    data = None if before.refused else data(before.tx)
-                datas[i] = None if data is None else case.frame(item, data)
-            return self.once(len(case.items), datas)
+            # A packet may depend on earlier output. Start from what the kernel was sent; where weir's own output asks for
+            # another packet, take that and run again (runs repeat exactly).
+            datas = list(self.datas)
+            while True:
+                seen = self.once(len(case.items), datas)
+                for i, item in enumerate(case.items):
+                    if not isinstance(item, Do) and callable(item.data) and not seen.refused:
+                        data = item.data({k: v for k, v in seen.tx.items() if k < i})
+                        data = None if data is None else case.frame(item, data)
+                        if data != datas[i]:
+                            datas[i] = data
+                            break
+                else:
+                    seen.datas = datas
+                    return seen
         finally:
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -197,4 +201,4 @@ class WeirRun:
 
 
 def run_weir(case, kernel_seen, seed=1, extra=()):
-    return WeirRun(case, kernel_seen.stamps, kernel_seen.end, seed, extra).go()
+    return WeirRun(case, kernel_seen.stamps, kernel_seen.datas, kernel_seen.end, seed, extra).go()

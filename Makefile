@@ -1,0 +1,46 @@
+# A thin door to Meson: make, make run, make check, make fuzz, make bench, make soak, make install.
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja: meson.build meson_options.txt | deps
+	@test -f $@ || meson setup $(BUILD) --prefix=$(PREFIX)
+
+# Installs what is missing, through apt; needs root only when something is.
+deps:
+	@tools/install-deps build
+
+test-deps:
+	@tools/install-deps build test
+
+# The main job on a real capture: an office gateway's rule set over recorded traffic.
+run: all
+	@samples/edge/run $(BUILD)/src/cli/weir
+
+check: test-deps
+	@tools/check
+
+test: all
+	@meson test -C $(BUILD) --print-errorlogs
+
+fuzz:
+	@tools/install-deps build test
+	@tools/fuzz $(FUZZ_SECONDS)
+
+soak: all
+	@tests/kernel/run.py --cases '' --soak $(SOAK_SECONDS) --seed $$(date +%s) --shrink --weir $(BUILD)/src/cli/weir
+
+bench: all
+	@bench/run $(BUILD)
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	@rm -rf build build-*
+
+.PHONY: all deps test-deps run check test fuzz soak bench install clean
