@@ -70,9 +70,11 @@ struct instance {
 	struct rng rng;			/* every random choice of the engine comes from here */
 	struct hash_key hash_key;
 	struct list ifaces;
+	struct list gone_ifaces;	/* removed ones: packets and connections may still point at them */
 	struct iface *lo;
 	unsigned int next_ifindex;
 
+	struct pkt_pool *pkt_pool;
 	struct hooks *hooks;
 	struct sysctls *sysctls;
 	struct fib *fib;
@@ -99,6 +101,9 @@ struct iface *iface_find(const struct instance *inst, const char *name);
 struct iface *iface_by_index(const struct instance *inst, unsigned int index);
 /* -EEXIST, -EINVAL (name), -ENOMEM. Starts down, mtu 1500, random locally administered MAC. */
 int iface_add(struct instance *inst, const char *name, unsigned short type, struct iface **out, struct refusal *why);
+/* Its 802.1Q children go with it. The memory stays until the instance ends. */
 void iface_remove(struct instance *inst, struct iface *iface);
+/* The 802.1Q child of @parent for @vlan_id, or NULL. */
+struct iface *iface_vlan_child(const struct instance *inst, const struct iface *parent, uint16_t vlan_id);
 
 #endif

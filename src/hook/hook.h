@@ -59,8 +59,14 @@ void hook_unregister_all(struct hooks *hooks, const struct hook_ops *ops, size_t
  * Return: NF_ACCEPT: the caller goes on with it; NF_DROP, NF_STOLEN: it is gone.
  */
 unsigned int hook_walk(struct pkt *pkt, const struct hook_state *state);
+/* Lets every entry touch what it will need for a burst; changes nothing. */
+void hook_prefetch(struct pkt **burst, unsigned int count, const struct hook_state *state);
 
-/* The queue handler of NF_QUEUE verdicts; takes the packet; returns < 0 when it could not. */
+/*
+ * The queue handler of NF_QUEUE verdicts; takes the packet unless it returns < 0 (-ESRCH: nobody listens on that
+ * queue, the only case in which bypass goes on). Each taken packet comes back through hook_reinject(), with
+ * NF_DROP if need be; pkt->hook stays valid until then.
+ */
 typedef int (*queue_fn)(void *priv, struct pkt *pkt, const struct hook_state *state, unsigned int queue);
 void hooks_set_queue(struct hooks *hooks, queue_fn fn, void *priv);
 /*

@@ -48,7 +48,7 @@ struct pkt_layers {
 	bool has_l4;		/* false: non-first fragment, or extension headers cut short */
 	bool is_fragment;	/* any fragment, first ones too */
 	uint16_t frag_off;	/* bytes; 0 for first or whole */
-	uint16_t l4_off;	/* where L4 (or the fragment's payload) begins */
+	uint32_t l4_off;	/* where L4 (or the fragment's payload) begins; never beyond len */
 	uint16_t l4_len;	/* bytes from l4_off to the end of the packet; may be short of a header */
 };
 
@@ -116,13 +116,16 @@ struct pkt {
 	struct list node;		/* for whoever holds it: fragment queue, neighbour queue, burst */
 
 	/* why it ended: filled by who drops, read by the observer */
-	uint16_t drop_reason;		/* enum drop_reason in path/drop.h */
-	uint8_t drop_hook;		/* NF_INET_*, valid for drops in a hook */
+	uint16_t drop_reason;		/* enum drop_reason in packet/drop.h */
+	uint8_t drop_hook;		/* NF_INET_* for drops in a hook, NF_INET_NUMHOOKS elsewhere */
 	const struct table_rule_ref *rule;	/* last deciding rule; borrowed from the rule set */
 };
 
 /* A packet with room for @len bytes of network layer, zeroed header, @len set. NULL when memory is out. */
 struct pkt *pkt_new(struct instance *inst, uint32_t len);
+/* Packets and their standard buffers wait in the instance's free list for the next one. */
+struct pkt_pool *pkt_pool_new(void);
+void pkt_pool_free(struct pkt_pool *pool);
 /* Deep copy of bytes and metadata; shares ct. */
 struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt);
 void pkt_free(struct instance *inst, struct pkt *pkt);	/* drops the share of ct */
@@ -144,7 +147,10 @@ static inline void pkt_forget_pieces(struct pkt *pkt)
 	pkt->piece_count = 0;
 }
 
-/* Makes @more bytes of room before data / after the end, reallocating when needed; 0 or -ENOMEM. */
+/*
+ * Makes @more bytes of room before data / after the end, reallocating when needed; 0 or -ENOMEM. data and len
+ * stay what they are (the caller moves them), but data may point elsewhere: pointers into the packet are stale.
+ */
 int pkt_grow_head(struct pkt *pkt, uint32_t more);
 int pkt_grow_tail(struct pkt *pkt, uint32_t more);
 
@@ -155,7 +161,8 @@ int pkt_grow_tail(struct pkt *pkt, uint32_t more);
  * Return: 0; -EINVAL when headers are cut short (l.has_l4 is then false).
  */
 int pkt_parse(struct pkt *pkt);
-
+/* Hop-by-hop, routing, fragment, AH, none, destination: what the kernel steps over (not ESP, not mobility). */
+bool ip6_is_ext_header(uint8_t nexthdr);
 
 static inline struct iphdr *pkt_ip4(const struct pkt *pkt) { return (struct iphdr *)pkt->data; }
 static inline struct ipv6hdr *pkt_ip6(const struct pkt *pkt) { return (struct ipv6hdr *)pkt->data; }
@@ -183,9 +190,15 @@ void csum_replace2(be16 *sum, be16 from, be16 to);
 void csum_replace4(be16 *sum, be32 from, be32 to);
 void csum_replace16(be16 *sum, const be32 from[4], const be32 to[4]);
 /*
- * Does the L4 checksum hold? TCP, UDP (0 = none in IPv4), UDP-Lite coverage, ICMP, ICMPv6, as
- * nf_checksum() sees it; other protocols: true. Caches a yes in PKT_FLAG_CSUM_TRUSTED.
+ * Does the L4 checksum hold? TCP, UDP (0 = none; netfilter says so for IPv6 too), UDP-Lite coverage, ICMP,
+ * ICMPv6, as nf_checksum() sees it; other protocols and packets without L4: true. Caches a yes in
+ * PKT_FLAG_CSUM_TRUSTED. Lengths come from the packet, not from the UDP header.
  */
 bool pkt_l4_checksum_ok(struct pkt *pkt);
+/*
+ * nf_ip_checksum() / nf_ip6_checksum() themselves for everything from l4_off on, whatever @proto is: what REJECT
+ * asks about protocols it does not know. A UDP checksum of 0 is not special here.
+ */
+bool pkt_checksum_holds(const struct pkt *pkt, uint8_t proto);
 
 #endif

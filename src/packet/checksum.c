@@ -1,0 +1,152 @@
+/*
+ * packet/checksum.c - Internet checksums (RFC 1071, updates RFC 1624).
+ * Sums are kept in memory order: no byte swapping, and one's complement arithmetic does not care.
+ */
+#include "packet/packet.h"
+
+static uint32_t add_carry(uint32_t a, uint32_t b)
+{
+	uint32_t sum = a + b;
+
+	return sum + (sum < b);
+}
+
+uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum)
+{
+	const uint8_t *p = data;
+	uint64_t wide = sum;
+
+	for (; len >= 4; len -= 4, p += 4) {
+		uint32_t word;
+
+		memcpy(&word, p, sizeof(word));
+		wide += word;
+	}
+	if (len) {
+		uint8_t rest[4] = { 0 };
+		uint32_t word;
+
+		memcpy(rest, p, len);
+		memcpy(&word, rest, sizeof(word));
+		wide += word;
+	}
+	wide = (wide & 0xffffffff) + (wide >> 32);
+	wide = (wide & 0xffffffff) + (wide >> 32);
+	return (uint32_t)wide;
+}
+
+uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len)
+{
+	uint32_t sum = add_carry(saddr, daddr);
+
+	sum = add_carry(sum, htonl(proto));
+	return add_carry(sum, htonl(len));
+}
+
+uint32_t csum_pseudo6(const void *saddr, const void *daddr, uint8_t proto, uint32_t len)
+{
+	uint32_t sum = csum_partial(daddr, 16, csum_partial(saddr, 16, htonl(len)));
+
+	return add_carry(sum, htonl(proto));
+}
+
+void csum_ip4_header(struct iphdr *ip)
+{
+	ip->check = 0;
+	ip->check = csum_fold(csum_partial(ip, ip->ihl * 4u, 0));
+}
+
+/* In 16 bits for 16-bit fields and in 32 for the others: the two disagree on which zero they leave. */
+static uint16_t add_carry16(uint16_t a, uint16_t b)
+{
+	uint16_t sum = (uint16_t)(a + b);
+
+	return (uint16_t)(sum + (sum < b));
+}
+
+void csum_replace2(be16 *sum, be16 from, be16 to)
+{
+	*sum = (be16)~add_carry16(add_carry16((uint16_t)~*sum, (uint16_t)~from), to);
+}
+
+void csum_replace4(be16 *sum, be32 from, be32 to)
+{
+	*sum = csum_fold(add_carry(add_carry(~(uint32_t)*sum, ~from), to));
+}
+
+void csum_replace16(be16 *sum, const be32 from[4], const be32 to[4])
+{
+	uint32_t wide = ~(uint32_t)*sum;
+
+	for (int i = 0; i < 4; i++)
+		wide = add_carry(add_carry(wide, ~from[i]), to[i]);
+	*sum = csum_fold(wide);
+}
+
+/*
+ * netfilter sums an IPv4 packet from its header on. A good header counts as 0xffff there, so that an
+ * ICMP message of zeros only has a good checksum; the pseudo header is for TCP and UDP alone. In IPv6
+ * every protocol has one.
+ */
+static bool sum_holds(const struct pkt *pkt, uint32_t l4_off, uint32_t covered, uint8_t proto, bool pseudo)
+{
+	uint32_t l4_len = pkt->len - l4_off, sum;
+
+	if (pkt->l.family == NFPROTO_IPV4) {
+		const struct iphdr *ip = pkt_ip4(pkt);
+
+		sum = pseudo ? csum_pseudo4(ip->saddr, ip->daddr, proto, l4_len) : 0;
+		sum = csum_partial(pkt->data, l4_off, sum);	/* an even number of bytes: sums just add up */
+	} else {
+		const struct ipv6hdr *ip6 = pkt_ip6(pkt);
+
+		sum = csum_pseudo6(&ip6->saddr, &ip6->daddr, proto, l4_len);
+	}
+	return csum_fold(csum_partial(pkt->data + l4_off, covered, sum)) == 0;
+}
+
+bool pkt_checksum_holds(const struct pkt *pkt, uint8_t proto)
+{
+	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
+		return true;
+	return sum_holds(pkt, pkt->l.l4_off, pkt->len - pkt->l.l4_off, proto,
+			 proto == IPPROTO_TCP || proto == IPPROTO_UDP);
+}
+
+bool pkt_l4_checksum_ok(struct pkt *pkt)
+{
+	uint32_t covered;
+	bool ok;
+
+	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED || !pkt->l.has_l4)
+		return true;
+	covered = pkt->len - pkt->l.l4_off;
+	switch (pkt->l.l4proto) {
+	case IPPROTO_UDP: {
+		const struct udphdr *udp = pkt_l4(pkt, sizeof(*udp));
+
+		if (udp && !udp->check)		/* netfilter lets it be in both families */
+			return true;
+		break;
+	}
+	case IPPROTO_UDPLITE: {
+		const struct udphdr *udp = pkt_l4(pkt, sizeof(*udp));
+		uint32_t coverage = udp ? ntohs(udp->len) : 0;
+
+		if (coverage)
+			covered = MIN_OF(covered, coverage);
+		break;
+	}
+	case IPPROTO_TCP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		break;
+	default:
+		return true;
+	}
+	ok = sum_holds(pkt, pkt->l.l4_off, covered, pkt->l.l4proto,
+		       pkt->l.l4proto != IPPROTO_ICMP && pkt->l.l4proto != IPPROTO_ICMPV6);
+	if (ok)
+		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
+	return ok;
+}

@@ -1,0 +1,300 @@
+/*
+ * packet/packet.c - buffers: made, copied, grown, given back.
+ *
+ * A packet and its standard buffer are one allocation that waits in the instance's pool for the next packet; only
+ * packets that outgrow it get a buffer of their own. With AddressSanitizer there is no pool and no spare
+ * tailroom, so that a byte read beyond the packet is found.
+ */
+#include "packet/packet.h"
+
+#include <stdlib.h>
+
+#include "conntrack/conntrack.h"
+#include "instance.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WEIR_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEIR_ASAN 1
+#endif
+#endif
+#ifndef WEIR_ASAN
+#define WEIR_ASAN 0
+#endif
+
+enum {
+	MAC_ROOM = 16,		/* an Ethernet header, with data behind it aligned to 16 */
+	BUFFER_LEN = PKT_HEADROOM + MAC_ROOM + 1536 + PKT_TAILROOM,
+	POOL_MAX = 1024,	/* more than a few bursts with all that they cause */
+};
+
+struct pooled {
+	struct pkt pkt;
+	struct pooled *next;
+	_Alignas(16) uint8_t buf[];
+};
+
+struct pkt_pool {
+	struct pooled *free;
+	unsigned int count;
+};
+
+struct pkt_pool *pkt_pool_new(void)
+{
+	return calloc(1, sizeof(struct pkt_pool));
+}
+
+void pkt_pool_free(struct pkt_pool *pool)
+{
+	while (pool && pool->free) {
+		struct pooled *item = pool->free;
+
+		pool->free = item->next;
+		free(item);
+	}
+	free(pool);
+}
+
+static struct pooled *pooled_of(struct pkt *pkt)
+{
+	return container_of(pkt, struct pooled, pkt);
+}
+
+/* A packet whose buffer holds @buf_len bytes; everything else zero. */
+static struct pkt *pkt_take(struct instance *inst, uint32_t buf_len)
+{
+	struct pkt_pool *pool = inst->pkt_pool;
+	struct pooled *item = pool->free;
+	uint8_t *own = NULL;
+
+	if (WEIR_ASAN || buf_len > BUFFER_LEN) {
+		own = malloc(buf_len);
+		if (!own)
+			return NULL;
+	}
+	if (item) {
+		pool->free = item->next;
+		pool->count--;
+	} else {
+		item = malloc(sizeof(*item) + (WEIR_ASAN ? 0 : BUFFER_LEN));
+		if (!item) {
+			free(own);
+			return NULL;
+		}
+	}
+	memset(&item->pkt, 0, sizeof(item->pkt));
+	item->pkt.buf = own ? own : item->buf;
+	item->pkt.buf_len = own ? buf_len : BUFFER_LEN;
+	item->pkt.drop_hook = NF_INET_NUMHOOKS;
+	return &item->pkt;
+}
+
+static struct pkt *pkt_with_room(struct instance *inst, uint32_t len)
+{
+	struct pkt *pkt = pkt_take(inst, PKT_HEADROOM + MAC_ROOM + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
+
+	if (!pkt)
+		return NULL;
+	pkt->data = pkt->buf + PKT_HEADROOM + MAC_ROOM;
+	pkt->len = len;
+	pkt->stamp_ns = inst->now_ns;
+	pkt->serial = inst->serial;
+	return pkt;
+}
+
+struct pkt *pkt_new(struct instance *inst, uint32_t len)
+{
+	struct pkt *pkt = pkt_with_room(inst, len);
+
+	if (pkt)
+		memset(pkt->data, 0, len);
+	return pkt;
+}
+
+void pkt_free(struct instance *inst, struct pkt *pkt)
+{
+	struct pooled *item;
+
+	if (!pkt)
+		return;
+	item = pooled_of(pkt);
+	if (pkt->ct)
+		ct_put(inst, pkt->ct);
+	free(pkt->piece_len);
+	if (pkt->buf != item->buf)
+		free(pkt->buf);
+	if (WEIR_ASAN || inst->pkt_pool->count >= POOL_MAX) {
+		free(item);
+		return;
+	}
+	item->next = inst->pkt_pool->free;
+	inst->pkt_pool->free = item;
+	inst->pkt_pool->count++;
+}
+
+struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt)
+{
+	uint32_t head = (uint32_t)(pkt->data - pkt->buf);
+	struct pkt *copy = pkt_take(inst, pkt->buf_len);
+	uint8_t *buf;
+	uint32_t buf_len;
+
+	if (!copy)
+		return NULL;
+	buf = copy->buf;
+	buf_len = copy->buf_len;
+	*copy = *pkt;
+	copy->buf = buf;
+	copy->buf_len = buf_len;
+	copy->data = buf + head;
+	copy->node = (struct list){ NULL, NULL };
+	copy->hook = NULL;
+	copy->piece_len = NULL;
+	copy->piece_count = 0;
+	if (pkt->piece_len) {
+		size_t size = pkt->piece_count * sizeof(*pkt->piece_len);
+
+		copy->piece_len = malloc(size);
+		if (copy->piece_len) {
+			memcpy(copy->piece_len, pkt->piece_len, size);
+			copy->piece_count = pkt->piece_count;
+		}
+	}
+	memcpy(copy->data, pkt->data, pkt->len);
+	if (pkt->mac) {
+		copy->mac = buf + (pkt->mac - pkt->buf);
+		memcpy(copy->mac, pkt->mac, pkt->mac_len);
+	}
+	if (copy->ct)
+		ct_get(copy->ct);
+	return copy;
+}
+
+static int grow(struct pkt *pkt, uint32_t head, uint32_t tail)
+{
+	uint32_t used = (uint32_t)(pkt->data - pkt->buf);	/* before data, kept: the link-layer header is there */
+	uint32_t buf_len = used + head + pkt->len + tail;
+	uint8_t *buf = malloc(buf_len);
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf + head, pkt->buf, used);
+	memcpy(buf + head + used, pkt->data, pkt->len);
+	pkt->data = buf + head + used;
+	if (pkt->mac)
+		pkt->mac = buf + head + (pkt->mac - pkt->buf);
+	if (pkt->buf != pooled_of(pkt)->buf)
+		free(pkt->buf);
+	pkt->buf = buf;
+	pkt->buf_len = buf_len;
+	return 0;
+}
+
+int pkt_grow_head(struct pkt *pkt, uint32_t more)
+{
+	uint32_t room = (uint32_t)(pkt->data - pkt->buf);
+	uint32_t tail = pkt->buf_len - room - pkt->len;
+
+	return room >= more ? 0 : grow(pkt, ALIGN_UP(more - room, 16u) + (WEIR_ASAN ? 0 : PKT_HEADROOM), tail);
+}
+
+int pkt_grow_tail(struct pkt *pkt, uint32_t more)
+{
+	uint32_t room = pkt->buf_len - (uint32_t)(pkt->data - pkt->buf) - pkt->len;
+
+	return room >= more ? 0 : grow(pkt, 0, more + (WEIR_ASAN ? 0 : PKT_TAILROOM));
+}
+
+/* Below 0x600 the field is a length: 802.3 with LLC or Novell's raw form, of no interest to IP. */
+static uint16_t ether_protocol(uint16_t field, const uint8_t *payload, uint32_t len)
+{
+	if (field >= ETH_P_802_3_MIN)
+		return field;
+	return len >= 2 && get_be16(payload) == 0xffff ? ETH_P_802_3 : ETH_P_802_2;
+}
+
+static bool is_vlan(uint16_t protocol)
+{
+	return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
+}
+
+static pkt_type_t frame_type(const uint8_t *dst, const struct iface *in)
+{
+	static const uint8_t broadcast[ETH_ALEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	if (memcmp(dst, in->mac, ETH_ALEN) == 0)
+		return PACKET_HOST;
+	if (!(dst[0] & 1))
+		return PACKET_OTHERHOST;
+	return memcmp(dst, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
+}
+
+struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len)
+{
+	const uint8_t *bytes = frame;
+	uint32_t off = ETH_HLEN;
+	uint16_t protocol, tci = 0;
+	bool tagged = false;
+	pkt_type_t type;
+	struct pkt *pkt;
+
+	inst->serial++;
+	if (len < ETH_HLEN)
+		return NULL;
+	protocol = ether_protocol(get_be16(bytes + 12), bytes + off, len - off);
+	type = frame_type(bytes, in);
+	while (is_vlan(protocol)) {
+		struct iface *child = NULL;
+
+		if (len - off < 6)	/* the tag and something behind it */
+			return NULL;
+		tci = get_be16(bytes + off);
+		tagged = true;
+		if (protocol == ETH_P_8021Q)
+			child = iface_vlan_child(inst, in, tci & 0xfff);
+		protocol = ether_protocol(get_be16(bytes + off + 2), bytes + off + 4, len - off - 4);
+		off += 4;
+		if (child) {
+			in = child;
+			if (type == PACKET_OTHERHOST && memcmp(bytes, child->mac, ETH_ALEN) == 0)
+				type = PACKET_HOST;
+		} else if (tci & 0xfff) {	/* id 0 is a priority tag: as if untagged */
+			type = PACKET_OTHERHOST;
+			break;
+		}
+	}
+	pkt = pkt_with_room(inst, len - off);
+	if (!pkt)
+		return NULL;
+	memcpy(pkt->data, bytes + off, len - off);
+	pkt->mac = pkt->data - ETH_HLEN;
+	pkt->mac_len = ETH_HLEN;
+	memcpy(pkt->mac, bytes, 2 * ETH_ALEN);
+	memcpy(pkt->mac + 2 * ETH_ALEN, bytes + off - 2, 2);	/* the tags are gone, the inner type stays */
+	pkt->in = in;
+	pkt->type = type;
+	pkt->protocol = protocol;
+	pkt->vlan_tci = tci;
+	if (tagged)
+		pkt->flags |= PKT_FLAG_VLAN;
+	return pkt;
+}
+
+struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len)
+{
+	uint8_t version = len ? *(const uint8_t *)bytes >> 4 : 0;
+	struct pkt *pkt;
+
+	inst->serial++;
+	if (version != 4 && version != 6)
+		return NULL;
+	pkt = pkt_with_room(inst, len);
+	if (!pkt)
+		return NULL;
+	memcpy(pkt->data, bytes, len);
+	pkt->in = in;
+	pkt->type = PACKET_HOST;
+	pkt->protocol = version == 4 ? ETH_P_IP : ETH_P_IPV6;
+	return pkt;
+}
