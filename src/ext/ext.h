@@ -89,6 +89,7 @@ struct match {
 	const char *table;		/* only in this table; NULL any */
 	uint16_t proto;			/* only for rules with this -p; 0 any */
 	uint32_t depends;		/* enum ext_depends */
+	uint32_t (*depends_of)(const void *info);	/* optional: narrower, for a rule with these settings */
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
@@ -124,6 +125,12 @@ const struct target *target_find(const char *name, uint8_t revision, uint8_t fam
 /* Highest revision that has text, for a rule being written; NULL: unknown by name. */
 const struct match *match_for_text(const char *name, uint8_t family);
 const struct target *target_for_text(const char *name, uint8_t family);
+
+/* @len bytes of the packet at @off from the network header, or NULL when it ends before. */
+static inline const void *pkt_at(const struct pkt *pkt, uint32_t off, uint32_t len)
+{
+	return off <= pkt->len && len <= pkt->len - off ? pkt->data + off : NULL;
+}
 
 /* Logged packets share one sentence builder: the kernel's nf_log_syslog lines. ext/logline.c */
 void log_packet(struct instance *inst, const struct pkt *pkt, const struct hook_state *state, int level,

@@ -193,6 +193,159 @@ int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, un
 	return 0;
 }
 
+int opt_host(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why)
+{
+	union nf_inet_addr addr = { 0 };
+
+	if (family == NFPROTO_IPV4 ? inet_aton(text, &addr.in) == 1 : inet_pton(AF_INET6, text, &addr) == 1) {
+		*out = addr;
+		return 0;
+	}
+	return refuse(why, -EINVAL, "\"%s\" is not an %s address (names are not looked up)", text,
+		      family == NFPROTO_IPV4 ? "IPv4" : "IPv6");
+}
+
+/* Ones from the left without a hole; -1 otherwise. */
+static int len_of_mask(uint8_t family, const union nf_inet_addr *mask)
+{
+	union nf_inet_addr again;
+	unsigned int full = family == NFPROTO_IPV4 ? 32 : 128, len = 0;
+
+	while (len < full && (ntohl(mask->all[len / 32]) & (0x80000000u >> len % 32)))
+		len++;
+	mask_of_len(family, len, &again);
+	return memcmp(&again, mask, full / 8) ? -1 : (int)len;
+}
+
+int opt_host_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+		  struct refusal *why)
+{
+	const char *slash = strchr(text, '/');
+	union nf_inet_addr value;
+	char head[64];
+	uint64_t len;
+	int err;
+
+	memset(mask, 0xff, sizeof(*mask));
+	if (!slash)
+		return opt_host(text, family, addr, why);
+	if ((size_t)(slash - text) >= sizeof(head))
+		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
+	memcpy(head, text, slash - text);
+	head[slash - text] = '\0';
+	err = opt_host(head, family, addr, why);
+	if (err)
+		return err;
+	if (opt_u64(slash + 1, 0, family == NFPROTO_IPV4 ? 32 : 128, &len)) {
+		mask_of_len(family, len, mask);
+		return 0;
+	}
+	if (opt_host(slash + 1, family, &value, NULL))
+		return refuse(why, -EINVAL, "\"%s\" is not a netmask", slash + 1);
+	if (len_of_mask(family, &value) >= 0)
+		*mask = value;
+	return 0;
+}
+
+static const struct opt_word proto_words[] = {
+	{ "tcp", IPPROTO_TCP }, { "sctp", IPPROTO_SCTP }, { "udp", IPPROTO_UDP }, { "udplite", IPPROTO_UDPLITE },
+	{ "icmp", IPPROTO_ICMP }, { "icmpv6", IPPROTO_ICMPV6 }, { "ipv6-icmp", IPPROTO_ICMPV6 },
+	{ "esp", IPPROTO_ESP }, { "ah", IPPROTO_AH }, { "ipv6-mh", IPPROTO_MH }, { "mh", IPPROTO_MH },
+	{ "dccp", IPPROTO_DCCP }, { "all", 0 }, { NULL }
+};
+
+int opt_proto(const char *text, uint8_t *out, struct refusal *why)
+{
+	struct protoent entry, *found = NULL;
+	char buf[1024];
+	uint64_t number;
+
+	if (opt_u64(text, 0, UINT8_MAX, &number)) {
+		*out = number;
+		return 0;
+	}
+	if (*text && !getprotobyname_r(text, &entry, buf, sizeof(buf), &found) && found) {
+		*out = found->p_proto;
+		return 0;
+	}
+	for (const struct opt_word *word = proto_words; word->name; word++) {
+		if (strcmp(word->name, text) == 0) {
+			*out = word->value;
+			return 0;
+		}
+	}
+	return refuse(why, -EINVAL, "unknown protocol \"%s\"", text);
+}
+
+bool opt_word_bits(const char *list, const struct opt_word *words, uint32_t *bits, const char **bad)
+{
+	for (;;) {
+		size_t len = strcspn(list, ",");
+		const struct opt_word *word = words;
+
+		while (word->name && (strlen(word->name) < len || strncasecmp(word->name, list, len)))
+			word++;
+		*bad = list;
+		if (!len || !word->name)
+			return false;
+		*bits |= word->value;
+		if (!list[len])
+			return true;
+		list += len + 1;
+	}
+}
+
+const char *print_proto_name(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP: return "tcp";
+	case IPPROTO_UDP: return "udp";
+	case IPPROTO_UDPLITE: return "udplite";
+	case IPPROTO_SCTP: return "sctp";
+	case IPPROTO_DCCP: return "dccp";
+	}
+	return NULL;
+}
+
+const char *print_port(uint16_t port, const char *proto, const struct ext_view *view, char *buf)
+{
+	struct servent entry, *found = NULL;
+	char room[2048];
+
+	if (!view->numeric && !getservbyport_r(htons(port), proto, &entry, room, sizeof(room), &found) && found)
+		snprintf(buf, 64, "%s", found->s_name);
+	else
+		snprintf(buf, 64, "%u", port);
+	return buf;
+}
+
+void print_addr(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr)
+{
+	char buf[INET6_ADDRSTRLEN];
+
+	sb_adds(out, inet_ntop(family == NFPROTO_IPV4 ? AF_INET : AF_INET6, addr, buf, sizeof(buf)));
+}
+
+void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr, const union nf_inet_addr *mask,
+		     const struct ext_view *view)
+{
+	int full = family == NFPROTO_IPV4 ? 32 : 128, len = len_of_mask(family, mask);
+	static const union nf_inet_addr zero;
+
+	if (!view->numeric && memcmp(addr, &zero, full / 8) == 0) {
+		sb_adds(out, " anywhere");
+		return;
+	}
+	sb_addc(out, ' ');
+	print_addr(out, family, addr);
+	if (len < 0) {
+		sb_addc(out, '/');
+		print_addr(out, family, mask);
+	} else if (len < full) {
+		sb_printf(out, "/%d", len);
+	}
+}
+
 void save_quoted(struct strbuf *out, const char *text)
 {
 	size_t plain = strspn(text, "_-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");

@@ -99,6 +99,22 @@ int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal 
 /* "a.b.c.d[/len|/mask]", v6 alike; host names are refused (no DNS). */
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
 int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask, struct refusal *why);
+/* One host as the C library reads it: "10.1" is 10.0.0.1. */
+int opt_host(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
+/* host[/len|/mask] without masking the host; no mask, or one with holes, means all ones over the whole union. */
+int opt_host_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+		  struct refusal *why);
+int opt_proto(const char *text, uint8_t *out, struct refusal *why);	/* "tcp", 6, "all" */
+/* Names listed with commas into bits: full names or their beginnings, any case, first row wins. */
+struct opt_word { const char *name; uint32_t value; };
+bool opt_word_bits(const char *list, const struct opt_word *words, uint32_t *bits, const char **bad);
+/* The word for a port in -L output: the service's name unless view->numeric. @buf: 64 bytes. */
+const char *print_port(uint16_t port, const char *proto, const struct ext_view *view, char *buf);
+const char *print_proto_name(uint8_t proto);	/* as getservbyport() wants it; NULL unknown */
+/* "10.0.0.0/8", "10.0.0.1", "anywhere" (not numeric only). With leading blank. */
+void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr, const union nf_inet_addr *mask,
+		     const struct ext_view *view);
+void print_addr(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr);	/* without blank */
 void save_quoted(struct strbuf *out, const char *text);	/* xtables_save_string: quotes only when needed, with leading blank */
 
 #endif

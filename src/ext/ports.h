@@ -1,0 +1,20 @@
+/* ext/ports.h - port ranges as the tcp and udp matches hold them: two numbers, an invert bit elsewhere. */
+#ifndef WEIR_EXT_PORTS_H
+#define WEIR_EXT_PORTS_H
+
+#include "ext/option.h"
+
+static inline bool port_in(const uint16_t range[2], uint16_t port, bool invert)
+{
+	return (port >= range[0] && port <= range[1]) != invert;
+}
+
+/* "a", "a:b", ":b", "a:" with service names of @proto. */
+int ports_parse(const char *text, const char *proto, uint16_t range[2], struct refusal *why);
+/* " ! --dport 1:2"; nothing for the whole range. */
+void ports_save(struct strbuf *out, const char *option, const uint16_t range[2], bool invert);
+/* " dpts:!1:2" */
+void ports_print(struct strbuf *out, const char *word, const uint16_t range[2], bool invert, const char *proto,
+		 const struct ext_view *view);
+
+#endif
