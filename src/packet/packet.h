@@ -26,6 +26,10 @@ enum {
 	PKT_LEN_MAX = 65535 + 40,
 };
 
+#ifndef IP_CT_UNTRACKED
+#define IP_CT_UNTRACKED 7	/* the kernel's ctinfo of "-j NOTRACK"; its user header keeps it to itself */
+#endif
+
 /* linux/if_packet.h's values: PACKET_HOST, _BROADCAST, _MULTICAST, _OTHERHOST, _OUTGOING, _LOOPBACK. */
 typedef uint8_t pkt_type_t;
 
