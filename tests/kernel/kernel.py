@@ -156,10 +156,14 @@ class KernelRun:
             for key in ("accept_ra", "autoconf", "router_solicitations", "accept_dad"):
                 write_sysctl("net.ipv6.conf.%s.%s" % (i.name.replace(".", "/"), key), 0)
             write_sysctl("net.ipv4.conf.%s.rp_filter" % i.name.replace(".", "/"), 0)
-        code, out, err = run(["ip", "-batch", "-"], "\n".join(lines + case.net) + "\n")
-        if code:
-            self.seen.refused = ("net", err)
-            return
+        # `ip -batch` takes no option in a line: what begins with -6 goes through a batch of its own.
+        for option, part in (((), lines + [x for x in case.net if not x.startswith("-6 ")]),
+                             (("-6",), [x[3:] for x in case.net if x.startswith("-6 ")])):
+            if part:
+                code, out, err = run(["ip", *option, "-batch", "-"], "\n".join(part) + "\n")
+                if code:
+                    self.seen.refused = ("net", err)
+                    return
         for key, value in case.sysctl.items():
             try:
                 write_sysctl(key, value)

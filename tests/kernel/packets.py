@@ -108,7 +108,7 @@ def timestamp(val, ecr=0):
 
 
 def sack(*blocks):
-    return b"\x01\x01\x05" + bytes([2 + 8 * len(blocks)]) + b"".join(struct.pack("!II", *b) for b in blocks)
+    return b"\x01\x01\x05" + bytes([2 + 8 * len(blocks)]) + b"".join(struct.pack("!II", b[0] & 0xFFFFFFFF, b[1] & 0xFFFFFFFF) for b in blocks)
 
 
 def udp(sport, dport, data=b"data", check=None, length=None):
