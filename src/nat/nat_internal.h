@@ -1,0 +1,68 @@
+/*
+ * nat/nat_internal.h - what the files of nat/ share: the by-source index, choosing, rewriting.
+ */
+#ifndef WEIR_NAT_INTERNAL_H
+#define WEIR_NAT_INTERNAL_H
+
+#include "nat/nat.h"
+
+enum { NAT_LOOKUPS_MAX = 8, NAT_HOOKS = 4 };
+
+/* One family's half: who is asked about first packets, in the order they came. */
+struct nat_family {
+	struct instance *inst;
+	uint8_t family;
+	unsigned int lookup_count;
+	struct { nat_lookup_fn fn; void *priv; unsigned int users; } lookups[NAT_LOOKUPS_MAX];
+};
+
+struct nat {
+	struct nat_family v4, v6;
+	struct list *by_source;		/* connections by the source of their first packet, newest first */
+	uint32_t bucket_mask, source_count;
+};
+
+/* --- source.c: connections by original source --- */
+bool nat_source_index_new(struct nat *nat);
+void nat_source_add(struct instance *inst, struct ct *ct);
+/*
+ * A source that is mapped already keeps its mapping: @result is @tuple with the newest mapped source that
+ * @range allows. false: none.
+ */
+bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
+		     const struct nf_nat_range2 *range, struct ct_tuple *result);
+
+/* --- range.c: what a range allows --- */
+bool nat_range_holds_source(const struct nf_nat_range2 *range, const struct ct_tuple *tuple);
+bool nat_range_holds_l4(const struct nf_nat_range2 *range, const struct ct_tuple *tuple, enum nat_manip manip);
+/* Puts the range's address for this tuple's source and destination into the manipulated half. */
+void nat_range_pick_addr(const struct nf_nat_range2 *range, const struct ct_zone *zone, enum nat_manip manip,
+			 struct ct_tuple *tuple);
+/* The key that may vary (port, ICMP id, GRE call) and the values it may take. */
+struct nat_keys { be16 *key; uint32_t first, count; };
+/* false: this protocol, or a destination without a port range, has nothing to vary. */
+bool nat_range_keys(const struct nf_nat_range2 *range, enum nat_manip manip, bool has_master,
+		    struct ct_tuple *tuple, struct nat_keys *keys);
+
+/* --- manip.c: bytes --- */
+/*
+ * Makes one half of the IP header at @ip_off, and of the L4 header behind it, look like @target.
+ * Works on outer and on quoted headers; checksums follow. false: headers are cut too short.
+ */
+bool nat_rewrite(uint8_t *data, uint32_t len, uint32_t ip_off, const struct ct_tuple *target, enum nat_manip manip);
+/* IPv6: where the extension headers behind @off end (ipv6_skip_exthdr); -1: cut short or no next header. */
+int nat_skip_ext_headers(const uint8_t *data, uint32_t len, uint32_t off, uint8_t *proto, uint16_t *frag_off);
+
+/* The IPS_*_NAT bit that says whether @manip applies to packets of direction @dir. */
+static inline uint32_t nat_status_bit(enum nat_manip manip, int dir)
+{
+	bool is_source = (manip == NAT_MANIP_SRC) == (dir == IP_CT_DIR_ORIGINAL);
+
+	return is_source ? IPS_SRC_NAT : IPS_DST_NAT;
+}
+
+/* --- icmp.c --- */
+/* Translates an ICMP error about a connection, outside and inside; false: drop it. */
+bool nat_icmp_error(struct pkt *pkt, uint8_t hooknum, uint32_t icmp_off);
+
+#endif

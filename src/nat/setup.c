@@ -1,0 +1,184 @@
+/*
+ * nat/setup.c - which tuple a connection gets.
+ * The reply tuple is the whole truth: a mapping is chosen by asking whether the reply it would bring is still
+ * free in the connection table. Where Linux has a rule for the choice it is followed; where Linux rolls dice,
+ * the instance's random source does.
+ */
+#include <stdlib.h>
+
+#include "nat/nat_internal.h"
+
+enum {
+	ATTEMPTS_MAX = 128,		/* tries from one random start; then from others, half as many each time */
+	ATTEMPTS_MIN = 16,
+	EVICT_ATTEMPTS = ATTEMPTS_MAX / 4,	/* near the end of a search, finished connections make room */
+};
+
+struct choice {
+	struct instance *inst;
+	struct ct *ct;
+	const struct nf_nat_range2 *range;
+	enum nat_manip manip;
+};
+
+/* Would the answers to @tuple be somebody else's already? */
+static bool is_taken(const struct choice *c, const struct ct_tuple *tuple)
+{
+	struct ct_tuple reply;
+
+	return ct_tuple_invert(&reply, tuple) && ct_tuple_taken(c->inst, &reply, c->ct);
+}
+
+/* Protocols whose first packets may cross on the way, each making an entry of its own. */
+static bool may_clash(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+	case IPPROTO_SCTP:
+	case IPPROTO_GRE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/*
+ * The same for the tuple as it came: when the holder is the same flow seen from the other side, and neither is
+ * translated, the tuple is left alone and confirm settles the clash.
+ */
+static bool is_taken_unchanged(const struct choice *c, const struct ct_tuple *tuple)
+{
+	const uint32_t translated = IPS_NAT_MASK | IPS_SEQ_ADJUST;
+	struct ct_tuple reply;
+	bool taken;
+	struct ct *other;
+	int dir;
+
+	if (!is_taken(c, tuple))
+		return false;
+	if (!may_clash(ct_proto_num(c->ct)) || (c->ct->status & translated))
+		return true;
+	other = ct_find(c->inst, &c->ct->zone, tuple, &dir);
+	if (!other && ct_tuple_invert(&reply, tuple))
+		other = ct_find(c->inst, &c->ct->zone, &reply, &dir);
+	if (!other)
+		return false;
+	taken = (other->status & translated) ||
+		!ct_tuple_equal(ct_tuple(other, IP_CT_DIR_ORIGINAL), ct_tuple(c->ct, IP_CT_DIR_REPLY));
+	ct_put(c->inst, other);
+	return taken;
+}
+
+/* A TCP connection that is over, and whose late segments a new one cannot mistake for its own. */
+static bool may_evict(const struct ct *old, const struct ct *new)
+{
+	return old->proto.tcp.state >= TCP_CONNTRACK_TIME_WAIT &&
+	       !(old->status & (IPS_FIXED_TIMEOUT | IPS_DYING)) && (old->status & IPS_SRC_NAT) &&
+	       (int32_t)(new->proto.tcp.seen[0].td_end - old->proto.tcp.seen[0].td_end) > 0;
+}
+
+static bool is_taken_for_good(const struct choice *c, const struct ct_tuple *tuple, uint32_t attempts_left)
+{
+	struct ct_tuple reply;
+	bool taken = true;
+	struct ct *old;
+	int dir;
+
+	if (attempts_left > EVICT_ATTEMPTS || tuple->proto != IPPROTO_TCP ||
+	    c->ct->proto.tcp.state != TCP_CONNTRACK_SYN_SENT)
+		return is_taken(c, tuple);
+	if (!ct_tuple_invert(&reply, tuple))
+		return false;
+	old = ct_find(c->inst, &c->ct->zone, &reply, &dir);
+	if (!old)
+		return false;
+	if (dir == IP_CT_DIR_REPLY && old != c->ct && may_evict(old, c->ct) && ct_kill(c->inst, old))
+		taken = false;
+	ct_put(c->inst, old);
+	return taken;
+}
+
+/* Varies the port until nobody has it; when all tries fail the last one stands and confirm drops the packet. */
+static void search_key(const struct choice *c, struct ct_tuple *tuple)
+{
+	struct nat_keys keys;
+	uint32_t attempts;
+	uint16_t offset;
+
+	if (!nat_range_keys(c->range, c->manip, c->ct->master != NULL, tuple, &keys) || keys.count == 0)
+		return;
+	if (c->range->flags & NF_NAT_RANGE_PROTO_OFFSET)
+		offset = ntohs(*keys.key) - ntohs(c->range->base_proto.all);
+	else if (c->manip == NAT_MANIP_DST && !(c->range->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL))
+		offset = 0;		/* destinations fill up in order */
+	else
+		offset = rng_u16(&c->inst->rng);
+	for (attempts = MIN_OF(keys.count, (uint32_t)ATTEMPTS_MAX);; attempts /= 2) {
+		for (uint32_t i = 0; i < attempts; i++, offset++) {
+			*keys.key = htons(keys.first + offset % keys.count);
+			if (!is_taken_for_good(c, tuple, attempts - i))
+				return;
+		}
+		if (attempts >= keys.count || attempts < ATTEMPTS_MIN)
+			return;
+		offset = rng_u16(&c->inst->rng);
+	}
+}
+
+static void choose(const struct choice *c, const struct ct_tuple *current, struct ct_tuple *tuple)
+{
+	const struct nf_nat_range2 *range = c->range;
+	bool is_random = range->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL;
+
+	/* A source keeps what it has: its own tuple when the range holds it, else the mapping it got before. */
+	if (c->manip == NAT_MANIP_SRC && !is_random) {
+		if (nat_range_holds_source(range, current)) {
+			if (!is_taken_unchanged(c, current)) {
+				*tuple = *current;
+				return;
+			}
+		} else if (nat_source_find(c->inst, &c->ct->zone, current, range, tuple)) {
+			if (!is_taken(c, tuple))
+				return;
+		}
+	}
+	*tuple = *current;
+	nat_range_pick_addr(range, &c->ct->zone, c->manip, tuple);
+	if (!is_random) {
+		if (range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) {
+			if (!(range->flags & NF_NAT_RANGE_PROTO_OFFSET) && nat_range_holds_l4(range, tuple, c->manip) &&
+			    (range->min_proto.all == range->max_proto.all || !is_taken(c, tuple)))
+				return;
+		} else if (!is_taken(c, tuple)) {
+			return;
+		}
+	}
+	search_key(c, tuple);
+}
+
+unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip)
+{
+	const struct choice c = { .inst = inst, .ct = ct, .range = range, .manip = manip };
+	uint32_t done = manip == NAT_MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE;
+	struct ct_tuple current, chosen, reply;
+
+	if (ct_is_confirmed(ct))
+		return NF_ACCEPT;		/* too late: it stays as it is */
+	if (ct->status & done)
+		return NF_DROP;
+	if (!ct_tuple_invert(&current, ct_tuple(ct, IP_CT_DIR_REPLY)))
+		return NF_DROP;
+	choose(&c, &current, &chosen);
+	if (!ct_tuple_equal(&chosen, &current)) {
+		if (!ct_tuple_invert(&reply, &chosen))
+			return NF_DROP;
+		ct_set_reply_tuple(inst, ct, &reply);
+		ct->status |= manip == NAT_MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;
+	}
+	if (manip == NAT_MANIP_SRC)
+		nat_source_add(inst, ct);
+	ct->status |= done;
+	return NF_ACCEPT;
+}
