@@ -6,6 +6,8 @@
  */
 #include "nat/nat_internal.h"
 
+enum { ICMP6_REDIRECT = 137 };	/* RFC 4861; not in the kernel's user headers */
+
 static void checksum_anew(struct pkt *pkt, uint32_t icmp_off)
 {
 	uint8_t *icmp = pkt->data + icmp_off;
@@ -35,7 +37,7 @@ bool nat_icmp_error(struct pkt *pkt, uint8_t hooknum, uint32_t icmp_off)
 		return false;
 	type = pkt->data[icmp_off];
 	/* A redirect names addresses of one side only: meaningless on the other. */
-	if (type == (is_v4 ? ICMP_REDIRECT : NDISC_REDIRECT) &&
+	if (type == (is_v4 ? ICMP_REDIRECT : ICMP6_REDIRECT) &&
 	    ((ct->status & IPS_NAT_DONE_MASK) != IPS_NAT_DONE_MASK || (ct->status & IPS_NAT_MASK)))
 		return false;
 	if (!(ct->status & nat_status_bit(manip, dir)))

@@ -3,8 +3,6 @@
  * Checksums are adjusted, never computed anew: a packet that came in broken leaves just as broken. The same code
  * serves the packet itself and the headers quoted in an ICMP error, where less than a whole L4 header may be left.
  */
-#include <linux/icmp.h>
-
 #include "nat/nat_internal.h"
 
 /* What the rewriting of one header needs to know. */
