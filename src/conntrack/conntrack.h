@@ -17,6 +17,10 @@
 #include "base/strbuf.h"
 #include "instance.h"
 
+#ifndef IP_CT_UNTRACKED
+#define IP_CT_UNTRACKED 7	/* pkt->ctinfo of a packet that shall not be tracked; the kernel keeps it to itself */
+#endif
+
 struct ct_tuple {
 	union nf_inet_addr src, dst;
 	union { be16 all, port, icmp_id, gre_key; } src_l4;
@@ -49,28 +53,35 @@ struct ct_tcp {			/* struct ip_ct_tcp */
 };
 
 struct ct_counter { uint64_t packets, bytes; };
+/* What only some connections carry: nf_conntrack_acct or nf_conntrack_timestamp was on when they began. */
+struct ct_extra {
+	struct ct_counter acct[IP_CT_DIR_MAX];
+	int64_t start_ns, stop_ns;	/* 0 = not yet */
+	bool has_acct, has_stamp;
+};
+
+enum { CT_STATUS_NAT_CLASH = IPS_UNTRACKED };	/* lost a clash: hashed in its reply direction only, for a second */
 
 struct ct {
 	struct ct_node node[IP_CT_DIR_MAX];
 	uint32_t status;		/* IPS_* */
 	uint32_t mark;
-	uint32_t refs;			/* the table, each packet and each expectation hold one */
-	uint32_t id;			/* as conntrack -o id; from the instance's key */
-	struct ct_zone zone;
 	int64_t expires_jiffies;	/* absolute, in WEIR_HZ ticks; before confirm: the relative timeout */
-	struct timer timer;
-	struct ct *master;		/* holds a share; NULL = none */
-	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
-	struct iface *nat_masq_iface;	/* MASQUERADE left by it */
-	struct ct_counter acct[IP_CT_DIR_MAX];	/* counted when nf_conntrack_acct was on at creation */
-	bool has_acct, has_nat_ext, has_stamp;
-	int64_t start_ns, stop_ns;	/* nf_conntrack_timestamp */
-	uint32_t secmark;
-	uint32_t event_mask;		/* IPCT_* gathered for this packet; see event.h */
 	union {
 		struct ct_tcp tcp;
 		struct { int64_t stream_jiffies; } udp;
 	} proto;
+	uint32_t refs;			/* the table, each packet and each expectation hold one */
+	struct ct_zone zone;
+	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
+	bool has_events, has_nat_ext;
+	uint32_t id;			/* as conntrack -o id */
+	uint32_t secmark;
+	struct ct_extra *extra;		/* NULL = nothing of it */
+	struct ct *master;		/* holds a share; NULL = none */
+	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
+	struct iface *nat_masq_iface;	/* MASQUERADE left by it */
+	struct timer timer;		/* may be early: a refresh only moves expires_jiffies */
 	struct list all;		/* unconfirmed and confirmed, in order of creation */
 };
 
@@ -79,6 +90,11 @@ static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_
 static inline const struct ct_tuple *ct_tuple(const struct ct *ct, int dir) { return &ct->node[dir].tuple; }
 static inline bool ct_is_confirmed(const struct ct *ct) { return ct->status & IPS_CONFIRMED; }
 static inline bool ct_is_dying(const struct ct *ct) { return ct->status & IPS_DYING; }
+/* Counters of a direction; NULL when they are not kept. */
+static inline const struct ct_counter *ct_counter(const struct ct *ct, int dir)
+{
+	return ct->extra && ct->extra->has_acct ? &ct->extra->acct[dir] : NULL;
+}
 static inline int ctinfo_dir(uint8_t ctinfo)
 {
 	return ctinfo >= IP_CT_IS_REPLY ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
@@ -148,7 +164,7 @@ struct ct_event {
 	enum ct_event_kind kind;
 	const struct ct *ct;
 	uint32_t mask;		/* 1 << IPCT_* (enum ip_conntrack_events) of what changed */
-	bool expired;		/* DESTROY by timeout: no timeout and state in the text */
+	bool expired;		/* DESTROY by timeout: no timeout in the text */
 };
 /* Notes an event; delivered to the observer after the hook as nf_ct_deliver_cached_events() does. */
 static inline void ct_event_note(struct ct *ct, unsigned int ipct) { ct->event_mask |= 1u << ipct; }
@@ -166,27 +182,37 @@ const char *ct_tcp_state_name(uint8_t state);
 void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* --- one L4 protocol: conntrack/proto/NAME.c --- */
+struct ct_l4 {			/* the L4 part of a packet, or of one quoted in an ICMP error */
+	const uint8_t *at;
+	uint32_t len;		/* bytes at @at; may be short of a header */
+	uint8_t proto;
+};
 struct ct_timeout { const char *sysctl; uint32_t seconds; };	/* net.netfilter.nf_conntrack_<sysctl> */
 struct ct_proto {
 	const char *name;
 	uint8_t number;
-	/* Reads ports, ids, keys at l4_off; false when the header is too short. */
+	bool allow_clash;	/* two packets may both have begun it: udp and unknown protocols */
+	/* Reads ports, ids, keys; false when the header is too short. NULL: there is nothing to read. */
 	bool (*read_tuple)(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
-	bool (*invert_tuple)(struct ct_tuple *out, const struct ct_tuple *in);	/* L4 part only */
+	bool (*invert_tuple)(struct ct_tuple *out, const struct ct_tuple *in);	/* L4 part only; NULL: swap */
 	/*
-	 * nf_conntrack_<proto>_packet(): checks, creates nothing. NF_ACCEPT, or -NF_ACCEPT (invalid,
-	 * untracked), NF_DROP, -NF_REPEAT as in the kernel.
+	 * Checks the packet and moves state and timeout: NF_ACCEPT, -NF_ACCEPT (goes on as INVALID),
+	 * NF_DROP, -NF_REPEAT (look up again: the old connection is gone).
 	 */
-	int (*packet)(struct instance *inst, struct ct *ct, struct pkt *pkt, uint8_t ctinfo, const struct hook_state *state);
+	int (*packet)(struct instance *inst, struct ct *ct, struct pkt *pkt, const struct ct_l4 *l4,
+		      uint8_t ctinfo, const struct hook_state *state);
 	bool (*can_early_drop)(const struct ct *ct);
 	void (*print_state)(const struct ct *ct, struct strbuf *out);	/* "ESTABLISHED " */
 	const struct ct_timeout *timeouts;
 	size_t timeout_count;
 };
 extern const struct ct_proto *const ct_protos[];	/* made by tools/list-variants; NULL-terminated */
+/* The tracker of a protocol number; the generic one when it has none of its own. */
+const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number);
+/* This tracker's timeout @which, in jiffies, as the sysctl says now. */
+uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which);
 
-/* ICMP errors: finds the connection the error is about; NF_ACCEPT with pkt->ct set RELATED, or -NF_ACCEPT. */
-int ct_icmp_error(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
-int ct_icmp6_error(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+/* Touches the buckets that a burst will look up; no effect otherwise. */
+void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);
 
 #endif

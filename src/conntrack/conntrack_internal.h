@@ -1,0 +1,120 @@
+/*
+ * conntrack/conntrack_internal.h - what the files of this folder share: the table and its switches.
+ */
+#ifndef WEIR_CONNTRACK_INTERNAL_H
+#define WEIR_CONNTRACK_INTERNAL_H
+
+#include "base/sysctl.h"
+#include "conntrack/conntrack.h"
+#include "packet/drop.h"
+
+enum {
+	CT_BITS_MIN = 10,
+	CT_BITS_MAX = 26,
+	CT_CHUNK_RECORDS = 64,		/* records are taken from malloc in pieces of this many */
+	CT_EVICTION_RANGE = 8,		/* buckets that early drop looks into */
+	CT_PRINTED_SECONDS_MAX = INT32_MAX / WEIR_HZ,
+};
+
+struct ct_chunk;
+
+struct ct_conf {			/* net.netfilter.nf_conntrack_* */
+	unsigned int max, buckets, count_shown;
+	uint8_t acct, events, timestamp, checksum, log_invalid;
+	uint8_t tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst, tcp_max_retrans;
+};
+
+struct ct_stats {
+	uint64_t early_drop, full, insert_failed, clash_resolved, invalid;
+};
+
+/*
+ * A bucket is the top bits of a hash, so that the kernel's buckets (a range of hashes each) lie next to
+ * each other here whatever the size is. While the table grows, old buckets below @moved live in @buckets.
+ */
+struct ct_table {
+	struct ct_node **buckets, **old_buckets;
+	unsigned int bits, old_bits;
+	uint32_t moved;
+	uint32_t nodes;
+	struct hash_key key, id_key;
+
+	struct list all;
+	uint32_t count, count_peak;	/* records in use; templates are not counted */
+	uint64_t serial;		/* connections so far */
+	struct ct_chunk *chunks;
+	struct ct *free;		/* chained by node[0].next */
+
+	uint32_t users4, users6;	/* who wants tracking on */
+	struct timer gc;		/* after the table was full: thins it out */
+	struct ct_conf conf;
+	struct ct_stats stats;
+	const struct ct_proto *protos[256];
+	unsigned int *timeouts_sec[256];	/* by protocol number, as many as its tracker has */
+};
+
+static inline struct ct *ct_of_node(struct ct_node *node)
+{
+	return container_of(node, struct ct, node[node->tuple.dir]);
+}
+
+static inline uint16_t ct_zone_id(const struct ct_zone *zone, int dir)
+{
+	return zone->dir & (1 << dir) ? zone->id : 0;
+}
+
+extern const struct ct_zone ct_zone_default;
+
+/* --- tuple.c --- */
+/* Where L4 begins; false for later fragments, cut headers and "no next header". */
+bool ct_l4_find(const uint8_t *net, uint32_t len, uint8_t family, struct ct_l4 *out);
+bool ct_tuple_read(const struct instance *inst, const uint8_t *net, uint8_t family, const struct ct_l4 *l4,
+		   struct ct_tuple *out);
+bool ct_read_ports(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
+
+/* --- table.c --- */
+uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
+struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash);
+void ct_table_insert(struct ct_table *table, struct ct_node *node);
+void ct_table_remove(struct ct_table *table, struct ct_node *node);
+struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
+			      uint32_t hash);
+void ct_table_finish_growing(struct ct_table *table);
+struct ct *ct_record_alloc(struct ct_table *table);
+void ct_record_free(struct ct_table *table, struct ct *ct);
+
+/* --- new.c --- */
+/* NULL with *full when the limit is reached and nothing could make room. */
+struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *orig,
+		    const struct ct_tuple *reply, uint32_t hash, bool *full);
+void ct_gc_start(struct instance *inst);
+
+/* --- confirm.c --- */
+int ct_insert(struct instance *inst, struct ct *ct);
+
+/* --- expire.c --- */
+void ct_timer_fire(struct timer *timer, void *arg, int64_t now_ns);
+void ct_set_expiry(struct instance *inst, struct ct *ct, int64_t jiffies);
+void ct_count_packet(struct ct *ct, int dir, uint32_t bytes);
+/* Ends it; false when it was already ending. */
+bool ct_end(struct instance *inst, struct ct *ct, bool expired);
+/* Ticks left; 0 when due. */
+int64_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
+
+/* --- event.c --- */
+void ct_events_deliver(struct instance *inst, struct ct *ct);
+void ct_event_destroy(struct instance *inst, struct ct *ct, bool expired);
+
+/* --- icmp_error.c: finds the connection that an ICMP error is about --- */
+int ct_icmp_error(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,
+		  const struct hook_state *state);
+int ct_icmp6_error(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,
+		   const struct hook_state *state);
+
+/* The zone a packet is looked up in. */
+struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt);
+
+/* --- sysctl.c --- */
+int ct_sysctls_register(struct instance *inst, struct ct_table *table);
+
+#endif

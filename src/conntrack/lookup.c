@@ -1,0 +1,211 @@
+/*
+ * conntrack/lookup.c - a packet meets its connection, or begins one.
+ * The first thing that every packet goes through: template, ICMP errors, lookup, the protocol's own
+ * tracker. What no tracker accepts goes on without a connection: the rules see it as INVALID.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "conntrack/conntrack_internal.h"
+
+struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
+{
+	if (!template)
+		return ct_zone_default;
+	if (template->zone.flags & CT_ZONE_FLAG_MARK)
+		return (struct ct_zone){ (uint16_t)pkt->mark, 0, template->zone.dir };
+	return template->zone;
+}
+
+static struct ct_node *find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
+			    uint32_t hash)
+{
+	uint16_t id = ct_zone_id(zone, IP_CT_DIR_ORIGINAL), reply_id = ct_zone_id(zone, IP_CT_DIR_REPLY);
+	struct ct_node *node = ct_table_find(table, zone, tuple, hash);
+
+	if (!node && id != reply_id)
+		node = ct_table_find(table, zone, tuple, ct_hash(table, tuple, reply_id));
+	return node;
+}
+
+struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple, int *dir)
+{
+	const struct ct_zone *used = zone ? zone : &ct_zone_default;
+	struct ct_node *node = find(inst->ct, used, tuple,
+				    ct_hash(inst->ct, tuple, ct_zone_id(used, IP_CT_DIR_ORIGINAL)));
+	struct ct *ct;
+
+	if (!node)
+		return NULL;
+	ct = ct_of_node(node);
+	ct_get(ct);
+	if (dir)
+		*dir = node->tuple.dir;
+	return ct;
+}
+
+bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const struct ct *ignore)
+{
+	const struct ct_tuple *ours = ct_tuple(ignore, IP_CT_DIR_ORIGINAL);
+	const struct ct_zone *zone = &ignore->zone;
+	uint32_t hash = ct_hash(inst->ct, tuple, ct_zone_id(zone, IP_CT_DIR_REPLY));
+
+	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
+		struct ct *ct = ct_of_node(node);
+		int dir = node->tuple.dir;
+
+		if (ct == ignore || node->hash != hash || !ct_tuple_equal(&node->tuple, tuple) ||
+		    ct_zone_id(&ct->zone, dir) != ct_zone_id(zone, dir))
+			continue;
+		/* The same flow begun twice is not somebody else: confirm sorts that out. */
+		if (ct_tuple_equal(ours, ct_tuple(ct, IP_CT_DIR_ORIGINAL)) &&
+		    ct_zone_id(&ct->zone, IP_CT_DIR_ORIGINAL) == ct_zone_id(zone, IP_CT_DIR_ORIGINAL))
+			continue;
+		return true;
+	}
+	return false;
+}
+
+/* Gives the packet its connection; false when there is no room for a new one. */
+static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,
+		   const struct hook_state *state)
+{
+	struct ct_zone zone = ct_packet_zone(template, pkt);
+	struct ct_tuple tuple, reply;
+	struct ct_node *node;
+	struct ct *ct;
+	uint32_t hash;
+	bool full;
+
+	if (!ct_tuple_read(inst, pkt->data, state->family, l4, &tuple))
+		return true;
+	hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
+	node = find(inst->ct, &zone, &tuple, hash);
+	if (!node) {
+		if (!ct_tuple_invert(&reply, &tuple))
+			return true;
+		ct = ct_begin(inst, &zone, &tuple, &reply, hash, &full);
+		if (!ct)
+			return !full;
+		pkt->ct = ct;			/* its first share */
+		pkt->ctinfo = IP_CT_NEW;
+		return true;
+	}
+	ct = ct_of_node(node);
+	ct_get(ct);
+	pkt->ct = ct;
+	if (node->tuple.dir == IP_CT_DIR_REPLY)
+		pkt->ctinfo = IP_CT_ESTABLISHED_REPLY;
+	else if (ct->status & IPS_SEEN_REPLY)
+		pkt->ctinfo = IP_CT_ESTABLISHED;
+	else
+		pkt->ctinfo = ct->status & IPS_EXPECTED ? IP_CT_RELATED : IP_CT_NEW;
+	return true;
+}
+
+/* NF_DROP and friends from the trackers' signed answers. */
+static unsigned int track(struct instance *inst, struct pkt *pkt, const struct ct *template,
+			  const struct hook_state *state)
+{
+	struct ct_table *table = inst->ct;
+	struct ct_l4 l4;
+	int answer;
+
+	if (!ct_l4_find(pkt->data, pkt->len, state->family, &l4)) {
+		table->stats.invalid++;
+		return NF_ACCEPT;
+	}
+	if (l4.proto == IPPROTO_ICMP || l4.proto == IPPROTO_ICMPV6) {
+		if (l4.proto == IPPROTO_ICMP && state->family == NFPROTO_IPV4)
+			answer = ct_icmp_error(inst, pkt, template, &l4, state);
+		else if (l4.proto == IPPROTO_ICMPV6 && state->family == NFPROTO_IPV6)
+			answer = ct_icmp6_error(inst, pkt, template, &l4, state);
+		else
+			answer = NF_ACCEPT;
+		if (answer <= 0)
+			return (unsigned int)-answer;
+		if (pkt->ct || pkt->ctinfo)
+			return NF_ACCEPT;
+	}
+	do {
+		struct ct *ct;
+
+		if (!attach(inst, pkt, template, &l4, state)) {
+			pkt->drop_reason = DROP_CONNTRACK_FULL;
+			return NF_DROP;
+		}
+		ct = pkt->ct;
+		if (!ct) {
+			table->stats.invalid++;
+			return NF_ACCEPT;
+		}
+		answer = ct_proto_of(inst, l4.proto)->packet(inst, ct, pkt, &l4, pkt->ctinfo, state);
+		if (answer > 0) {
+			if (pkt->ctinfo == IP_CT_ESTABLISHED_REPLY && !(ct->status & IPS_SEEN_REPLY)) {
+				ct->status |= IPS_SEEN_REPLY;
+				ct_event_note(ct, IPCT_REPLY);
+			}
+			return (unsigned int)answer;
+		}
+		pkt_ct_reset(inst, pkt);
+	} while (answer == -NF_REPEAT);
+	table->stats.invalid++;
+	if (answer == NF_DROP)
+		pkt->drop_reason = DROP_CONNTRACK;
+	return (unsigned int)-answer;
+}
+
+unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct hook_state *state)
+{
+	struct ct *template = pkt->ct;
+	unsigned int verdict;
+
+	/* Tracked or untracked already: by loopback, by a rule, or since it was made here about a connection. */
+	if (pkt->ctinfo == IP_CT_UNTRACKED || (template && !(template->status & IPS_TEMPLATE)))
+		return NF_ACCEPT;
+	pkt->ct = NULL;
+	pkt->ctinfo = 0;
+	verdict = track(inst, pkt, template, state);
+	ct_put(inst, template);
+	return verdict;
+}
+
+void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause)
+{
+	if (cause->ct)
+		pkt_ct_set(inst, made, cause->ct,
+			   ctinfo_dir(cause->ctinfo) == IP_CT_DIR_ORIGINAL ? IP_CT_RELATED_REPLY : IP_CT_RELATED);
+}
+
+void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...)
+{
+	char reason[256];
+	va_list ap;
+
+	if (!inst->observer.invalid)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+	inst->observer.invalid(inst->observer.priv, pkt, pkt->l.l4proto, reason);
+}
+
+void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	struct ct_node **bucket[PKT_BURST_MAX];
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < count && i < PKT_BURST_MAX; i++) {
+		struct ct_tuple tuple;
+		struct ct_l4 l4;
+
+		if (burst[i]->ct || !ct_l4_find(burst[i]->data, burst[i]->len, burst[i]->l.family, &l4) ||
+		    !ct_tuple_read(inst, burst[i]->data, burst[i]->l.family, &l4, &tuple))
+			continue;
+		bucket[found] = ct_bucket(inst->ct, ct_hash(inst->ct, &tuple, 0));
+		__builtin_prefetch(bucket[found++]);
+	}
+	for (unsigned int i = 0; i < found; i++)
+		if (*bucket[i])
+			__builtin_prefetch(*bucket[i]);
+}

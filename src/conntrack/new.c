@@ -1,0 +1,178 @@
+/*
+ * conntrack/new.c - how a connection begins: the limit, early drop, what a record starts with.
+ * Early drop looks only into the few buckets next to the new tuple's own, as the kernel does: the
+ * kernel's buckets are ranges of hashes, whatever size our own table has.
+ */
+#include <stdlib.h>
+
+#include "conntrack/conntrack_internal.h"
+
+enum { CT_GC_AFTER_JIFFIES = 60 * WEIR_HZ };	/* the kernel's garbage scan comes round at least this often */
+
+const struct ct_zone ct_zone_default = { 0, 0, CT_ZONE_DIR_BOTH };
+
+/* One of the kernel's buckets: every connection in it that is not assured goes. */
+static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
+{
+	struct ct_table *table = inst->ct;
+	uint32_t n = table->conf.buckets;
+	uint64_t low = (((uint64_t)nominal << 32) + n - 1) / n;
+	uint64_t high = (((uint64_t)(nominal + 1) << 32) + n - 1) / n - 1;
+	uint32_t first = (uint32_t)(low >> (32 - table->bits)), last = (uint32_t)(high >> (32 - table->bits));
+	unsigned int dropped = 0;
+
+	for (uint32_t b = first; b <= last; b++) {
+		struct ct_node *node = table->buckets[b];
+
+		while (node) {
+			struct ct *ct = ct_of_node(node);
+
+			if (hash_scale(node->hash, n) != nominal || ct->status & IPS_ASSURED || ct_is_dying(ct) ||
+			    !ct_end(inst, ct, false)) {
+				node = node->next;
+				continue;
+			}
+			dropped++;
+			node = table->buckets[b];	/* both its nodes may have been in here */
+		}
+	}
+	return dropped;
+}
+
+static bool early_drop(struct instance *inst, uint32_t hash)
+{
+	struct ct_table *table = inst->ct;
+	uint32_t nominal = hash_scale(hash, table->conf.buckets);
+
+	ct_table_finish_growing(table);
+	for (int i = 0; i < CT_EVICTION_RANGE; i++) {
+		unsigned int dropped = drop_in_bucket(inst, nominal);
+
+		if (dropped) {
+			table->stats.early_drop += dropped;
+			return true;
+		}
+		nominal = (nominal + 1) % table->conf.buckets;
+	}
+	return false;
+}
+
+static bool may_thin_out(const struct instance *inst, const struct ct *ct)
+{
+	const struct ct_proto *proto = ct_proto_of(inst, ct_proto_num(ct));
+
+	return !(ct->status & IPS_ASSURED) || (proto->can_early_drop && proto->can_early_drop(ct));
+}
+
+static bool thin_out(void *priv, struct ct *ct)
+{
+	struct instance *inst = priv;
+
+	if (inst->ct->count < inst->ct->conf.max / 100u * 95u)
+		return false;
+	if (may_thin_out(inst, ct))
+		ct_end(inst, ct, false);
+	return true;
+}
+
+/* Some time after the table was full: whatever is expendable goes, until 95 percent are left. */
+static void gc_run(struct timer *timer, void *arg, int64_t now_ns)
+{
+	struct instance *inst = arg;
+
+	if (inst->ct->conf.max >= 100)
+		ct_each(inst, thin_out, inst);
+}
+
+void ct_gc_start(struct instance *inst)
+{
+	struct timer *gc = &inst->ct->gc;
+
+	if (timer_is_armed(gc))
+		return;
+	timer_init(gc, gc_run, inst);
+	timer_arm(inst->timers, gc, inst->now_ns + (int64_t)CT_GC_AFTER_JIFFIES * NSEC_PER_JIFFY);
+}
+
+static bool add_extra(struct instance *inst, struct ct *ct)
+{
+	const struct ct_conf *conf = &inst->ct->conf;
+
+	if (!conf->acct && !conf->timestamp)
+		return true;
+	ct->extra = calloc(1, sizeof(*ct->extra));
+	if (!ct->extra)
+		return false;
+	ct->extra->has_acct = conf->acct;
+	ct->extra->has_stamp = conf->timestamp;
+	return true;
+}
+
+struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *orig,
+		    const struct ct_tuple *reply, uint32_t hash, bool *full)
+{
+	struct ct_table *table = inst->ct;
+	struct ct *ct;
+
+	*full = true;
+	table->count++;
+	if (table->conf.max && table->count > table->conf.max && !early_drop(inst, hash)) {
+		table->count--;
+		table->stats.full++;
+		ct_gc_start(inst);
+		return NULL;
+	}
+	ct = ct_record_alloc(table);
+	if (!ct || !add_extra(inst, ct)) {
+		if (ct)
+			ct_record_free(table, ct);
+		table->count--;
+		return NULL;
+	}
+	*full = false;
+	if (table->count > table->count_peak)
+		table->count_peak = table->count;
+	ct->node[IP_CT_DIR_ORIGINAL].tuple = *orig;
+	ct->node[IP_CT_DIR_ORIGINAL].tuple.dir = IP_CT_DIR_ORIGINAL;
+	ct->node[IP_CT_DIR_ORIGINAL].hash = hash;
+	ct->node[IP_CT_DIR_REPLY].tuple = *reply;
+	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
+	ct->zone = *zone;
+	ct->refs = 1;
+	ct->has_events = table->conf.events != 0;
+	table->serial++;
+	ct->id = (uint32_t)siphash(&table->serial, sizeof(table->serial), &table->id_key);
+	timer_init(&ct->timer, ct_timer_fire, inst);
+	list_append(&table->all, &ct->all);
+	return ct;
+}
+
+struct ct *ct_new(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *orig,
+		  const struct ct_tuple *reply)
+{
+	const struct ct_zone *used = zone ? zone : &ct_zone_default;
+	bool full;
+
+	return ct_begin(inst, used, orig, reply,
+			ct_hash(inst->ct, orig, ct_zone_id(used, IP_CT_DIR_ORIGINAL)), &full);
+}
+
+struct ct *ct_template_new(struct instance *inst, const struct ct_zone *zone)
+{
+	struct ct *ct = ct_record_alloc(inst->ct);
+
+	if (!ct)
+		return NULL;
+	ct->status = IPS_TEMPLATE;
+	ct->zone = zone ? *zone : ct_zone_default;
+	ct->refs = 1;
+	return ct;
+}
+
+void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply)
+{
+	if (ct_is_confirmed(ct))
+		return;
+	ct->node[IP_CT_DIR_REPLY].tuple = *reply;
+	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
+}

@@ -1,0 +1,81 @@
+/*
+ * conntrack/sysctl.c - net.netfilter.nf_conntrack_*: the switches, and each tracker's timeouts, whose
+ * names and defaults stand in the tracker's own table.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conntrack/conntrack_internal.h"
+
+enum { CT_MAX_DEFAULT = 262144, CT_BUCKETS_DEFAULT = 262144, CT_BUCKETS_MAX = 1 << CT_BITS_MAX };
+
+static void print_count(void *priv, const struct sysctl *ctl, struct strbuf *out)
+{
+	const struct ct_table *table = priv;
+
+	sb_printf(out, "%u", table->count);
+}
+
+static int register_timeouts(struct instance *inst, struct ct_table *table, const struct ct_proto *proto)
+{
+	char name[128];
+
+	table->timeouts_sec[proto->number] = calloc(proto->timeout_count, sizeof(unsigned int));
+	if (!table->timeouts_sec[proto->number])
+		return -ENOMEM;
+	for (size_t i = 0; i < proto->timeout_count; i++) {
+		unsigned int *value = &table->timeouts_sec[proto->number][i];
+		struct sysctl ctl = { .name = name, .kind = SYSCTL_SECONDS, .value = value,
+				      .min = 0, .max = CT_PRINTED_SECONDS_MAX };
+		int err;
+
+		*value = proto->timeouts[i].seconds;
+		if (!proto->timeouts[i].sysctl)
+			continue;
+		snprintf(name, sizeof(name), "net.netfilter.nf_conntrack_%s", proto->timeouts[i].sysctl);
+		err = sysctl_register(inst->sysctls, &ctl);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int ct_sysctls_register(struct instance *inst, struct ct_table *table)
+{
+	struct ct_conf *conf = &table->conf;
+	const struct sysctl switches[] = {
+		{ .name = "max", .kind = SYSCTL_INT, .value = &conf->max, .min = 0, .max = INT32_MAX },
+		{ .name = "buckets", .kind = SYSCTL_UINT, .value = &conf->buckets, .min = 1, .max = CT_BUCKETS_MAX },
+		{ .name = "count", .kind = SYSCTL_TEXT, .print = print_count, .priv = table, .read_only = true },
+		{ .name = "checksum", .kind = SYSCTL_U8, .value = &conf->checksum, .min = 0, .max = 1 },
+		{ .name = "log_invalid", .kind = SYSCTL_U8, .value = &conf->log_invalid, .min = 0, .max = 255 },
+		{ .name = "acct", .kind = SYSCTL_U8, .value = &conf->acct, .min = 0, .max = 1 },
+		{ .name = "events", .kind = SYSCTL_U8, .value = &conf->events, .min = 0, .max = 2 },
+		{ .name = "timestamp", .kind = SYSCTL_U8, .value = &conf->timestamp, .min = 0, .max = 1 },
+		{ .name = "tcp_loose", .kind = SYSCTL_U8, .value = &conf->tcp_loose, .min = 0, .max = 1 },
+		{ .name = "tcp_be_liberal", .kind = SYSCTL_U8, .value = &conf->tcp_be_liberal, .min = 0, .max = 1 },
+		{ .name = "tcp_ignore_invalid_rst", .kind = SYSCTL_U8, .value = &conf->tcp_ignore_invalid_rst,
+		  .min = 0, .max = 1 },
+		{ .name = "tcp_max_retrans", .kind = SYSCTL_U8, .value = &conf->tcp_max_retrans, .min = 0, .max = 255 },
+	};
+	char name[128];
+	int err;
+
+	*conf = (struct ct_conf){ .max = CT_MAX_DEFAULT, .buckets = CT_BUCKETS_DEFAULT, .checksum = 1, .events = 2,
+				  .tcp_loose = 1, .tcp_max_retrans = 3 };
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		struct sysctl ctl = switches[i];
+
+		snprintf(name, sizeof(name), "net.netfilter.nf_conntrack_%s", switches[i].name);
+		ctl.name = name;
+		err = sysctl_register(inst->sysctls, &ctl);
+		if (err)
+			return err;
+	}
+	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++) {
+		err = register_timeouts(inst, table, *proto);
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,229 @@
+/*
+ * conntrack/table.c - one hash table for both directions of every connection, and the records' pool.
+ * It doubles when it has more nodes than buckets; each insert then moves a few old buckets, so that no
+ * packet ever waits for the whole table. The hash is keyed: remote people choose the tuples.
+ */
+#include <stdlib.h>
+
+#include "conntrack/conntrack_internal.h"
+
+enum { CT_MOVE_PER_INSERT = 4 };
+
+struct ct_chunk {
+	struct ct_chunk *next;
+	struct ct records[CT_CHUNK_RECORDS];
+};
+
+uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id)
+{
+	struct ct_tuple key = *tuple;
+
+	_Static_assert(sizeof(struct ct_tuple) == 40, "a tuple is five words");
+	memcpy(&key.dir, &zone_id, sizeof(zone_id));	/* the direction is not part of the key, the zone is */
+	return (uint32_t)siphash(&key, sizeof(key), &table->key);
+}
+
+struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
+{
+	if (table->old_buckets) {
+		uint32_t old = hash >> (32 - table->old_bits);
+
+		if (old >= table->moved)
+			return &table->old_buckets[old];
+	}
+	return &table->buckets[hash >> (32 - table->bits)];
+}
+
+static void move_some(struct ct_table *table, uint32_t count)
+{
+	uint32_t end = 1u << table->old_bits;
+
+	while (count-- && table->moved < end) {
+		struct ct_node *node = table->old_buckets[table->moved], *next, **tail[2];
+
+		/* Bucket i becomes 2i and 2i+1; order within is kept. */
+		tail[0] = &table->buckets[table->moved * 2];
+		tail[1] = &table->buckets[table->moved * 2 + 1];
+		for (; node; node = next) {
+			unsigned int half = node->hash >> (32 - table->bits) & 1;
+
+			next = node->next;
+			node->next = NULL;
+			*tail[half] = node;
+			tail[half] = &node->next;
+		}
+		table->moved++;
+	}
+	if (table->moved == end) {
+		free(table->old_buckets);
+		table->old_buckets = NULL;
+	}
+}
+
+void ct_table_finish_growing(struct ct_table *table)
+{
+	if (table->old_buckets)
+		move_some(table, UINT32_MAX);
+}
+
+static void grow(struct ct_table *table)
+{
+	struct ct_node **buckets = calloc((size_t)2 << table->bits, sizeof(*buckets));
+
+	if (!buckets)
+		return;		/* longer chains, nothing worse */
+	table->old_buckets = table->buckets;
+	table->old_bits = table->bits;
+	table->buckets = buckets;
+	table->bits++;
+	table->moved = 0;
+}
+
+void ct_table_insert(struct ct_table *table, struct ct_node *node)
+{
+	struct ct_node **head;
+
+	if (table->old_buckets)
+		move_some(table, CT_MOVE_PER_INSERT);
+	else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX)
+		grow(table);
+	head = ct_bucket(table, node->hash);
+	node->next = *head;
+	*head = node;
+	table->nodes++;
+}
+
+void ct_table_remove(struct ct_table *table, struct ct_node *node)
+{
+	struct ct_node **at = ct_bucket(table, node->hash);
+
+	for (; *at; at = &(*at)->next) {
+		if (*at == node) {
+			*at = node->next;
+			node->next = NULL;
+			table->nodes--;
+			return;
+		}
+	}
+}
+
+/* @hash is that of @tuple with the zone id that @zone has in one of its directions. */
+struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
+			      uint32_t hash)
+{
+	for (struct ct_node *node = *ct_bucket(table, hash); node; node = node->next)
+		if (node->hash == hash && ct_tuple_equal(&node->tuple, tuple) &&
+		    ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir) == ct_zone_id(zone, node->tuple.dir))
+			return node;
+	return NULL;
+}
+
+struct ct *ct_record_alloc(struct ct_table *table)
+{
+	struct ct *ct = table->free;
+
+	if (!ct) {
+		struct ct_chunk *chunk = malloc(sizeof(*chunk));
+
+		if (!chunk)
+			return NULL;
+		chunk->next = table->chunks;
+		table->chunks = chunk;
+		for (int i = CT_CHUNK_RECORDS - 1; i >= 0; i--) {
+			chunk->records[i].node[0].next = (struct ct_node *)table->free;
+			table->free = &chunk->records[i];
+		}
+		ct = table->free;
+	}
+	table->free = (struct ct *)ct->node[0].next;
+	memset(ct, 0, sizeof(*ct));
+	return ct;
+}
+
+void ct_record_free(struct ct_table *table, struct ct *ct)
+{
+	ct->node[0].next = (struct ct_node *)table->free;
+	table->free = ct;
+}
+
+struct ct_table *ct_table_new(struct instance *inst)
+{
+	struct ct_table *table = calloc(1, sizeof(*table));
+	extern const struct ct_proto ct_proto_generic;
+
+	if (!table)
+		return NULL;
+	table->bits = CT_BITS_MIN;
+	table->buckets = calloc((size_t)1 << table->bits, sizeof(*table->buckets));
+	list_init(&table->all);
+	for (int i = 0; i < 2; i++) {
+		table->key.k[i] = rng_u64(&inst->rng);
+		table->id_key.k[i] = rng_u64(&inst->rng);
+	}
+	for (int i = 0; i < 256; i++)
+		table->protos[i] = &ct_proto_generic;
+	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++)
+		table->protos[(*proto)->number] = *proto;
+	if (!table->buckets || ct_sysctls_register(inst, table)) {
+		ct_table_free(inst, table);
+		return NULL;
+	}
+	return table;
+}
+
+void ct_table_free(struct instance *inst, struct ct_table *table)
+{
+	struct ct_chunk *chunk;
+
+	if (!table)
+		return;
+	list_for_each_safe(at, &table->all) {
+		struct ct *ct = list_entry(at, struct ct, all);
+
+		/* Nobody listens any more: no events, no references to count. */
+		timer_cancel(inst->timers, &ct->timer);
+		free(ct->extra);
+	}
+	timer_cancel(inst->timers, &table->gc);
+	while ((chunk = table->chunks)) {
+		table->chunks = chunk->next;
+		free(chunk);
+	}
+	for (int i = 0; i < 256; i++)
+		free(table->timeouts_sec[i]);
+	free(table->old_buckets);
+	free(table->buckets);
+	free(table);
+}
+
+uint32_t ct_count(const struct instance *inst) { return inst->ct->count; }
+uint32_t ct_count_peak(const struct instance *inst) { return inst->ct->count_peak; }
+
+const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number)
+{
+	return inst->ct->protos[number];
+}
+
+uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which)
+{
+	return inst->ct->timeouts_sec[proto->number][which] * WEIR_HZ;
+}
+
+/* One share is held during the visit: it may end this connection or others. */
+void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), void *priv)
+{
+	struct list *at = inst->ct->all.next;
+
+	while (at != &inst->ct->all) {
+		struct ct *ct = list_entry(at, struct ct, all);
+		bool more = true;
+
+		ct_get(ct);
+		if (ct_is_confirmed(ct) && !ct_is_dying(ct) && !(ct->status & CT_STATUS_NAT_CLASH))
+			more = visit(priv, ct);
+		at = at->next;
+		ct_put(inst, ct);
+		if (!more)
+			return;
+	}
+}
