@@ -17,10 +17,6 @@
 #include "base/strbuf.h"
 #include "instance.h"
 
-#ifndef IP_CT_UNTRACKED
-#define IP_CT_UNTRACKED 7	/* pkt->ctinfo of a packet that shall not be tracked; the kernel keeps it to itself */
-#endif
-
 struct ct_tuple {
 	union nf_inet_addr src, dst;
 	union { be16 all, port, icmp_id, gre_key; } src_l4;

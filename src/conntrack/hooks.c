@@ -27,20 +27,20 @@ static unsigned int hook_confirm(void *priv, struct pkt *pkt, const struct hook_
 	return ct_confirm(state->inst, pkt);
 }
 
-static void hook_prefetch(void *priv, struct pkt **burst, unsigned int count, const struct hook_state *state)
+static void prefetch_burst(void *priv, struct pkt **burst, unsigned int count, const struct hook_state *state)
 {
 	ct_prefetch(state->inst, burst, count);
 }
 
 static const struct hook_ops hooks4[] = {
-	{ NFPROTO_IPV4, NF_INET_PRE_ROUTING,  NF_IP_PRI_CONNTRACK, hook_in, "conntrack", NULL, hook_prefetch },
+	{ NFPROTO_IPV4, NF_INET_PRE_ROUTING,  NF_IP_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst },
 	{ NFPROTO_IPV4, NF_INET_LOCAL_OUT,    NF_IP_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL },
 	{ NFPROTO_IPV4, NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL },
 	{ NFPROTO_IPV4, NF_INET_LOCAL_IN,     NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL },
 };
 
 static const struct hook_ops hooks6[] = {
-	{ NFPROTO_IPV6, NF_INET_PRE_ROUTING,  NF_IP6_PRI_CONNTRACK, hook_in, "conntrack", NULL, hook_prefetch },
+	{ NFPROTO_IPV6, NF_INET_PRE_ROUTING,  NF_IP6_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst },
 	{ NFPROTO_IPV6, NF_INET_LOCAL_OUT,    NF_IP6_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL },
 	{ NFPROTO_IPV6, NF_INET_POST_ROUTING, NF_IP6_PRI_LAST, hook_confirm, "confirm", NULL, NULL },
 	{ NFPROTO_IPV6, NF_INET_LOCAL_IN,     NF_IP6_PRI_LAST - 1, hook_confirm, "confirm", NULL, NULL },
