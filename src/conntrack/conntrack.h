@@ -145,6 +145,10 @@ uint32_t ct_expires_sec(const struct instance *inst, const struct ct *ct);
 void ct_set_timeout_sec(struct instance *inst, struct ct *ct, uint32_t seconds);
 /* Counts the packet and moves the timeout (nf_ct_refresh_acct). */
 void ct_refresh(struct instance *inst, struct ct *ct, uint8_t ctinfo, const struct pkt *pkt, uint32_t timeout_jiffies);
+/* Counts it where accounting is on. */
+void ct_count_packet(struct ct *ct, int dir, uint32_t bytes);
+/* Control puts a connection of ct_new() into the table as it is; -EEXIST when a tuple is taken. No event. */
+int ct_insert(struct instance *inst, struct ct *ct);
 /* Attached to generated packets (ICMP errors, RST): nf_ct_attach(). */
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause);
 

@@ -89,13 +89,9 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 		    const struct ct_tuple *reply, uint32_t hash, bool *full);
 void ct_gc_start(struct instance *inst);
 
-/* --- confirm.c --- */
-int ct_insert(struct instance *inst, struct ct *ct);
-
 /* --- expire.c --- */
 void ct_timer_fire(struct timer *timer, void *arg, int64_t now_ns);
 void ct_set_expiry(struct instance *inst, struct ct *ct, int64_t jiffies);
-void ct_count_packet(struct ct *ct, int dir, uint32_t bytes);
 /* Ends it; false when it was already ending. */
 bool ct_end(struct instance *inst, struct ct *ct, bool expired);
 /* Ticks left; 0 when due. */

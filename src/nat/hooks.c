@@ -43,12 +43,7 @@ static bool has_left_its_iface(const struct pkt *pkt, const struct ct *ct, const
 
 static unsigned int end_connection(struct instance *inst, struct pkt *pkt, struct ct *ct)
 {
-	if (ct->has_acct) {
-		struct ct_counter *acct = &ct->acct[ctinfo_dir(pkt->ctinfo)];
-
-		acct->packets++;
-		acct->bytes += pkt->len;
-	}
+	ct_count_packet(ct, ctinfo_dir(pkt->ctinfo), pkt->len);
 	ct_kill(inst, ct);
 	return NF_DROP;
 }
