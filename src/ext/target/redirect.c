@@ -60,6 +60,21 @@ static int redirect_parse_ip6(struct opt_call *call, struct refusal *why)
 	return err;
 }
 
+/* Only DNAT can shift ports. */
+static int redirect_finish_ip4(void *info, uint64_t seen, struct opt_call *call, struct refusal *why)
+{
+	if (((struct nf_nat_ipv4_multi_range_compat *)info)->range[0].flags & NF_NAT_RANGE_PROTO_OFFSET)
+		return refuse(why, -EINVAL, "Shifted portmap ranges not supported with this kernel");
+	return 0;
+}
+
+static int redirect_finish_ip6(void *info, uint64_t seen, struct opt_call *call, struct refusal *why)
+{
+	if (((struct nf_nat_range *)info)->flags & NF_NAT_RANGE_PROTO_OFFSET)
+		return refuse(why, -EINVAL, "Shifted portmap ranges not supported with this kernel");
+	return 0;
+}
+
 static void redirect_show(const struct nf_nat_range2 *range, const struct ext_view *view, bool is_save,
 			    struct strbuf *out)
 {
@@ -107,11 +122,11 @@ static const struct opt redirect_options_ip6[] =
 
 static const struct ext_text redirect_text_ip4 = {
 	.options = redirect_options_ip4, .help_head = "REDIRECT target options:", .init = redirect_init_ip4,
-	.save = redirect_save_ip4, .print = redirect_print_ip4,
+	.finish = redirect_finish_ip4, .save = redirect_save_ip4, .print = redirect_print_ip4,
 };
 static const struct ext_text redirect_text_ip6 = {
 	.options = redirect_options_ip6, .help_head = "REDIRECT target options:",
-	.save = redirect_save_ip6, .print = redirect_print_ip6,
+	.finish = redirect_finish_ip6, .save = redirect_save_ip6, .print = redirect_print_ip6,
 };
 
 #define REDIRECT_HOOKS (1 << NF_INET_PRE_ROUTING | 1 << NF_INET_LOCAL_OUT)
