@@ -29,21 +29,6 @@ static bool is_taken(const struct choice *c, const struct ct_tuple *tuple)
 	return ct_tuple_invert(&reply, tuple) && ct_tuple_taken(c->inst, &reply, c->ct);
 }
 
-/* Protocols whose first packets may cross on the way, each making an entry of its own. */
-static bool may_clash(uint8_t proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-	case IPPROTO_SCTP:
-	case IPPROTO_GRE:
-		return false;
-	default:
-		return true;
-	}
-}
-
 /*
  * The same for the tuple as it came: when the holder is the same flow seen from the other side, and neither is
  * translated, the tuple is left alone and confirm settles the clash.
@@ -58,7 +43,7 @@ static bool is_taken_unchanged(const struct choice *c, const struct ct_tuple *tu
 
 	if (!is_taken(c, tuple))
 		return false;
-	if (!may_clash(ct_proto_num(c->ct)) || (c->ct->status & translated))
+	if (!ct_proto_of(c->inst, ct_proto_num(c->ct))->allow_clash || (c->ct->status & translated))
 		return true;
 	other = ct_find(c->inst, &c->ct->zone, tuple, &dir);
 	if (!other && ct_tuple_invert(&reply, tuple))
