@@ -42,6 +42,7 @@ enum pkt_flag {
 	PKT_FLAG_REASSEMBLED = 1 << 5,	/* defrag put it together: frag_max_size holds the largest piece */
 	PKT_FLAG_VLAN = 1 << 6,		/* 802.1Q tag was there: vlan_tci */
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
+	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
 	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */
 };
 
@@ -66,6 +67,9 @@ struct pkt_route {
 	uint32_t mtu;			/* path mtu: route metric or device */
 	uint32_t advmss;		/* 0 = mtu - 40 / - 60 */
 	uint32_t tclassid;
+	uint8_t hoplimit;		/* the route's own, 0 = none: net.ipv4.ip_default_ttl, conf.hop_limit6 */
+	uint8_t dst_len;		/* prefix length of the route that matched (IPv6) */
+	bool has_prefsrc;		/* the route names its source ("src ...") */
 	int err;			/* for unreachable kinds: -EHOSTUNREACH, -ENETUNREACH, -EACCES, -EINVAL */
 };
 
@@ -78,6 +82,7 @@ struct pkt_options {
 	be32 nexthop, faddr;		/* source route: where it goes on; IPv4 only */
 	/* IPv6 */
 	bool router_alert6, routing6;	/* hop-by-hop router alert; a routing header was processed */
+	bool no_group_copy;		/* multicast that the host does not hear itself: ND's own messages */
 	uint16_t nhoff6;		/* where the next header byte of the current header stands */
 	struct iface *iif;		/* IPv6: the interface it really came in by (IP6CB(skb)->iif) */
 };

@@ -117,6 +117,7 @@ struct iface_conf {
 	int forwarding6, accept_source_route6, accept_redirects6, hop_limit6, mtu6, disable6, accept_ra6,
 		drop_unicast_in_l2_multicast6, force_forwarding6;
 };
+const struct iface_conf *iface_conf_all(const struct instance *inst);	/* net.ipv4.conf.all.* */
 /* Effective value for (all, iface): route/iface_conf.c knows which combine by max, or, and. */
 int iface_conf_rp_filter(const struct instance *inst, const struct iface *iface);
 bool iface_conf_forwarding(const struct instance *inst, const struct iface *iface, uint8_t family);

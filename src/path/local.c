@@ -1,0 +1,106 @@
+/*
+ * path/local.c - the host: what reaches it is handed to whoever listens at the local port, and what it sends
+ * enters as through a raw socket with its own header (IP_HDRINCL). weir answers for it only where the IP
+ * layer does so itself.
+ */
+#include "path/path_internal.h"
+
+static void deliver(struct instance *inst, struct pkt *pkt)
+{
+	pkt->out = NULL;
+	if (inst->observer.deliver)
+		inst->observer.deliver(inst->observer.priv, pkt);
+}
+
+void local_deliver4(struct instance *inst, struct pkt *pkt)
+{
+	deliver(inst, pkt);
+	if (inst->host_echo && pkt_ip4(pkt)->protocol == IPPROTO_ICMP)
+		icmp_echo_reply(inst, pkt);
+	pkt_free(inst, pkt);
+}
+
+void local_deliver6(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t l4)
+{
+	enum { ND_FIRST = 133, ND_LAST = 137 };
+
+	deliver(inst, pkt);
+	if (proto == IPPROTO_ICMPV6 && l4 < pkt->len && pkt_l4_checksum_ok(pkt)) {
+		if (pkt->data[l4] >= ND_FIRST && pkt->data[l4] <= ND_LAST)
+			ndisc_receive(inst, pkt, l4);
+		else if (inst->host_echo)
+			icmp6_echo_reply(inst, pkt);
+	}
+	pkt_free(inst, pkt);
+}
+
+/* A socket's packet that cannot be sent: its send() fails. */
+static void refuse_send(struct instance *inst, struct pkt *pkt, int err)
+{
+	enum drop_reason reason = DROP_NO_ROUTE;
+
+	if (err == -EMSGSIZE)
+		reason = DROP_MTU;
+	else if (err == -EINVAL)
+		reason = DROP_MALFORMED;
+	else if (err == -EACCES)
+		reason = DROP_PROHIBIT;
+	pkt_drop(inst, pkt, reason);
+}
+
+static int send_header4(struct instance *inst, struct pkt *pkt)
+{
+	struct route_flow flow = { .family = NFPROTO_IPV4, .proto = IPPROTO_RAW, .mark = pkt->mark };
+	struct iphdr *ip = pkt_ip4(pkt);
+	int err;
+
+	if (pkt->len < sizeof(*ip) || ip->ihl < 5 || ip->ihl * 4u > pkt->len)
+		return -EINVAL;
+	flow.daddr.ip = ip->daddr;
+	err = route_output(inst, &flow, &pkt->route);
+	if (err)
+		return err;
+	if (pkt->len > pkt->route.oif->mtu)
+		return -EMSGSIZE;
+	if (!ip->saddr)
+		ip->saddr = flow.saddr.ip;
+	return 0;
+}
+
+static int send_header6(struct instance *inst, struct pkt *pkt)
+{
+	struct route_flow flow = { .family = NFPROTO_IPV6, .proto = IPPROTO_RAW, .mark = pkt->mark };
+	int err;
+
+	if (pkt->len < sizeof(struct ipv6hdr))
+		return -EINVAL;
+	flow.daddr.in6 = pkt_ip6(pkt)->daddr;
+	err = route_output(inst, &flow, &pkt->route);
+	if (!err && pkt->len > pkt->route.oif->mtu)
+		err = -EMSGSIZE;
+	return err;
+}
+
+void path_send_local(struct instance *inst, struct pkt *pkt)
+{
+	bool six;
+	int err;
+
+	if (!pkt->len) {
+		refuse_send(inst, pkt, -EINVAL);
+		return;
+	}
+	six = pkt->data[0] >> 4 == 6;
+	pkt->protocol = six ? ETH_P_IPV6 : ETH_P_IP;
+	pkt->in = NULL;
+	pkt->type = PACKET_HOST;
+	pkt->flags = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
+	pkt->opt = (struct pkt_options){ .len = 0 };
+	path_enter(inst);
+	err = six ? send_header6(inst, pkt) : send_header4(inst, pkt);
+	if (err)
+		refuse_send(inst, pkt, err);
+	else
+		path_local_out(inst, pkt);
+	path_leave(inst);
+}

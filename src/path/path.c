@@ -1,0 +1,241 @@
+/*
+ * path/path.c - the way itself.
+ *
+ *	received:  check, PRE_ROUTING, route; for us: LOCAL_IN, deliver; onward: FORWARD, POST_ROUTING, out
+ *	made here: LOCAL_OUT, POST_ROUTING, out
+ *
+ * A burst is first touched and checked as a whole, while nothing waits for memory; then each packet
+ * goes to its end before the next one starts, as if it had come alone.
+ */
+#include "conntrack/conntrack.h"
+#include "path/path_internal.h"
+
+/* A tagged frame belongs to the VLAN interface on top; without one it is nobody's. */
+static void receive_vlan(struct instance *inst, struct pkt *pkt)
+{
+	unsigned int vid = pkt->vlan_tci & 0xfff;
+
+	if (!(pkt->flags & PKT_FLAG_VLAN) || !pkt->in || pkt->in->vlan_parent)
+		return;
+	list_for_each(node, &inst->ifaces) {
+		struct iface *child = list_entry(node, struct iface, node);
+
+		if (child->vlan_parent != pkt->in || child->vlan_id != vid)
+			continue;
+		pkt->in->stats.rx_packets++;
+		pkt->in->stats.rx_bytes += pkt->len;
+		pkt->in = child;
+		if (pkt->type == PACKET_OTHERHOST && pkt->mac && !memcmp(pkt->mac, child->mac, 6))
+			pkt->type = PACKET_HOST;
+		return;
+	}
+	if (vid)
+		pkt->type = PACKET_OTHERHOST;
+}
+
+/* Everything that needs no other packet's outcome. Leaves its judgement in drop_reason. */
+static void receive_check(struct instance *inst, struct pkt *pkt)
+{
+	enum drop_reason reason = DROP_NONE;
+
+	receive_vlan(inst, pkt);
+	pkt->opt = (struct pkt_options){ .iif = pkt->in };
+	if (!pkt->in || !pkt->in->up)
+		reason = DROP_IFACE_DOWN;
+	else if (pkt->protocol == ETH_P_IP)
+		reason = ip4_check(pkt);
+	else if (pkt->protocol == ETH_P_IPV6)
+		reason = ip6_check(inst, pkt);
+	else if (pkt->protocol != ETH_P_ARP)
+		reason = DROP_PROTOCOL;
+	pkt->drop_reason = reason;
+}
+
+static void receive_one(struct instance *inst, struct pkt *pkt)
+{
+	if (pkt->in) {
+		pkt->in->stats.rx_packets++;
+		pkt->in->stats.rx_bytes += pkt->len;
+	}
+	if (pkt->drop_reason != DROP_NONE)
+		pkt_drop(inst, pkt, pkt->drop_reason);
+	else if (pkt->protocol == ETH_P_IP)
+		ip4_receive(inst, pkt);
+	else if (pkt->protocol == ETH_P_IPV6)
+		ip6_receive(inst, pkt);
+	else
+		arp_receive(inst, pkt);
+}
+
+void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		__builtin_prefetch(burst[i]->data);
+	for (unsigned int i = 0; i < count; i++)
+		receive_check(inst, burst[i]);
+	for (unsigned int i = 0; i < count; i++) {
+		path_enter(inst);
+		receive_one(inst, burst[i]);
+		path_leave(inst);
+	}
+}
+
+void path_enter(struct instance *inst)
+{
+	path_state(inst)->depth++;
+}
+
+void path_leave(struct instance *inst)
+{
+	struct icmp_state *state = path_state(inst);
+
+	if (--state->depth || state->draining)
+		return;
+	state->draining = true;
+	while (!list_is_empty(&state->backlog)) {
+		struct pkt *pkt = list_entry(state->backlog.next, struct pkt, node);
+
+		list_remove(&pkt->node);
+		receive_check(inst, pkt);
+		state->depth++;
+		receive_one(inst, pkt);
+		state->depth--;
+	}
+	state->draining = false;
+}
+
+void path_output(struct instance *inst, struct pkt *pkt)
+{
+	if (!pkt->route.oif || pkt->route.kind == ROUTE_ERROR || pkt->route.kind == ROUTE_NONE)
+		pkt_drop(inst, pkt, DROP_NO_ROUTE);
+	else if (pkt->l.family == NFPROTO_IPV6)
+		ip6_output(inst, pkt);
+	else
+		ip4_output(inst, pkt);
+}
+
+/* IPv4 lengths and sums are the host's duty; a raw socket's IPv6 header stays as it is. */
+static void local_out_header(struct instance *inst, struct pkt *pkt)
+{
+	if (pkt->data[0] >> 4 == 6) {
+		uint32_t payload = pkt->len - sizeof(struct ipv6hdr);
+
+		pkt->protocol = ETH_P_IPV6;
+		if (!(pkt->flags & PKT_FLAG_HDRINCL))
+			pkt_ip6(pkt)->payload_len = htons(payload > 65535 ? 0 : payload);
+	} else {
+		struct iphdr *ip = pkt_ip4(pkt);
+
+		pkt->protocol = ETH_P_IP;
+		ip->tot_len = htons(pkt->len);
+		if (!ip->id && !(ip->frag_off & htons(IP4_DF)))
+			ip->id = htons(path_ip_id(inst));
+		csum_ip4_header(ip);
+	}
+	pkt_parse(pkt);
+}
+
+void path_local_out(struct instance *inst, struct pkt *pkt)
+{
+	struct hook_state state;
+
+	path_enter(inst);
+	local_out_header(inst, pkt);
+	pkt->flags |= PKT_FLAG_LOCAL;
+	pkt->out = pkt->route.oif;
+	state = path_hook(inst, pkt->l.family, NF_INET_LOCAL_OUT, NULL, pkt->route.oif);
+	if (hook_walk(pkt, &state) == NF_ACCEPT)
+		path_output(inst, pkt);
+	path_leave(inst);
+}
+
+void path_continue(struct instance *inst, struct pkt *pkt, const struct hook_state *state)
+{
+	bool six = state->family == NFPROTO_IPV6;
+
+	path_enter(inst);
+	switch (state->hooknum) {
+	case NF_INET_PRE_ROUTING:
+		six ? ip6_receive_finish(inst, pkt) : ip4_receive_finish(inst, pkt);
+		break;
+	case NF_INET_LOCAL_IN:
+		six ? ip6_local_finish(inst, pkt) : local_deliver4(inst, pkt);
+		break;
+	case NF_INET_FORWARD:
+		six ? path_output(inst, pkt) : ip4_forward_finish(inst, pkt);
+		break;
+	case NF_INET_LOCAL_OUT:
+		path_output(inst, pkt);
+		break;
+	default:
+		path_finish_output(inst, pkt);
+		break;
+	}
+	path_leave(inst);
+}
+
+void path_finish_output(struct instance *inst, struct pkt *pkt)
+{
+	path_enter(inst);
+	if (pkt->l.family == NFPROTO_IPV6)
+		ip6_finish_output(inst, pkt);
+	else
+		ip4_finish_output(inst, pkt);
+	path_leave(inst);
+}
+
+struct pkt *path_made_new(struct instance *inst, const struct pkt *cause, uint32_t len)
+{
+	struct pkt *made = pkt_new(inst, len);
+
+	if (!made)
+		return NULL;
+	made->type = PACKET_HOST;
+	made->flags = PKT_FLAG_LOCAL;
+	if (cause) {
+		made->serial = cause->serial;
+		made->stamp_ns = cause->stamp_ns;
+	} else {
+		made->serial = inst->serial;
+		made->stamp_ns = inst->now_ns;
+	}
+	return made;
+}
+
+void path_copy_metadata(struct instance *inst, struct pkt *piece, const struct pkt *whole)
+{
+	piece->in = whole->in;
+	piece->out = whole->out;
+	piece->type = whole->type;
+	piece->flags = whole->flags;
+	piece->mark = whole->mark;
+	piece->priority = whole->priority;
+	piece->route = whole->route;
+	piece->protocol = whole->protocol;
+	piece->stamp_ns = whole->stamp_ns;
+	piece->serial = whole->serial;
+	piece->secmark = whole->secmark;
+	piece->rule = whole->rule;
+	piece->opt.iif = whole->opt.iif;
+	if (whole->ct)
+		pkt_ct_set(inst, piece, whole->ct, whole->ctinfo);
+	else
+		piece->ctinfo = whole->ctinfo;
+}
+
+void path_made_send(struct instance *inst, struct pkt *made, const struct pkt *cause)
+{
+	if (inst->observer.made)
+		inst->observer.made(inst->observer.priv, made, cause);
+	path_local_out(inst, made);
+}
+
+uint16_t path_ip_id(struct instance *inst)
+{
+	uint16_t id;
+
+	do {
+		id = rng_u16(&inst->rng);
+	} while (!id);
+	return id;
+}
