@@ -2,6 +2,7 @@
  * path/icmp_limit.c - how often errors may be sent: a bucket for all of them, and one for each receiver.
  * Both count in the kernel's ticks; a peer's tokens serve ICMP errors, unreachable routes and redirects alike.
  */
+#include "base/sysctl.h"
 #include "path/path_internal.h"
 
 enum { PEER_BURST = 6 };	/* a peer may save up this many errors */
@@ -146,7 +147,9 @@ static void ratemask6_print(void *priv, const struct sysctl *ctl, struct strbuf 
 			continue;
 		while (to + 1 < ICMP6_TYPES && state->ratemask6[(to + 1) / 8] & 1 << (to + 1) % 8)
 			to++;
-		strbuf_printf(out, to > from ? "%s%u-%u" : "%s%u", comma, from, to);
+		sb_printf(out, "%s%u", comma, from);
+		if (to > from)
+			sb_printf(out, "-%u", to);
 		comma = ",";
 		from = to;
 	}
