@@ -133,25 +133,47 @@ void pkt_free(struct instance *inst, struct pkt *pkt)
 	inst->pkt_pool->count++;
 }
 
+/* Metadata of @from with @to's own buffer, whose data begins as far behind its start. */
+static void take_meta(struct pkt *to, const struct pkt *from)
+{
+	uint8_t *buf = to->buf;
+	uint32_t buf_len = to->buf_len;
+
+	*to = *from;
+	to->buf = buf;
+	to->buf_len = buf_len;
+	to->data = buf + (from->data - from->buf);
+	to->node = (struct list){ NULL, NULL };
+	to->hook = NULL;
+	to->piece_len = NULL;
+	to->piece_count = 0;
+	if (from->mac) {
+		to->mac = buf + (from->mac - from->buf);
+		memcpy(to->mac, from->mac, from->mac_len);
+	}
+	if (to->ct)
+		ct_get(to->ct);
+}
+
+struct pkt *pkt_new_like(struct instance *inst, const struct pkt *like, uint32_t len)
+{
+	uint32_t head = (uint32_t)(like->data - like->buf);
+	struct pkt *pkt = pkt_take(inst, head + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
+
+	if (!pkt)
+		return NULL;
+	take_meta(pkt, like);
+	pkt->len = len;
+	return pkt;
+}
+
 struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt)
 {
-	uint32_t head = (uint32_t)(pkt->data - pkt->buf);
 	struct pkt *copy = pkt_take(inst, pkt->buf_len);
-	uint8_t *buf;
-	uint32_t buf_len;
 
 	if (!copy)
 		return NULL;
-	buf = copy->buf;
-	buf_len = copy->buf_len;
-	*copy = *pkt;
-	copy->buf = buf;
-	copy->buf_len = buf_len;
-	copy->data = buf + head;
-	copy->node = (struct list){ NULL, NULL };
-	copy->hook = NULL;
-	copy->piece_len = NULL;
-	copy->piece_count = 0;
+	take_meta(copy, pkt);
 	if (pkt->piece_len) {
 		size_t size = pkt->piece_count * sizeof(*pkt->piece_len);
 
@@ -162,13 +184,34 @@ struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt)
 		}
 	}
 	memcpy(copy->data, pkt->data, pkt->len);
-	if (pkt->mac) {
-		copy->mac = buf + (pkt->mac - pkt->buf);
-		memcpy(copy->mac, pkt->mac, pkt->mac_len);
-	}
-	if (copy->ct)
-		ct_get(copy->ct);
 	return copy;
+}
+
+void pkt_become(struct instance *inst, struct pkt *pkt, struct pkt *from)
+{
+	struct pooled *item = pooled_of(pkt), *other = pooled_of(from);
+	const struct hook_state *hook = pkt->hook;
+
+	if (pkt->ct)
+		ct_put(inst, pkt->ct);
+	free(pkt->piece_len);
+	if (pkt->buf != item->buf)
+		free(pkt->buf);
+	*pkt = *from;
+	pkt->hook = hook;
+	if (from->buf == other->buf) {		/* inside @from: only its bytes can move */
+		uint32_t used = (uint32_t)(from->data - from->buf);
+
+		pkt->buf = item->buf;
+		memcpy(pkt->buf, from->buf, used + from->len);
+		pkt->data = pkt->buf + used;
+		if (from->mac)
+			pkt->mac = pkt->buf + (from->mac - from->buf);
+	}
+	from->buf = other->buf;
+	from->ct = NULL;
+	from->piece_len = NULL;
+	pkt_free(inst, from);
 }
 
 static int grow(struct pkt *pkt, uint32_t head, uint32_t tail)

@@ -116,6 +116,7 @@ struct pkt {
 	 */
 	uint16_t *piece_len;
 	uint16_t piece_count;
+	uint32_t frag_charge;		/* what it counts against the fragment limit while it waits */
 	uint8_t *buf;			/* start of the buffer, owned */
 	uint32_t buf_len;
 	int64_t stamp_ns;		/* when it (or its cause) arrived */
@@ -137,6 +138,10 @@ struct pkt_pool *pkt_pool_new(void);
 void pkt_pool_free(struct pkt_pool *pool);
 /* Deep copy of bytes and metadata; shares ct. */
 struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt);
+/* Room for @len bytes, not yet written; metadata and link-layer header of @like; shares ct. Not its pieces. */
+struct pkt *pkt_new_like(struct instance *inst, const struct pkt *like, uint32_t len);
+/* @pkt stays where it is but takes over @from's bytes and metadata; @from is gone. */
+void pkt_become(struct instance *inst, struct pkt *pkt, struct pkt *from);
 void pkt_free(struct instance *inst, struct pkt *pkt);	/* drops the share of ct */
 
 /**
