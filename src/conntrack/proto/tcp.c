@@ -263,8 +263,9 @@ static void distrust(struct instance *inst, struct ct *ct, const struct pkt *pkt
 	}
 	if (ct_expires_ticks(inst, ct) < 120 * WEIR_HZ || ct_expires_ticks(inst, ct) <= timeout)
 		return;
+	ct_invalid(inst, pkt, "packet (index %d, dir %d) response for index %d lower timeout to %u", seg->kind,
+		   seg->dir, tcp->last_index, timeout);
 	ct_set_expiry(inst, ct, inst_jiffies(inst) + timeout);
-	ct_invalid(inst, pkt, "lowered timeout to UNACK");
 }
 
 static uint32_t pick_timeout(const struct instance *inst, const struct ct_tcp *tcp, const struct tcp_segment *seg)
