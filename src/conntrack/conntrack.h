@@ -70,7 +70,8 @@ struct ct {
 	uint32_t refs;			/* the table, each packet and each expectation hold one */
 	struct ct_zone zone;
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
-	bool has_events, has_nat_ext;
+	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
+	bool has_nat_ext;
 	uint32_t id;			/* as conntrack -o id */
 	uint32_t secmark;
 	struct ct_extra *extra;		/* NULL = nothing of it */
@@ -149,6 +150,8 @@ void ct_refresh(struct instance *inst, struct ct *ct, uint8_t ctinfo, const stru
 void ct_count_packet(struct ct *ct, int dir, uint32_t bytes);
 /* Control puts a connection of ct_new() into the table as it is; -EEXIST when a tuple is taken. No event. */
 int ct_insert(struct instance *inst, struct ct *ct);
+/* A RST is on its way in answer to it: a TCP connection in the table is CLOSE from now on. NULL is fine. */
+void ct_set_closing(struct instance *inst, struct ct *ct);
 /* Attached to generated packets (ICMP errors, RST): nf_ct_attach(). */
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause);
 

@@ -16,14 +16,16 @@ void ct_events_deliver(struct instance *inst, struct ct *ct)
 {
 	uint16_t mask = ct->event_mask;
 
-	if (!mask || !ct_is_confirmed(ct) || ct_is_dying(ct) || !ct->has_events)
+	if (!mask || !ct_is_confirmed(ct) || ct_is_dying(ct) || !ct->event_wanted)
 		return;
 	ct->event_mask = 0;
+	if (!(mask & ct->event_wanted))
+		return;
 	tell(inst, ct, mask & (1 << IPCT_NEW | 1 << IPCT_RELATED) ? CT_EVENT_NEW : CT_EVENT_UPDATE, mask, false);
 }
 
 void ct_event_destroy(struct instance *inst, struct ct *ct, bool expired)
 {
-	if (ct->has_events)
+	if (ct->event_wanted & 1 << IPCT_DESTROY)
 		tell(inst, ct, CT_EVENT_DESTROY, 1 << IPCT_DESTROY, expired);
 }

@@ -87,6 +87,8 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 		ct = ct_begin(inst, &zone, &tuple, &reply, hash, &full);
 		if (!ct)
 			return !full;
+		if (template && template->event_wanted)
+			ct->event_wanted = template->event_wanted;
 		pkt->ct = ct;			/* its first share */
 		pkt->ctinfo = IP_CT_NEW;
 		return true;

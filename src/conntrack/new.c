@@ -139,7 +139,7 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
 	ct->zone = *zone;
 	ct->refs = 1;
-	ct->has_events = table->conf.events != 0;
+	ct->event_wanted = table->conf.events ? UINT16_MAX : 0;
 	table->serial++;
 	ct->id = (uint32_t)siphash(&table->serial, sizeof(table->serial), &table->id_key);
 	timer_init(&ct->timer, ct_timer_fire, inst);

@@ -406,6 +406,20 @@ static int tcp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, con
 	return accept_segment(inst, ct, pkt, ctinfo, &seg, old_state, new_state);
 }
 
+void ct_set_closing(struct instance *inst, struct ct *ct)
+{
+	uint8_t old_state;
+
+	if (!ct || !ct_is_confirmed(ct) || ct_is_dying(ct) || ct_proto_num(ct) != IPPROTO_TCP)
+		return;
+	old_state = ct->proto.tcp.state;
+	ct->proto.tcp.state = TCP_CONNTRACK_CLOSE;
+	if (old_state == TCP_CONNTRACK_CLOSE || ct->status & IPS_FIXED_TIMEOUT)
+		return;
+	ct_set_expiry(inst, ct, inst_jiffies(inst) + ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
+	ct_event_note(ct, IPCT_PROTOINFO);
+}
+
 static void tcp_print_state(const struct ct *ct, struct strbuf *out)
 {
 	sb_printf(out, "%s ", ct_tcp_state_name(ct->proto.tcp.state));
