@@ -27,7 +27,7 @@ struct iface_addr {
 	struct list node;
 	struct iface *iface;
 	uint8_t family, prefix_len, scope;	/* RT_SCOPE_* */
-	uint8_t flags;				/* IFA_F_* */
+	uint16_t flags;				/* IFA_F_* */
 	union nf_inet_addr addr, peer;		/* peer == addr unless point-to-point */
 	be32 broadcast;				/* IPv4; 0 = none */
 };
