@@ -266,6 +266,11 @@ int addr4_add(struct fib *fib, struct iface *iface, const struct iface_addr *add
 			after_primaries = node;
 		if (a->prefix_len != r->pub.prefix_len || !addr4_covers(&r->pub, a->peer.ip))
 			continue;
+		/* 127.0.0.1 comes by itself: asking for it again does no harm. */
+		if (a->addr.ip == r->pub.addr.ip && container_of(a, struct addr_record, pub)->generated) {
+			free(r);
+			return 0;
+		}
 		if (a->addr.ip == r->pub.addr.ip)
 			err = refuse(why, -EEXIST, "%s has this address already", iface->name);
 		else if (a->scope != r->pub.scope)
@@ -370,6 +375,15 @@ int addr4_del(struct fib *fib, struct iface *iface, const struct iface_addr *add
 
 void addr4_iface_up(struct fib *fib, struct iface *iface)
 {
+	static const struct iface_addr loopback = { .prefix_len = 8, .scope = RT_SCOPE_HOST };
+	struct iface_addr a = loopback;
+
+	if (iface->is_loopback && list_is_empty(&iface->addrs4)) {
+		a.addr.ip = htonl(INADDR_LOOPBACK);
+		if (addr4_add(fib, iface, &a, NULL) == 0)
+			hash_find(fib, a.addr.ip)->generated = true;
+		return;
+	}
 	list_for_each(node, &iface->addrs4)
 		routes_appear(fib, addr_at(node));
 }

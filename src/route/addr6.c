@@ -282,10 +282,9 @@ int addr6_add(struct fib *fib, struct iface *iface, const struct iface_addr *add
 		return refuse(why, -EACCES, "IPv6 is switched off on %s", iface->name);
 	if (class & (ADDR6_ANY | ADDR6_MULTICAST) || (class & ADDR6_LOOPBACK && !iface->is_loopback))
 		return refuse(why, -EADDRNOTAVAIL, "this address cannot be given to %s", iface->name);
-	if (old && old->generated && old->pub.prefix_len == addr->prefix_len) {
-		old->generated = false;		/* made by itself before: now it was asked for */
+	/* ::1 and generated link-local addresses come by themselves: asking for them again does no harm. */
+	if (old && old->generated && old->pub.prefix_len == addr->prefix_len)
 		return 0;
-	}
 	if (old)
 		return refuse(why, -EEXIST, "%s has this address already", iface->name);
 	multicast_route(fib, iface);

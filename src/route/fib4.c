@@ -34,7 +34,7 @@ static int leaf_lookup(const struct prefix_leaf *leaf, const struct fib_query *q
 		struct route_entry *e = list_entry(node, struct route_entry, node);
 		int err = type_props[e->type].error;
 
-		if ((e->tos && e->tos != (q->tos & IPTOS_RT_MASK)) || e->scope < q->scope)
+		if ((e->tos && e->tos != (q->tos & FIB4_TOS_MASK)) || e->scope < q->scope)
 			continue;
 		if (err)
 			return err;

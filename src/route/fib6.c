@@ -259,7 +259,7 @@ int fib6_insert(struct fib *fib, const struct route_spec *spec, unsigned int fla
 	struct route_entry *e, *replaced = NULL;
 	struct prefix_leaf *leaf;
 	struct fib_table *table;
-	struct list *at;
+	struct list *at = NULL;
 	int err;
 
 	if (spec->prefix_len > 128)

@@ -58,6 +58,13 @@ int route_me_harder(struct instance *inst, struct pkt *pkt);
 uint8_t route_addr_type4(struct instance *inst, const struct iface *iface, be32 addr);
 /* IPv6: RTN_UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE as xt_addrtype's match_lookup_rt6() + ipv6_addr_type(). */
 uint8_t route_addr_type6(struct instance *inst, const struct iface *iface, const struct in6_addr *addr);
+/*
+ * The same for several types at once, as a lookup can have more than one: bits 1 << RTN_LOCAL, _ANYCAST,
+ * _UNREACHABLE. @want_local: with an interface given, ask whether it has the address (addrtype does so only
+ * when LOCAL is among the wanted types).
+ */
+unsigned int route_addr_types6(struct instance *inst, const struct iface *iface, const struct in6_addr *addr,
+			       bool want_local);
 /* The address the kernel would put as source: inet_select_addr(), ipv6_dev_get_saddr(). false: none. */
 bool route_select_addr4(struct instance *inst, const struct iface *iface, be32 dst, uint8_t scope, be32 *out);
 bool route_select_addr6(struct instance *inst, const struct iface *iface, const struct in6_addr *dst,
@@ -108,22 +115,29 @@ int neigh_del(struct instance *inst, struct iface *iface, uint8_t family, const 
 
 /* --- settings per interface; sysctls net.ipv4.conf.X.*, net.ipv6.conf.X.* --- */
 struct iface_conf {
-	/* IPv4; the effective value combines with "all" as the kernel's IN_DEV_* macros do */
+	/* IPv4; the effective value combines with "all": the functions below, as the kernel's IN_DEV_* macros */
 	int forwarding, rp_filter, accept_local, route_localnet, accept_source_route, accept_redirects,
 		send_redirects, secure_redirects, shared_media, log_martians, arp_ignore, arp_announce, arp_filter,
 		proxy_arp, src_valid_mark, drop_unicast_in_l2_multicast, promote_secondaries, bc_forwarding,
 		drop_gratuitous_arp, ignore_routes_with_linkdown;
-	/* IPv6 */
+	/* IPv6; no "all" here unless a function below says so. mtu6: 0 = the device's, see iface_conf_mtu6() */
 	int forwarding6, accept_source_route6, accept_redirects6, hop_limit6, mtu6, disable6, accept_ra6,
-		drop_unicast_in_l2_multicast6, force_forwarding6;
+		drop_unicast_in_l2_multicast6, force_forwarding6, addr_gen_mode6, keep_addr_on_down6,
+		use_oif_addrs_only6;
+	int unused[64];			/* settings that are kept and shown but change nothing here */
 };
-const struct iface_conf *iface_conf_all(const struct instance *inst);	/* net.ipv4.conf.all.* */
 /* Effective value for (all, iface): route/iface_conf.c knows which combine by max, or, and. */
 int iface_conf_rp_filter(const struct instance *inst, const struct iface *iface);
+/* IPv4: the interface's own. IPv6: "all", or force_forwarding of the interface. */
 bool iface_conf_forwarding(const struct instance *inst, const struct iface *iface, uint8_t family);
 bool iface_conf_route_localnet(const struct instance *inst, const struct iface *iface);
 bool iface_conf_accept_local(const struct instance *inst, const struct iface *iface);
+bool iface_conf_send_redirects(const struct instance *inst, const struct iface *iface);
+bool iface_conf_log_martians(const struct instance *inst, const struct iface *iface);
+/* net.ipv4.conf.all, net.ipv6.conf.all. */
+const struct iface_conf *iface_conf_all(const struct instance *inst);
+uint32_t iface_conf_mtu6(const struct iface *iface);
 int iface_conf_new(struct instance *inst, struct iface *iface);		/* called by iface_add() */
-void iface_conf_free(struct instance *inst, struct iface *iface);
+void iface_conf_free(struct instance *inst, struct iface *iface);	/* forgets its routes and addresses too */
 
 #endif

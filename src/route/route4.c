@@ -42,6 +42,8 @@ static void set_next_hop(struct pkt_route *out, const struct fib_result *result)
 		out->mtu = 576;
 	out->advmss = e->advmss;
 	out->hoplimit = e->hoplimit;
+	out->dst_len = result->plen;
+	out->has_prefsrc = e->prefsrc.ip;
 	out->tclassid = e->realm;
 }
 

@@ -10,10 +10,12 @@ static void set_path(struct instance *inst, const struct fib_result *result, str
 
 	out->type = e->type;
 	out->oif = ours ? inst->lo : e->dev;
-	out->mtu = e->mtu ? e->mtu : (uint32_t)out->oif->conf->mtu6;
+	out->mtu = e->mtu ? e->mtu : iface_conf_mtu6(out->oif);
 	out->mtu = MIN_OF(out->mtu, 65535u + 40);
 	out->advmss = e->advmss;
 	out->hoplimit = e->hoplimit;
+	out->dst_len = result->plen;
+	out->has_prefsrc = !(addr6_classify(&e->prefsrc.in6) & ADDR6_ANY);
 	if (e->mtu_lock)
 		out->flags |= ROUTE_MTU_LOCKED;
 	if (e->gateway_family)
@@ -28,7 +30,7 @@ static void set_error(struct instance *inst, int err, struct pkt_route *out)
 	out->type = err == -EINVAL ? RTN_BLACKHOLE : err == -EACCES ? RTN_PROHIBIT : RTN_UNREACHABLE;
 	out->err = err;
 	out->oif = inst->lo;
-	out->mtu = (uint32_t)inst->lo->conf->mtu6;
+	out->mtu = iface_conf_mtu6(inst->lo);
 }
 
 enum drop_reason route_input6(struct instance *inst, struct pkt *pkt)

@@ -81,6 +81,7 @@ struct prefix_leaf *prefix_map_next(const struct prefix_map *map, struct prefix 
 
 /* --- routes and tables --- */
 
+enum { FIB4_TOS_MASK = 0x1c };	/* the bits of TOS that routes and rules of IPv4 look at */
 enum { FIB6_METRIC_ADDRCONF = 256, FIB6_METRIC_USER = 1024 };
 
 struct route_entry {
@@ -142,6 +143,8 @@ struct fib {
 	struct list entries;		/* every route_entry */
 	struct addr_record *addr_hash4[ADDR_HASH_BUCKETS], *addr_hash6[ADDR_HASH_BUCKETS];
 	struct iface_conf *conf_all, *conf_default;
+	struct conf_owner *conf_owners;	/* iface_conf.c */
+	int forwarding4;		/* what all.forwarding was: writing the same again spreads nothing */
 	uint64_t generation;		/* grows with every change: caches compare it */
 };
 
@@ -277,6 +280,5 @@ int route_me_harder6(struct instance *inst, struct pkt *pkt);
 /* iface_conf.c */
 int conf_init(struct fib *fib);
 void conf_clear(struct fib *fib);
-static inline const struct iface_conf *conf_all(const struct instance *inst) { return inst->fib->conf_all; }
 
 #endif

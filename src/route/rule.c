@@ -43,7 +43,7 @@ static bool family_match(const struct fib_rule *r, const struct fib_query *q)
 	if (s->src_len && ((!v4 && !q->has_saddr) ||
 			   !prefix_covers(r->src, s->src_len, family_prefix(s->family, &q->saddr))))
 		return false;
-	if (s->tos && s->tos != (q->tos & (v4 ? IPTOS_RT_MASK : 0xfc)))
+	if (s->tos && s->tos != (q->tos & (v4 ? FIB4_TOS_MASK : 0xfc)))
 		return false;
 	if (s->ipproto && s->ipproto != q->proto)
 		return false;
@@ -176,12 +176,6 @@ static bool ranges_equal(const struct rule_spec *a, const struct rule_spec *b)
 {
 	return a->sport_lo == b->sport_lo && a->sport_hi == b->sport_hi && a->dport_lo == b->dport_lo &&
 	       a->dport_hi == b->dport_hi;
-}
-
-static bool ends_equal(const struct fib_rule *a, const struct fib_rule *b)
-{
-	return a->spec.src_len == b->spec.src_len && a->spec.dst_len == b->spec.dst_len &&
-	       prefix_equal(a->src, b->src) && prefix_equal(a->dst, b->dst);
 }
 
 static bool rules_equal(const struct fib_rule *a, const struct fib_rule *b)
