@@ -4,7 +4,7 @@
  */
 #include "path/path_internal.h"
 
-enum { SCOPE_RESERVED = 0, SCOPE_INTERFACE = 1 };
+enum { SCOPE_RESERVED = 0, SCOPE_INTERFACE = 1, HEADERS_MAX = 8192 };
 
 static enum drop_reason check_addresses(struct instance *inst, const struct pkt *pkt)
 {
@@ -59,8 +59,10 @@ void ip6_receive(struct instance *inst, struct pkt *pkt)
 	struct hook_state state = path_hook(inst, NFPROTO_IPV6, NF_INET_PRE_ROUTING, pkt->in, NULL);
 	struct in6_addr daddr;
 
-	if (pkt_ip6(pkt)->nexthdr == IPPROTO_HOPOPTS && !ip6_options_hop_by_hop(inst, pkt))
+	if (pkt_ip6(pkt)->nexthdr == IPPROTO_HOPOPTS && !ip6_options_hop_by_hop(inst, pkt)) {
+		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
 		return;
+	}
 	daddr = pkt_ip6(pkt)->daddr;
 	if (hook_walk(pkt, &state) != NF_ACCEPT)
 		return;
@@ -164,17 +166,31 @@ static bool pass_routing(struct instance *inst, struct pkt *pkt, uint32_t at)
 	uint8_t type = pkt->data[at + TYPE];
 
 	if (ip6_is_multicast(&pkt_ip6(pkt)->daddr) || pkt->type != PACKET_HOST || type == TYPE_RPL ||
-	    type == TYPE_SEGMENT) {
-		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
+	    type == TYPE_SEGMENT)
 		return false;
-	}
 	if (pkt->data[at + SEGMENTS_LEFT]) {
 		icmp6_send(inst, pkt, ICMPV6_PARAMPROB, ICMPV6_HDR_FIELD, at + TYPE);
-		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
 		return false;
 	}
 	pkt->opt.routing6 = true;
 	return true;
+}
+
+/* The header at @at of an extension's kind; its length, or 0: the host refuses the packet. */
+static uint32_t pass_extension(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t at)
+{
+	uint32_t len;
+
+	if (at + 8 > pkt->len)
+		return 0;
+	if (proto == IPPROTO_FRAGMENT)
+		return 8;
+	len = (pkt->data[at + 1] + 1u) * 8;
+	if (at + len > pkt->len)
+		return 0;
+	if (proto == IPPROTO_ROUTING ? !pass_routing(inst, pkt, at) : !ip6_options_destination(inst, pkt, at))
+		return 0;
+	return len;
 }
 
 /*
@@ -183,40 +199,31 @@ static bool pass_routing(struct instance *inst, struct pkt *pkt, uint32_t at)
  */
 void ip6_local_finish(struct instance *inst, struct pkt *pkt)
 {
-	uint32_t nhoff = pkt->opt.nhoff6, at = sizeof(struct ipv6hdr);
+	uint32_t nhoff = pkt->opt.nhoff6, at = sizeof(struct ipv6hdr), len;
 
-	if (nhoff >= sizeof(struct ipv6hdr)) {
-		if (pkt->len < sizeof(struct ipv6hdr) + 8) {
-			pkt_drop(inst, pkt, DROP_TRUNCATED);
-			return;
-		}
+	local_deliver6(inst, pkt);
+	if (nhoff >= sizeof(struct ipv6hdr) && nhoff + 1 < pkt->len)
 		at += (pkt->data[nhoff + 1] + 1) * 8;
-	}
-	for (;;) {
+	/* Fragments inside fragments end somewhere. */
+	for (unsigned int headers = 0; headers < HEADERS_MAX; headers++) {
 		uint8_t proto = pkt->data[nhoff];
-		uint32_t len = at + 8 <= pkt->len ? (pkt->data[at + 1] + 1u) * 8 : 0;
 
 		if (proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS && proto != IPPROTO_FRAGMENT) {
-			local_deliver6(inst, pkt, proto, at);
+			local_payload6(inst, pkt, proto, at);
 			return;
 		}
-		if (!len || (proto != IPPROTO_FRAGMENT && at + len > pkt->len)) {
-			pkt_drop(inst, pkt, DROP_TRUNCATED);
+		len = pass_extension(inst, pkt, proto, at);
+		if (!len) {
+			pkt_free(inst, pkt);
 			return;
 		}
-		if (proto == IPPROTO_FRAGMENT) {
-			len = 8;
-			if (get_be16(pkt->data + at + 2) & (IP6_OFFSET_MASK | IP6_MF)) {
-				if (defrag_packet(inst, &pkt, DEFRAG_LOCAL_DELIVER))
-					return;
-				/* whole now, without the fragment header: the same place holds what it announced */
-				continue;
-			}
-		} else if (proto == IPPROTO_ROUTING ? !pass_routing(inst, pkt, at)
-						    : !ip6_options_destination(inst, pkt, at)) {
-			return;
+		if (proto == IPPROTO_FRAGMENT && get_be16(pkt->data + at + 2) & (IP6_OFFSET_MASK | IP6_MF)) {
+			if (defrag_packet(inst, &pkt, DEFRAG_LOCAL_DELIVER))
+				return;
+			continue;	/* whole: the fragment header is gone, and what it announced stands there */
 		}
 		nhoff = at;
 		at += len;
 	}
+	pkt_free(inst, pkt);
 }

@@ -9,12 +9,11 @@ enum {
 	PADDING_MAX = 7,
 };
 
-enum tlv_answer { TLV_PASS, TLV_DROP, TLV_UNKNOWN };
-
-static void refuse_option(struct instance *inst, struct pkt *pkt, uint8_t code, uint32_t at)
+/* Each pass_...(): false: the packet must end; the error, if any, was sent. */
+static bool refuse_option(struct instance *inst, struct pkt *pkt, uint8_t code, uint32_t at)
 {
 	icmp6_send(inst, pkt, ICMPV6_PARAMPROB, code, at);
-	pkt_drop(inst, pkt, DROP_IP_OPTIONS);
+	return false;
 }
 
 static bool pass_unknown(struct instance *inst, struct pkt *pkt, uint32_t at, bool disallowed)
@@ -24,23 +23,19 @@ static bool pass_unknown(struct instance *inst, struct pkt *pkt, uint32_t at, bo
 	if (!disallowed && action == 0)
 		return true;
 	if (disallowed || action == 1 || (action == 3 && ip6_is_multicast(&pkt_ip6(pkt)->daddr)))
-		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
-	else
-		refuse_option(inst, pkt, ICMPV6_UNK_OPTION, at);
-	return false;
+		return false;
+	return refuse_option(inst, pkt, ICMPV6_UNK_OPTION, at);
 }
 
 /* No interface carries more than 65535 bytes of payload here: every jumbogram is refused. */
 static bool pass_jumbo(struct instance *inst, struct pkt *pkt, uint32_t at)
 {
 	if (pkt->data[at + 1] != 4 || (at & 3) != 2)
-		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
-	else if (get_be32(pkt->data + at + 2) <= 65535)
-		refuse_option(inst, pkt, ICMPV6_HDR_FIELD, at + 2);
-	else if (pkt_ip6(pkt)->payload_len)
-		refuse_option(inst, pkt, ICMPV6_HDR_FIELD, at);
-	else
-		pkt_drop(inst, pkt, DROP_TRUNCATED);
+		return false;
+	if (get_be32(pkt->data + at + 2) <= 65535)
+		return refuse_option(inst, pkt, ICMPV6_HDR_FIELD, at + 2);
+	if (pkt_ip6(pkt)->payload_len)
+		return refuse_option(inst, pkt, ICMPV6_HDR_FIELD, at);
 	return false;
 }
 
@@ -48,24 +43,17 @@ static bool pass_hop_option(struct instance *inst, struct pkt *pkt, uint32_t at,
 {
 	switch (pkt->data[at]) {
 	case TLV_ROUTER_ALERT:
-		if (pkt->data[at + 1] == 2) {
-			pkt->opt.router_alert6 = true;
-			return true;
-		}
-		break;
+		pkt->opt.router_alert6 = true;
+		return pkt->data[at + 1] == 2;
 	case TLV_IOAM:
-		if (!(at & 3))
-			return true;	/* in-situ OAM is off: ignored */
-		break;
+		return !(at & 3);	/* in-situ OAM is off: ignored */
 	case TLV_JUMBO:
 		return pass_jumbo(inst, pkt, at);
 	case TLV_CALIPSO:
-		break;			/* no domain of interpretation is configured */
+		return false;		/* no domain of interpretation is configured */
 	default:
 		return pass_unknown(inst, pkt, at, disallowed);
 	}
-	pkt_drop(inst, pkt, DROP_IP_OPTIONS);
-	return false;
 }
 
 /* RFC 8200 4.2: padding aligns to eight bytes, so more than seven of it in a row is refused. */
@@ -109,10 +97,7 @@ static bool pass_options(struct instance *inst, struct pkt *pkt, uint32_t at, bo
 		}
 		at += len;
 	}
-	if (at == end)
-		return true;
-	pkt_drop(inst, pkt, DROP_IP_OPTIONS);
-	return false;
+	return at == end;
 }
 
 static bool header_fits(const struct pkt *pkt, uint32_t at, int max_len)
@@ -130,11 +115,8 @@ bool ip6_options_hop_by_hop(struct instance *inst, struct pkt *pkt)
 	const struct icmp_state *state = path_state(inst);
 	uint32_t at = sizeof(struct ipv6hdr);
 
-	if (!header_fits(pkt, at, state->max_hbh_length)) {
-		pkt_drop(inst, pkt, DROP_TRUNCATED);
-		return false;
-	}
-	if (!pass_options(inst, pkt, at, true, state->max_hbh_number))
+	if (!header_fits(pkt, at, state->max_hbh_length) ||
+	    !pass_options(inst, pkt, at, true, state->max_hbh_number))
 		return false;
 	pkt->opt.nhoff6 = at;
 	return true;
@@ -144,9 +126,6 @@ bool ip6_options_destination(struct instance *inst, struct pkt *pkt, uint32_t at
 {
 	const struct icmp_state *state = path_state(inst);
 
-	if (!header_fits(pkt, at, state->max_dst_length)) {
-		pkt_drop(inst, pkt, DROP_TRUNCATED);
-		return false;
-	}
-	return pass_options(inst, pkt, at, false, state->max_dst_number);
+	return header_fits(pkt, at, state->max_dst_length) &&
+	       pass_options(inst, pkt, at, false, state->max_dst_number);
 }

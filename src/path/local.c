@@ -20,11 +20,15 @@ void local_deliver4(struct instance *inst, struct pkt *pkt)
 	pkt_free(inst, pkt);
 }
 
-void local_deliver6(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t l4)
+void local_deliver6(struct instance *inst, struct pkt *pkt)
+{
+	deliver(inst, pkt);
+}
+
+void local_payload6(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t l4)
 {
 	enum { ND_FIRST = 133, ND_LAST = 137 };
 
-	deliver(inst, pkt);
 	if (proto == IPPROTO_ICMPV6 && l4 < pkt->len && pkt_l4_checksum_ok(pkt)) {
 		if (pkt->data[l4] >= ND_FIRST && pkt->data[l4] <= ND_LAST)
 			ndisc_receive(inst, pkt, l4);

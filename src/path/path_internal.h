@@ -127,7 +127,7 @@ void ip4_fragment(struct instance *inst, struct pkt *pkt, uint32_t mtu);
 enum drop_reason ip6_check(struct instance *inst, struct pkt *pkt);
 void ip6_receive(struct instance *inst, struct pkt *pkt);
 void ip6_receive_finish(struct instance *inst, struct pkt *pkt);
-/* True: go on. False: the packet is gone. @at: offset of the options header. */
+/* True: go on. False: the packet must end; who is to know was told. @at: offset of the options header. */
 bool ip6_options_hop_by_hop(struct instance *inst, struct pkt *pkt);
 bool ip6_options_destination(struct instance *inst, struct pkt *pkt, uint32_t at);
 void ip6_local_finish(struct instance *inst, struct pkt *pkt);
@@ -187,6 +187,9 @@ void ndisc_redirect(struct instance *inst, struct pkt *pkt, const struct in6_add
 
 /* --- local.c --- */
 void local_deliver4(struct instance *inst, struct pkt *pkt);
-void local_deliver6(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t l4);
+/* Every packet that passed LOCAL_IN is heard of; what the host does with it comes after. */
+void local_deliver6(struct instance *inst, struct pkt *pkt);
+/* The payload of a packet whose extension headers were passed. Takes the packet. */
+void local_payload6(struct instance *inst, struct pkt *pkt, uint8_t proto, uint32_t l4);
 
 #endif
