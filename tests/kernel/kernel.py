@@ -25,7 +25,7 @@ TOOLS = {"iptables": "iptables-legacy", "ip6tables": "ip6tables-legacy", "iptabl
          "ip6tables-restore": "ip6tables-legacy-restore"}
 
 END_CHAIN = """table inet weirend {
- chain e { type filter hook input priority 2147483647; policy accept; log group %d; drop; }
+ chain e { type filter hook input priority 2147483647; policy accept; %slog group %d; drop; }
 %s}
 """
 
@@ -174,7 +174,10 @@ class KernelRun:
         for number in (2, 10):
             write_sysctl("net.netfilter.nf_log.%d" % number, "nfnetlink_log")
         track = " chain x {\n ct state new counter\n }\n" if case.conntrack == "on" else ""
-        code, out, err = run(["nft", "-f", "-"], END_CHAIN % (END_GROUP, track))
+        # Where neighbours are asked for, the host answers and learns; everything else ends at the end of LOCAL_IN.
+        nd = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } log group %d accept; " % END_GROUP \
+            if any(i.arp for i in case.ifaces) else ""
+        code, out, err = run(["nft", "-f", "-"], END_CHAIN % (nd, END_GROUP, track))
         if code:
             raise RuntimeError("nft: " + err)
         self.events = Events()
