@@ -1,0 +1,197 @@
+/*
+ * ext/match/icmp.c - "-p icmp" and "-p ipv6-icmp": a type and a range of codes.
+ * In IPv4 the type 255 means any; IPv6 has no such word.
+ */
+#include "ext/option.h"
+
+#include <stdio.h>
+
+_Static_assert(sizeof(struct ipt_icmp) == sizeof(struct ip6t_icmp), "one struct for both families");
+
+static bool icmp_match(const struct pkt *pkt, const void *data, struct ext_call *call)
+{
+	const struct ipt_icmp *info = data;
+	const uint8_t *icmp;
+	bool fits;
+
+	if (call->fragoff)
+		return false;
+	icmp = pkt_at(pkt, call->thoff, sizeof(struct icmphdr));
+	if (!icmp) {
+		call->hotdrop = true;
+		return false;
+	}
+	fits = (call->family == NFPROTO_IPV4 && info->type == 0xff) ||
+	       (icmp[0] == info->type && icmp[1] >= info->code[0] && icmp[1] <= info->code[1]);
+	return fits != !!(info->invflags & IPT_ICMP_INV);
+}
+
+static int icmp_check(void *data, const struct ext_check *check, struct refusal *why)
+{
+	const struct ipt_icmp *info = data;
+
+	if (info->invflags & ~IPT_ICMP_INV)
+		return refuse(why, -EINVAL, "icmp: unknown flags %#x", info->invflags);
+	return 0;
+}
+
+struct type_name { const char *name; uint8_t type, low, high; };
+
+static const struct type_name icmp4_names[] = {
+	{ "any", 0xff, 0, 0xff },
+	{ "echo-reply", 0, 0, 0xff }, { "pong", 0, 0, 0xff },
+	{ "destination-unreachable", 3, 0, 0xff },
+	{ "network-unreachable", 3, 0, 0 }, { "host-unreachable", 3, 1, 1 }, { "protocol-unreachable", 3, 2, 2 },
+	{ "port-unreachable", 3, 3, 3 }, { "fragmentation-needed", 3, 4, 4 }, { "source-route-failed", 3, 5, 5 },
+	{ "network-unknown", 3, 6, 6 }, { "host-unknown", 3, 7, 7 }, { "network-prohibited", 3, 9, 9 },
+	{ "host-prohibited", 3, 10, 10 }, { "TOS-network-unreachable", 3, 11, 11 },
+	{ "TOS-host-unreachable", 3, 12, 12 }, { "communication-prohibited", 3, 13, 13 },
+	{ "host-precedence-violation", 3, 14, 14 }, { "precedence-cutoff", 3, 15, 15 },
+	{ "source-quench", 4, 0, 0xff },
+	{ "redirect", 5, 0, 0xff }, { "network-redirect", 5, 0, 0 }, { "host-redirect", 5, 1, 1 },
+	{ "TOS-network-redirect", 5, 2, 2 }, { "TOS-host-redirect", 5, 3, 3 },
+	{ "echo-request", 8, 0, 0xff }, { "ping", 8, 0, 0xff },
+	{ "router-advertisement", 9, 0, 0xff }, { "router-solicitation", 10, 0, 0xff },
+	{ "time-exceeded", 11, 0, 0xff }, { "ttl-exceeded", 11, 0, 0xff },
+	{ "ttl-zero-during-transit", 11, 0, 0 }, { "ttl-zero-during-reassembly", 11, 1, 1 },
+	{ "parameter-problem", 12, 0, 0xff }, { "ip-header-bad", 12, 0, 0 }, { "required-option-missing", 12, 1, 1 },
+	{ "timestamp-request", 13, 0, 0xff }, { "timestamp-reply", 14, 0, 0xff },
+	{ "address-mask-request", 17, 0, 0xff }, { "address-mask-reply", 18, 0, 0xff }, { NULL }
+};
+
+static const struct type_name icmp6_names[] = {
+	{ "destination-unreachable", 1, 0, 0xff },
+	{ "no-route", 1, 0, 0 }, { "communication-prohibited", 1, 1, 1 }, { "beyond-scope", 1, 2, 2 },
+	{ "address-unreachable", 1, 3, 3 }, { "port-unreachable", 1, 4, 4 }, { "failed-policy", 1, 5, 5 },
+	{ "reject-route", 1, 6, 6 },
+	{ "packet-too-big", 2, 0, 0xff },
+	{ "time-exceeded", 3, 0, 0xff }, { "ttl-exceeded", 3, 0, 0xff },
+	{ "ttl-zero-during-transit", 3, 0, 0 }, { "ttl-zero-during-reassembly", 3, 1, 1 },
+	{ "parameter-problem", 4, 0, 0xff }, { "bad-header", 4, 0, 0 }, { "unknown-header-type", 4, 1, 1 },
+	{ "unknown-option", 4, 2, 2 },
+	{ "echo-request", 128, 0, 0xff }, { "ping", 128, 0, 0xff },
+	{ "echo-reply", 129, 0, 0xff }, { "pong", 129, 0, 0xff },
+	{ "router-solicitation", 133, 0, 0xff }, { "router-advertisement", 134, 0, 0xff },
+	{ "neighbour-solicitation", 135, 0, 0xff }, { "neighbor-solicitation", 135, 0, 0xff },
+	{ "neighbour-advertisement", 136, 0, 0xff }, { "neighbor-advertisement", 136, 0, 0xff },
+	{ "redirect", 137, 0, 0xff }, { NULL }
+};
+
+/* A name or its unambiguous beginning, or type[/code]. */
+static int icmp_parse(struct opt_call *call, struct refusal *why)
+{
+	const struct type_name *names = call->family == NFPROTO_IPV4 ? icmp4_names : icmp6_names, *found = NULL;
+	struct ipt_icmp *info = call->info;
+	const char *slash = strchr(call->arg, '/');
+	size_t len = strlen(call->arg);
+	uint64_t type, code = 0;
+	char head[8];
+
+	for (; names->name; names++) {
+		if (strncasecmp(names->name, call->arg, len))
+			continue;
+		if (found)
+			return refuse(why, -EINVAL, "--%s: \"%s\" can mean %s or %s", call->opt->name, call->arg,
+				      found->name, names->name);
+		found = names;
+	}
+	if (found) {
+		info->type = found->type;
+		info->code[0] = found->low;
+		info->code[1] = found->high;
+		return 0;
+	}
+	snprintf(head, sizeof(head), "%.*s", (int)(slash ? slash - call->arg : 7), call->arg);
+	if ((slash ? (size_t)(slash - call->arg) : len) >= sizeof(head) || !opt_u64(head, 0, UINT8_MAX, &type))
+		return refuse(why, -EINVAL, "--%s does not know the ICMP type \"%s\"", call->opt->name, call->arg);
+	if (slash && !opt_u64(slash + 1, 0, UINT8_MAX, &code))
+		return refuse(why, -EINVAL, "--%s does not know the ICMP code \"%s\"", call->opt->name, slash + 1);
+	info->type = type;
+	info->code[0] = code;
+	info->code[1] = slash ? code : 0xff;
+	return 0;
+}
+
+static void save_type(const struct ipt_icmp *info, struct strbuf *out)
+{
+	sb_printf(out, "%u", info->type);
+	if (info->code[0] != 0 || info->code[1] != 0xff)
+		sb_printf(out, "/%u", info->code[0]);
+}
+
+static void icmp4_save(const void *data, const struct ext_view *view, struct strbuf *out)
+{
+	const struct ipt_icmp *info = data;
+
+	sb_adds(out, info->invflags & IPT_ICMP_INV ? " ! --icmp-type " : " --icmp-type ");
+	if (info->type == 0xff)
+		sb_adds(out, "any");
+	else
+		save_type(info, out);
+}
+
+static void icmp6_save(const void *data, const struct ext_view *view, struct strbuf *out)
+{
+	const struct ipt_icmp *info = data;
+
+	sb_adds(out, info->invflags & IPT_ICMP_INV ? " ! --icmpv6-type " : " --icmpv6-type ");
+	save_type(info, out);
+}
+
+static void show_type(const char *head, const struct type_name *name, const struct ipt_icmp *info,
+		      const struct ext_view *view, struct strbuf *out)
+{
+	const char *not = info->invflags & IPT_ICMP_INV ? "!" : "";
+
+	while (name->name && (name->type != info->type || name->low != info->code[0] || name->high != info->code[1]))
+		name++;
+	if (name->name && !view->numeric) {
+		sb_printf(out, " %s %s%s", head, not, name->name);
+		return;
+	}
+	sb_printf(out, " %s%s%stype %u", head, *not ? " " : "", not, info->type);
+	if (info->code[0] == info->code[1])
+		sb_printf(out, " code %u", info->code[0]);
+	else if (info->code[0] != 0 || info->code[1] != 0xff)
+		sb_printf(out, " codes %u-%u", info->code[0], info->code[1]);
+}
+
+static void icmp4_print(const void *data, const struct ext_view *view, struct strbuf *out)
+{
+	show_type("icmp", icmp4_names, data, view, out);
+}
+
+static void icmp6_print(const void *data, const struct ext_view *view, struct strbuf *out)
+{
+	show_type("ipv6-icmp", icmp6_names, data, view, out);
+}
+
+#define TYPE_OPTION(n, h) { .name = n, .type = OPT_CUSTOM, .flags = OPT_REQUIRED | OPT_INVERTIBLE, \
+	.invert_at = offsetof(struct ipt_icmp, invflags), .invert_bits = IPT_ICMP_INV, .invert_width = 1, \
+	.parse = icmp_parse, .arg = "type", .help = h }
+
+static const struct opt icmp4_options[] = {
+	TYPE_OPTION("icmp-type", "match ICMP type by name, number or type/code"), OPT_END
+};
+static const struct opt icmp6_options[] = {
+	TYPE_OPTION("icmpv6-type", "match ICMPv6 type by name, number or type/code"), OPT_END
+};
+
+static const struct ext_text icmp4_text = {
+	.options = icmp4_options, .help_head = "icmp match options:", .save = icmp4_save, .print = icmp4_print,
+};
+static const struct ext_text icmp6_text = {
+	.options = icmp6_options, .help_head = "icmpv6 match options:", .save = icmp6_save, .print = icmp6_print,
+};
+
+const struct match match_icmp = {
+	.name = "icmp", .families = FAMILY_V4, .proto = IPPROTO_ICMP,
+	.info_size = sizeof(struct ipt_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
+	.match = icmp_match, .checkentry = icmp_check, .text = &icmp4_text,
+};
+
+const struct match match_icmp6 = {
+	.name = "icmp6", .families = FAMILY_V6, .proto = IPPROTO_ICMPV6,
+	.info_size = sizeof(struct ip6t_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
+	.match = icmp_match, .checkentry = icmp_check, .text = &icmp6_text,
+};
