@@ -75,6 +75,7 @@ struct ext_check {
 	uint16_t proto;		/* ip.proto / ipv6.proto of the rule; 0 any */
 	bool proto_inverted;
 	uint8_t ip6_flags;	/* IP6T_F_* of the rule */
+	const void *entry;	/* struct ipt_entry or ip6t_entry; its matches were checked: u.kernel.match is a struct match */
 };
 
 struct ext_text;

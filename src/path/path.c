@@ -202,6 +202,20 @@ struct pkt *path_made_new(struct instance *inst, const struct pkt *cause, uint32
 	return made;
 }
 
+uint32_t path_reply_mark(const struct instance *inst, uint8_t family, const struct pkt *cause)
+{
+	const struct icmp_state *state = path_state(inst);
+
+	return (family == NFPROTO_IPV4 ? state->mark_reflect4 : state->mark_reflect6) ? cause->mark : 0;
+}
+
+uint8_t path_hop_limit(const struct instance *inst, uint8_t family, const struct pkt_route *route)
+{
+	if (route->hoplimit)
+		return route->hoplimit;
+	return family == NFPROTO_IPV4 ? path_state(inst)->ttl : route->oif->conf->hop_limit6;
+}
+
 void path_copy_metadata(struct instance *inst, struct pkt *piece, const struct pkt *whole)
 {
 	piece->in = whole->in;

@@ -28,6 +28,14 @@ void path_send_local(struct instance *inst, struct pkt *pkt);
  */
 void path_local_out(struct instance *inst, struct pkt *pkt);
 
+/* What REJECT and ICMP errors have in common: what a made packet inherits from its cause (NULL: none), ... */
+struct pkt *path_made_new(struct instance *inst, const struct pkt *cause, uint32_t len);
+/* ... the mark it answers with (fwmark_reflect), the hops it starts with, */
+uint32_t path_reply_mark(const struct instance *inst, uint8_t family, const struct pkt *cause);
+uint8_t path_hop_limit(const struct instance *inst, uint8_t family, const struct pkt_route *route);
+/* ... and its start: tells the observer and enters LOCAL_OUT. Takes @made. */
+void path_made_send(struct instance *inst, struct pkt *made, const struct pkt *cause);
+
 /* Carries a packet on after a hook gave its verdict late (queue). */
 void path_continue(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
 

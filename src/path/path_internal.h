@@ -81,12 +81,8 @@ void path_enter(struct instance *inst);
 void path_leave(struct instance *inst);
 /* dst_output(): the packet's route decides; POST_ROUTING comes next. */
 void path_output(struct instance *inst, struct pkt *pkt);
-/* What the made packet inherits from its cause. */
-struct pkt *path_made_new(struct instance *inst, const struct pkt *cause, uint32_t len);
 /* A piece of a packet is like it in everything but its bytes. */
 void path_copy_metadata(struct instance *inst, struct pkt *piece, const struct pkt *whole);
-/* Tells the observer and enters LOCAL_OUT. */
-void path_made_send(struct instance *inst, struct pkt *made, const struct pkt *cause);
 
 /* --- ip4_in.c --- */
 enum drop_reason ip4_check(struct pkt *pkt);

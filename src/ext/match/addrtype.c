@@ -7,6 +7,7 @@
 
 #include <linux/netfilter/xt_addrtype.h>
 
+#include "ext/ip6walk.h"
 #include "ext/option.h"
 #include "route/route.h"
 
@@ -15,21 +16,13 @@ static bool type4_fits(const struct ext_call *call, const struct iface *iface, b
 	return mask & 1u << route_addr_type4(call->inst, iface, addr);
 }
 
-static bool is_unicast6(const struct in6_addr *addr)
-{
-	static const struct in6_addr any;
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	return addr->s6_addr[0] != 0xff && memcmp(addr, &any, 16) && memcmp(addr, mapped, sizeof(mapped));
-}
-
 static bool type6_fits(const struct ext_call *call, const struct iface *iface, const struct in6_addr *addr,
 		       uint16_t mask)
 {
 	static const struct in6_addr any;
 
 	if (((mask & XT_ADDRTYPE_MULTICAST) && addr->s6_addr[0] != 0xff) ||
-	    ((mask & XT_ADDRTYPE_UNICAST) && !is_unicast6(addr)) ||
+	    ((mask & XT_ADDRTYPE_UNICAST) && !ip6_is_unicast(addr)) ||
 	    ((mask & XT_ADDRTYPE_UNSPEC) && memcmp(addr, &any, 16)))
 		return false;
 	mask &= XT_ADDRTYPE_LOCAL | XT_ADDRTYPE_ANYCAST | XT_ADDRTYPE_UNREACHABLE;

@@ -6,9 +6,6 @@
 
 #include "ext/option.h"
 
-_Static_assert(IPT_TTL_EQ == IP6T_HL_EQ && IPT_TTL_NE == IP6T_HL_NE && IPT_TTL_LT == IP6T_HL_LT &&
-	       IPT_TTL_GT == IP6T_HL_GT && sizeof(struct ipt_ttl_info) == sizeof(struct ip6t_hl_info),
-	       "one question for both families");
 
 static bool ttl_match(const struct pkt *pkt, const void *data, struct ext_call *call)
 {
