@@ -35,6 +35,8 @@ static unsigned int ct_target_1(struct pkt *pkt, const void *data, struct ext_ca
 	return attach(pkt, (struct ct *)((const struct xt_ct_target_info_v1 *)data)->ct, call->inst);
 }
 
+enum { EVENT_OF_NOBODY = 1 << 15 };	/* only expectations are told of */
+
 static int make_template(const struct xt_ct_target_info_v1 *info, const struct ext_check *check, struct ct **out,
 			 struct refusal *why)
 {
@@ -65,10 +67,8 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 		ct_hooks_put(check->inst, check->family);
 		return refuse(why, -ENOMEM, "CT: no memory for the template");
 	}
-	if (info->ct_events || info->exp_events) {
-		template->has_events = true;
-		template->event_wanted = info->ct_events;
-	}
+	if (info->ct_events || info->exp_events)
+		template->event_wanted = info->ct_events ? info->ct_events : EVENT_OF_NOBODY;
 	template->status |= IPS_CONFIRMED;
 	*out = template;
 	return 0;
@@ -237,7 +237,7 @@ static void ct_show(const struct xt_ct_target_info_v1 *info, const char *dashes,
 		sb_printf(out, " %s%s %u", dashes, zone, info->zone);
 }
 
-static void ct_save(const void *data, const struct ext_view *view, struct strbuf *out)
+static void ct_target_save(const void *data, const struct ext_view *view, struct strbuf *out)
 {
 	const struct xt_ct_target_info_v1 *info = data;
 
@@ -245,7 +245,7 @@ static void ct_save(const void *data, const struct ext_view *view, struct strbuf
 		ct_show(info, "--", out);
 }
 
-static void ct_print(const void *data, const struct ext_view *view, struct strbuf *out)
+static void ct_target_print(const void *data, const struct ext_view *view, struct strbuf *out)
 {
 	const struct xt_ct_target_info_v1 *info = data;
 
@@ -257,14 +257,14 @@ static void ct_print(const void *data, const struct ext_view *view, struct strbu
 	ct_show(info, "", out);
 }
 
-static const char *ct_printed_name(const void *data)
+static const char *ct_target_printed_name(const void *data)
 {
 	return ((const struct xt_ct_target_info_v1 *)data)->flags & XT_CT_NOTRACK_ALIAS ? "NOTRACK" : NULL;
 }
 
 static const struct ext_text ct_text = {
 	.options = ct_options, .help_head = "CT target options:",
-	.save = ct_save, .print = ct_print, .printed_name = ct_printed_name,
+	.save = ct_target_save, .print = ct_target_print, .printed_name = ct_target_printed_name,
 };
 
 static const struct opt notrack_options[] = { OPT_END };
@@ -276,7 +276,7 @@ static void notrack_init(void *data)
 
 static const struct ext_text notrack_text = {
 	.options = notrack_options, .help_head = "NOTRACK has no options", .init = notrack_init,
-	.save = ct_save, .print = ct_print,
+	.save = ct_target_save, .print = ct_target_print,
 };
 
 #define CT_COMMON .families = FAMILY_ANY, .table = "raw", .depends = DEP_CT_STATE | DEP_MARK
