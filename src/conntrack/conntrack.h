@@ -154,8 +154,6 @@ int ct_insert(struct instance *inst, struct ct *ct);
 void ct_set_closing(struct instance *inst, struct ct *ct);
 /* Attached to generated packets (ICMP errors, RST): nf_ct_attach(). */
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause);
-/* A rule answers its packet with a RST: a TCP connection that is known is in CLOSE from now on. */
-void ct_set_closing(struct instance *inst, struct ct *ct);
 
 /* --- walking and changing, for control --- */
 /* In order of creation; @visit returns false to stop. Confirmed, living connections. */

@@ -425,19 +425,6 @@ static void tcp_print_state(const struct ct *ct, struct strbuf *out)
 	sb_printf(out, "%s ", ct_tcp_state_name(ct->proto.tcp.state));
 }
 
-void ct_set_closing(struct instance *inst, struct ct *ct)
-{
-	uint8_t before = ct->proto.tcp.state;
-
-	if (ct_proto_num(ct) != IPPROTO_TCP || !ct_is_confirmed(ct) || ct->status & IPS_TEMPLATE)
-		return;
-	ct->proto.tcp.state = TCP_CONNTRACK_CLOSE;
-	if (before == TCP_CONNTRACK_CLOSE || ct->status & IPS_FIXED_TIMEOUT)
-		return;
-	ct_set_expiry(inst, ct, inst_jiffies(inst) + ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
-	ct_event_note(ct, IPCT_PROTOINFO);
-}
-
 const struct ct_proto ct_proto_tcp = {
 	.name = "tcp", .number = IPPROTO_TCP,
 	.read_tuple = ct_read_ports,
