@@ -76,7 +76,7 @@ static uint32_t build6(uint8_t *out, const struct recipe *r)
 
 static void send_fragment(struct world *world, const struct recipe *r)
 {
-	uint8_t *frame = malloc(14 + 64 + r->len);
+	uint8_t *room = malloc(2 + 14 + 64 + r->len), *frame = room + 2;	/* aligns the IP header */
 	uint32_t len = r->ip6 ? build6(frame + 14, r) : build4(frame + 14, r);
 	struct pkt *pkt;
 
@@ -86,7 +86,7 @@ static void send_fragment(struct world *world, const struct recipe *r)
 	if (r->ip6 && r->odd & 4 && len > 43)
 		len -= 3;
 	pkt = pkt_from_frame(world->inst, world->iface[0], frame, 14 + len);
-	free(frame);
+	free(room);
 	if (!pkt)
 		return;
 	if (!r->direct) {

@@ -3,7 +3,7 @@
  *
  * Input: records of one control byte, two bytes of length and that many bytes of packet.
  *   bits 0-1  which interface       bit 2  the host sends it     bit 3  the bytes are IP: a frame is put before
- *   bit 4     sums are made right   bit 5  half a second passes before it; with bit 6, half a minute
+ *   bit 4     sums of IP bytes are made right   bit 5  half a second passes before it; with bit 6, half a minute
  */
 #include <stdio.h>
 
@@ -58,15 +58,14 @@ static void make_sums_right(uint8_t *bytes, uint32_t len)
 static struct pkt *packet_of(struct world *world, uint8_t control, const uint8_t *data, uint32_t len)
 {
 	struct iface *in = world->iface[control & 3];
-	uint8_t *bytes = malloc(14 + len), *ip = bytes + 14;	/* its own allocation: reads beyond it are found */
+	/* its own allocation, ending with the packet: reads beyond it are found; the IP header is aligned */
+	uint8_t *room = malloc(16 + len), *bytes = room + 2, *ip = bytes + 14;
 	struct pkt *pkt;
 
 	memcpy(ip, data, len);
 	if (control & 0x10) {
 		if (control & 8 || control & 4 || in->type == ARPHRD_NONE)
 			make_sums_right(ip, len);
-		else if (len > 14)
-			make_sums_right(ip + 14, len - 14);
 	}
 	if (control & 4) {
 		pkt = pkt_from_raw_ip(world->inst, NULL, ip, len);
@@ -84,7 +83,7 @@ static struct pkt *packet_of(struct world *world, uint8_t control, const uint8_t
 		pkt = pkt_from_frame(world->inst, in, exact, len);
 		free(exact);
 	}
-	free(bytes);
+	free(room);
 	return pkt;
 }
 

@@ -5,6 +5,7 @@
 #ifndef WEIR_FUZZ_WORLD_H
 #define WEIR_FUZZ_WORLD_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/sysctl.h"
@@ -14,6 +15,8 @@
 #include "path/path.h"
 #include "route/route.h"
 #include "table/table.h"
+
+#pragma weak rules_restore
 
 enum { WORLD_IFACES = 4 };
 
@@ -185,7 +188,7 @@ static struct world *world_new(bool with_rules)
 	world_add_route(world, "10.77.0.0", 16, RTN_UNICAST, "10.0.0.2", world->iface[0], 600);
 	world_sysctl(world, "net.ipv4.ip_forward", "1");
 	world_sysctl(world, "net.ipv6.conf.all.forwarding", "1");
-	if (with_rules) {
+	if (with_rules && rules_restore) {
 		must(rules_restore(inst, NFPROTO_IPV4, world_rules4, sizeof(world_rules4) - 1, "rules.v4", 0, &why), &why);
 		must(rules_restore(inst, NFPROTO_IPV6, world_rules6, sizeof(world_rules6) - 1, "rules.v6", 0, &why), &why);
 	}

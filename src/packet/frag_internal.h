@@ -8,6 +8,7 @@
 #define WEIR_PACKET_FRAG_INTERNAL_H
 
 #include "packet/defrag.h"
+#include "packet/drop.h"
 
 enum {
 	FRAG_BUCKETS = 1024,
