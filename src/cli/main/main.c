@@ -1,0 +1,48 @@
+/* cli/main/main.c - `weir COMMAND`: finds the command, or says what to type. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char usage[] =
+"weir: what a Linux firewall does to traffic, without a kernel and without root.\n"
+"\n"
+"  weir run SNAPSHOT -i eth0=in.pcap            packets through the rules, verdicts and counters out\n"
+"  weir run SNAPSHOT -i eth0=in.pcap --out DIR  and what left, what was dropped and by which line\n"
+"  weir run --help                              all options\n"
+"\n"
+"SNAPSHOT is a directory; all parts are optional. On the firewall itself:\n"
+"  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
+"  net.ip holds lines of `ip -batch` (link, addr, route, rule, neigh), sysctl.conf settings.\n"
+"\n"
+"Manual: man weir-run      Version: weir --version\n";
+
+static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
+	{ "run", cmd_run },
+};
+
+int main(int argc, char **argv)
+{
+	const char *known[ARRAY_SIZE(commands) + 1] = { NULL }, *meant;
+
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		fputs(usage, stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("weir " WEIR_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		known[i] = commands[i].name;
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	meant = did_you_mean(argv[1], known);
+	fprintf(stderr, "weir: unknown command \"%s\"", argv[1]);
+	if (meant)
+		fprintf(stderr, ", did you mean \"weir %s\"?\n", meant);
+	else
+		fputs("\n      weir alone lists what there is\n", stderr);
+	return EXIT_USAGE;
+}

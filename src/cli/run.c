@@ -1,0 +1,235 @@
+/*
+ * cli/run.c - `weir run`: captures in, verdicts out, in virtual time.
+ * The clock is moved by the inputs: to each packet's stamp, to each script line, at last to --until. A script
+ * line runs before the packets of its time; each packet is processed to its end before the next.
+ */
+#include "cli/run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "path/path.h"
+
+static volatile sig_atomic_t interrupts;
+
+static void on_interrupt(int number)
+{
+	interrupts++;
+	signal(number, SIG_DFL);	/* the second one ends it */
+}
+
+/* Packets of one instant go together; the clock stands still in between. */
+struct burst {
+	struct pkt *packets[PKT_BURST_MAX];
+	unsigned int count;
+};
+
+static void burst_flush(struct run *run, struct burst *burst)
+{
+	if (burst->count)
+		path_receive(run->inst, burst->packets, burst->count);
+	burst->count = 0;
+}
+
+static void clock_to(struct run *run, struct burst *burst, int64_t ns)
+{
+	if (ns <= run->inst->now_ns)
+		return;
+	burst_flush(run, burst);
+	instance_advance(run->inst, ns);
+}
+
+static void input_count(struct run *run, const struct input *input, const struct pkt *pkt)
+{
+	struct run_stats *stats = run->stats;
+
+	stats->packets++;
+	stats->bytes += input->head.wire_len;
+	stats->outcomes[OUTCOME_HELD]++;
+	stats->window[pkt->serial % OUTCOME_WINDOW] = OUTCOME_HELD | (input->is_local ? 0x80 : 0);
+	if (stats->packets == 1)
+		stats->first_ns = input->head.stamp_ns;
+	stats->last_ns = run->inst->now_ns;
+}
+
+static int packet_step(struct run *run, struct input *input, struct burst *burst, struct refusal *why)
+{
+	struct iface *in = NULL;
+	struct pkt *pkt;
+
+	clock_to(run, burst, input->head.stamp_ns);
+	if (input->is_local) {
+		burst_flush(run, burst);
+		run->stats->local_packets++;
+	} else {
+		in = input_iface(&run->inputs, input, run->inst, why);
+		if (!in)
+			return why->err;
+	}
+	switch (capture_take(run->inst, in, &input->head, &pkt)) {
+	case TAKE_OUTBOUND:
+		input->outbound++;
+		return 0;
+	case TAKE_SHORT:
+		input->too_short++;
+		return 0;
+	case TAKE_NO_MEMORY:
+		return refuse(why, -ENOMEM, "no memory for a packet");
+	case TAKE_OK:
+		break;
+	}
+	input->packets++;
+	input->truncated += input->head.wire_len > input->head.len;
+	if (!run->options.strict_checksums && offload_complete(pkt))
+		input->offloaded++;
+	input_count(run, input, pkt);
+	if (input->is_local) {
+		path_send_local(run->inst, pkt);
+		return 0;
+	}
+	burst->packets[burst->count++] = pkt;
+	if (burst->count == PKT_BURST_MAX)
+		burst_flush(run, burst);
+	return 0;
+}
+
+static int run_inputs(struct run *run, struct progress *progress, struct refusal *why)
+{
+	struct burst burst = { .count = 0 };
+	int err = 0;
+
+	while (!err && !interrupts) {
+		struct input *input = inputs_next(&run->inputs);
+		int64_t script_ns = script_next_ns(run->script);
+
+		if (!input && script_ns == INT64_MAX)
+			break;
+		if (!input || script_ns <= input->head.stamp_ns) {
+			clock_to(run, &burst, script_ns);
+			burst_flush(run, &burst);
+			script_step(run);
+			continue;
+		}
+		err = packet_step(run, input, &burst, why);
+		if (!err)
+			err = input_advance(&run->inputs, input, why);
+		progress_step(progress, run);
+	}
+	burst_flush(run, &burst);
+	run->stats->interrupted = interrupts > 0;
+	if (!err && !interrupts && run->options.has_until)
+		clock_to(run, &burst, run->options.until_ns);
+	return err;
+}
+
+/* The instance begins at the first thing that happens. */
+static int64_t begin_ns(const struct run *run)
+{
+	const struct input *input;
+	int64_t ns = script_next_ns(run->script);
+
+	input = inputs_next((struct inputs *)&run->inputs);
+	if (input && input->head.stamp_ns < ns)
+		ns = input->head.stamp_ns;
+	if (ns == INT64_MAX)
+		ns = run->options.has_until ? run->options.until_ns : 0;
+	return ns;
+}
+
+/* Captures that name interfaces which are not there are refused before anything is done. */
+static int heads_check(struct run *run, struct refusal *why)
+{
+	for (unsigned int i = 0; i < run->inputs.count; i++) {
+		struct input *input = &run->inputs.list[i];
+
+		if (input->has_head && !input->is_local && !input_iface(&run->inputs, input, run->inst, why))
+			return why->err;
+	}
+	return 0;
+}
+
+static int run_prepare(struct run *run, struct refusal *why)
+{
+	int err = snapshot_find(run->options.snapshot, &run->paths, why);
+
+	if (!err)
+		err = script_open(run, &run->script, why);
+	if (!err)
+		err = inputs_open(&run->inputs, &run->options, why);
+	if (err)
+		return err;
+	if (run->options.workers > 1 && !run->options.is_quiet)
+		fprintf(stderr, "weir run: this version has one worker; --workers %u changes nothing but the time\n",
+			run->options.workers);
+	run->inst = instance_new(run->options.seed, begin_ns(run), why);
+	if (!run->inst)
+		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
+	run->inst->host_echo = run->options.host_echo;
+	err = snapshot_load(run->inst, &run->paths, &run->inputs, run->options.conntrack_on, why);
+	if (!err)
+		err = heads_check(run, why);
+	if (!err)
+		err = outputs_open(run, &run->out, why);
+	return err;
+}
+
+static void print_summary(struct run *run)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	if (run->options.is_json)
+		summary_json(run, &text);
+	else
+		summary_text(run, &text);
+	fputs(sb_str(&text), stdout);
+	sb_free(&text);
+}
+
+static int exit_code_of(int err)
+{
+	return err == -ENOMEM ? EXIT_INTERNAL : EXIT_INPUT;
+}
+
+static void run_free(struct run *run)
+{
+	outputs_free(run->out);
+	if (run->inst)
+		instance_free(run->inst);
+	inputs_close(&run->inputs);
+	script_free(run->script);
+	snapshot_paths_free(&run->paths);
+	notes_free(&run->notes);
+	run_options_free(&run->options);
+	free(run->stats);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run run = { .stats = calloc(1, sizeof(*run.stats)) };
+	struct refusal why = { 0 };
+	struct progress progress;
+	int err, code = run_options_parse(argc, argv, &run.options);
+
+	if (code || !run.stats) {
+		run_free(&run);
+		return code < 0 ? EXIT_DONE : code ? code : EXIT_INTERNAL;
+	}
+	err = run_prepare(&run, &why);
+	if (!err) {
+		signal(SIGINT, on_interrupt);
+		progress_begin(&progress, run.options.is_quiet);
+		err = run_inputs(&run, &progress, &why);
+		progress_end(&progress, &run);
+	}
+	if (!err)
+		err = outputs_finish(run.out, &why);
+	if (err) {
+		report_refusal("weir run", &why);
+		code = exit_code_of(err);
+	} else if (!run.options.is_quiet) {
+		print_summary(&run);
+	}
+	run_free(&run);
+	return code;
+}
