@@ -66,6 +66,7 @@ struct table_kind {
 	uint32_t valid_hooks;		/* 1 << NF_INET_* */
 	int priority[NF_INET_NUMHOOKS];	/* of each valid hook */
 	bool is_nat;			/* asked by nat, first packets only */
+	bool reroutes;			/* LOCAL_OUT: a packet that changed is routed again */
 };
 extern const struct table_kind *const table_kinds[];	/* made by tools/list-variants; NULL-terminated */
 

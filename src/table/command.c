@@ -1,0 +1,382 @@
+/*
+ * table/command.c - what a read command does to a table; iptables as typed, with upstream's messages and
+ * exit codes.
+ */
+#include "table/rule_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EXIT_DONE, EXIT_OTHER, EXIT_PARAMETER, EXIT_VERSION, EXIT_RESOURCE };
+
+/* Upstream's words for an errno, which depend on what was tried. */
+static const char *table_error_text(unsigned int kind, int err)
+{
+	static const struct {
+		unsigned int kinds;
+		int err;
+		const char *text;
+	} texts[] = {
+		{ CMD_NEW_CHAIN, EEXIST, "Chain already exists." },
+		{ CMD_INSERT, E2BIG, "Index of insertion too big." },
+		{ CMD_REPLACE, E2BIG, "Index of replacement too big." },
+		{ CMD_DELETE_NUM, E2BIG, "Index of deletion too big." },
+		{ CMD_ZERO_NUM, E2BIG, "Index of counter too big." },
+		{ CMD_DELETE | CMD_CHECK, ENOENT, "Bad rule (does a matching rule exist in that chain?)." },
+		{ CMD_SET_POLICY, ENOENT, "Bad built-in chain name." },
+		{ CMD_SET_POLICY, EINVAL, "Bad policy name. Run `dmesg' for more information." },
+		{ UINT32_MAX, ENOMEM, "Memory allocation problem." },
+		{ UINT32_MAX, ENOENT, "No chain/target/match by that name." },
+		{ UINT32_MAX, EINVAL, "Invalid argument. Run `dmesg' for more information." },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (texts[i].kinds & kind && texts[i].err == err)
+			return texts[i].text;
+	return NULL;
+}
+
+static int table_error(const struct parse_env *env, const struct rule_command *cmd, const struct word *word, int err,
+		       struct refusal *why)
+{
+	const char *text = table_error_text(cmd->kind, -err);
+
+	if (text)
+		return refuse_at(why, word_pos(env, word), err, "%s", text);
+	return refuse_at(why, word_pos(env, word), err, "%s.", strerror(-err));
+}
+
+static int chain_unknown(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+			 const char *name, const struct word *word, struct refusal *why)
+{
+	struct suggestion near = { .wanted = name };
+
+	if (!env->restoring)
+		return table_error(env, cmd, word, -ENOENT, why);
+	for (uint32_t i = 0; i < edit->count; i++)
+		suggest_offer(&near, edit->chains[i]->name);
+	if (near.best)
+		return refuse_at(why, word_pos(env, word), -ENOENT, "unknown chain '%s': did you mean '%s'?", name,
+				 near.best);
+	return refuse_at(why, word_pos(env, word), -ENOENT, "unknown chain '%s'", name);
+}
+
+static int target_unknown(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+			  struct refusal *why)
+{
+	static const char *const verdicts[] = { "ACCEPT", "DROP", "QUEUE", "RETURN" };
+	struct suggestion near = { .wanted = cmd->jump };
+	const struct text_pos at = word_pos(env, cmd->jump_word);
+
+	for (uint32_t i = 0; i < edit->count; i++)
+		if (edit->chains[i]->hook < 0)
+			suggest_offer(&near, edit->chains[i]->name);
+	if (cmd->is_goto) {
+		if (near.best)
+			return refuse_at(why, at, -ENOENT, "goto '%s' is not a chain: did you mean '%s'?", cmd->jump,
+					 near.best);
+		return refuse_at(why, at, -ENOENT, "goto '%s' is not a chain", cmd->jump);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
+		suggest_offer(&near, verdicts[i]);
+	for (const struct target *const *t = ext_targets; *t; t++)
+		if ((*t)->text && (*t)->families & family_bit(env->family) && (*t)->name[0])
+			suggest_offer(&near, (*t)->name);
+	if (near.best)
+		return refuse_at(why, at, -ENOENT, "unknown target or chain '%s': did you mean '%s'?", cmd->jump, near.best);
+	return refuse_at(why, at, -ENOENT, "unknown target or chain '%s'", cmd->jump);
+}
+
+/* The rule's bytes but for its addresses. A chain of the target's name goes before the extension. */
+static int entry_make(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit, void **out,
+		      struct refusal *why)
+{
+	struct xt_standard_target standard = { .target.u.user.target_size = sizeof(standard) };
+	const struct edit_chain *chain = cmd->jump[0] ? edit_chain_find(edit, cmd->jump) : NULL;
+	const size_t head = entry_head_size(env->family);
+	size_t size = head, target_size = sizeof(standard), at = head;
+	const void *target = &standard;
+	uint8_t *entry;
+
+	if (cmd->has_target && !chain) {
+		for (unsigned int i = 0; i < cmd->use_count; i++) {
+			if (cmd->uses[i].target) {
+				target = cmd->uses[i].data;
+				target_size = cmd->uses[i].size;
+			}
+		}
+	} else {
+		const bool verdict = !cmd->is_goto && (!strcmp(cmd->jump, "ACCEPT") || !strcmp(cmd->jump, "DROP") ||
+						       !strcmp(cmd->jump, "QUEUE") || !strcmp(cmd->jump, "RETURN"));
+
+		if (cmd->jump[0] && !chain && !verdict)
+			return target_unknown(env, cmd, edit, why);
+		snprintf(standard.target.u.user.name, sizeof(standard.target.u.user.name), "%s", cmd->jump);
+	}
+	for (unsigned int i = 0; i < cmd->use_count; i++)
+		if (cmd->uses[i].match)
+			size += cmd->uses[i].size;
+	if (size + target_size > UINT16_MAX)
+		return refuse_at(why, word_pos(env, NULL), -EINVAL, "the rule is larger than %u bytes", UINT16_MAX);
+	entry = calloc(1, size + target_size);
+	if (!entry)
+		return refuse(why, -ENOMEM, "no memory");
+	memcpy(entry, cmd->head, head);
+	entry_set_offsets(entry, env->family, (uint16_t)size, (uint16_t)(size + target_size));
+	for (unsigned int i = 0; i < cmd->use_count; i++) {
+		if (!cmd->uses[i].match)
+			continue;
+		memcpy(entry + at, cmd->uses[i].data, cmd->uses[i].size);
+		at += cmd->uses[i].size;
+	}
+	memcpy(entry + size, target, target_size);
+	*out = entry;
+	return 0;
+}
+
+static void entry_set_addrs(void *entry, uint8_t family, const struct rule_command *cmd, unsigned int s, unsigned int d)
+{
+	if (family == NFPROTO_IPV4) {
+		struct ipt_ip *ip = entry;
+
+		ip->src = cmd->sources.addrs[s].in;
+		ip->smsk = cmd->sources.masks[s].in;
+		ip->dst = cmd->destinations.addrs[d].in;
+		ip->dmsk = cmd->destinations.masks[d].in;
+	} else {
+		struct ip6t_ip6 *ip6 = entry;
+
+		ip6->src = cmd->sources.addrs[s].in6;
+		ip6->smsk = cmd->sources.masks[s].in6;
+		ip6->dst = cmd->destinations.addrs[d].in6;
+		ip6->dmsk = cmd->destinations.masks[d].in6;
+	}
+}
+
+static int rule_change(const struct rule_command *cmd, struct edit *edit, struct edit_chain *chain, const void *entry,
+		       const struct rule_source *source)
+{
+	int found;
+
+	switch (cmd->kind) {
+	case CMD_APPEND:
+		return edit_rule_insert(edit, chain, chain->count, entry, source);
+	case CMD_INSERT:
+		return edit_rule_insert(edit, chain, cmd->rule_number - 1, entry, source);
+	case CMD_REPLACE:
+		return edit_rule_replace(edit, chain, cmd->rule_number - 1, entry, source);
+	}
+	found = edit_rule_find(edit, chain, entry);
+	if (found < 0)
+		return -ENOENT;
+	if (cmd->kind == CMD_DELETE)
+		edit_rule_delete(chain, (uint32_t)found);
+	return 0;
+}
+
+/* One rule for each pair of addresses. */
+static int rule_command(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+			struct strbuf *out, int *exit_code, struct refusal *why)
+{
+	const struct rule_source source = { env->file, env->file ? env->line : 0 };
+	struct edit_chain *chain;
+	void *entry = NULL;
+	int err = entry_make(env, cmd, edit, &entry, why), failed = 0;
+
+	if (err) {
+		*exit_code = EXIT_PARAMETER;
+		return err;
+	}
+	chain = edit_chain_find(edit, cmd->chain);
+	if (!chain) {
+		free(entry);
+		return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+	}
+	for (unsigned int s = 0; s < cmd->sources.count; s++) {
+		for (unsigned int d = 0; d < cmd->destinations.count; d++) {
+			entry_set_addrs(entry, env->family, cmd, s, d);
+			if (cmd->given & GIVEN_VERBOSE)
+				rule_list_line(edit, entry, cmd->jump, out);
+			err = rule_change(cmd, edit, chain, entry, &source);
+			if (err && !failed)
+				failed = err;
+			if (cmd->kind == CMD_REPLACE)
+				goto done;	/* the first pair only, as upstream */
+		}
+	}
+done:
+	free(entry);
+	if (cmd->kind != CMD_CHECK)
+		edit->changed = true;
+	return failed ? table_error(env, cmd, cmd->chain_word, failed, why) : 0;
+}
+
+/* Flushing, zeroing, deleting: one chain or all of them. */
+static int chains_command(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+			  struct strbuf *out, struct refusal *why)
+{
+	const unsigned int kind = cmd->kind & (CMD_FLUSH | CMD_ZERO | CMD_DELETE_CHAIN);
+	bool found = false;
+	int failed = 0;
+
+	edit->changed = true;
+	for (uint32_t i = 0; i < edit->count;) {
+		struct edit_chain *chain = edit->chains[i];
+		int err = 0;
+
+		i++;
+		if (cmd->chain ? strcmp(cmd->chain, chain->name) : kind == CMD_DELETE_CHAIN && chain->hook >= 0)
+			continue;
+		found = true;
+		if (cmd->given & GIVEN_VERBOSE)
+			sb_printf(out, "%s chain `%s'\n",
+				  kind == CMD_FLUSH ? "Flushing" : kind == CMD_ZERO ? "Zeroing" : "Deleting", chain->name);
+		if (kind == CMD_FLUSH)
+			edit_chain_flush(chain);
+		else if (kind == CMD_ZERO)
+			edit_chain_zero(chain);
+		else
+			err = edit_chain_delete(edit, chain);
+		if (!err && kind == CMD_DELETE_CHAIN)
+			i--;
+		if (err)
+			failed = err;
+	}
+	if (cmd->chain && !found)
+		return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+	return failed ? table_error(env, cmd, cmd->chain_word, failed, why) : 0;
+}
+
+static int zero_one(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+		    struct refusal *why)
+{
+	struct edit_chain *chain = edit_chain_find(edit, cmd->chain ? cmd->chain : "");
+
+	if (!chain)
+		return chain_unknown(env, cmd, edit, cmd->chain ? cmd->chain : "", cmd->chain_word, why);
+	if (cmd->rule_number > chain->count)
+		return table_error(env, cmd, cmd->chain_word, -E2BIG, why);
+	edit_rule_zero(chain->rules[cmd->rule_number - 1]);
+	edit->changed = true;
+	return 0;
+}
+
+int rule_command_run(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
+		     struct strbuf *out, int *exit_code, struct refusal *why)
+{
+	struct edit_chain *chain = cmd->chain ? edit_chain_find(edit, cmd->chain) : NULL;
+	struct edit_chain *added;
+	int err = 0;
+
+	*exit_code = EXIT_OTHER;
+	if (cmd->kind & CMD_WITH_RULE)
+		return rule_command(env, cmd, edit, out, exit_code, why);
+	if (cmd->kind & (CMD_LIST | CMD_LIST_RULES)) {
+		err = cmd->kind & CMD_LIST ? rules_list(edit, cmd, out) : rules_list_commands(edit, cmd, out);
+		if (err)
+			return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+		if (cmd->kind & CMD_ZERO)
+			return chains_command(env, cmd, edit, out, why);
+		return cmd->kind & CMD_ZERO_NUM ? zero_one(env, cmd, edit, why) : 0;
+	}
+	switch (cmd->kind) {
+	case CMD_FLUSH:
+	case CMD_ZERO:
+	case CMD_DELETE_CHAIN:
+		return chains_command(env, cmd, edit, out, why);
+	case CMD_ZERO_NUM:
+		return zero_one(env, cmd, edit, why);
+	case CMD_NEW_CHAIN:
+		err = edit_chain_add(edit, cmd->chain, &added);
+		if (!err)
+			added->source = (struct rule_source){ env->file, env->file ? env->line : 0 };
+		break;
+	case CMD_SET_POLICY:
+		err = chain ? edit_chain_set_policy(chain, cmd->policy,
+						    cmd->given & GIVEN_COUNTERS ? &cmd->counters : NULL) : -ENOENT;
+		break;
+	case CMD_DELETE_NUM:
+		if (chain && cmd->rule_number > chain->count)
+			err = -E2BIG;
+		else if (chain)
+			edit_rule_delete(chain, cmd->rule_number - 1);
+		else
+			return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+		break;
+	case CMD_RENAME_CHAIN:
+		if (edit_chain_find(edit, cmd->new_name))
+			err = -EEXIST;
+		else if (!chain)
+			return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+		else
+			err = edit_chain_rename(edit, chain, cmd->new_name);
+		break;
+	}
+	if (err)
+		return table_error(env, cmd, cmd->chain_word, err, why);
+	edit->changed = true;
+	return 0;
+}
+
+static void print_usage(const char *program, struct strbuf *out)
+{
+	sb_printf(out,
+		  "%s v1.8.9 (legacy)\n\n"
+		  "Usage: %s -[ACD] chain rule-specification [options]\n"
+		  "       %s -I chain [rulenum] rule-specification [options]\n"
+		  "       %s -R chain rulenum rule-specification [options]\n"
+		  "       %s -D chain rulenum [options]\n"
+		  "       %s -[LS] [chain [rulenum]] [options]\n"
+		  "       %s -[FZ] [chain] [options]\n"
+		  "       %s -[NX] chain\n"
+		  "       %s -E old-chain-name new-chain-name\n"
+		  "       %s -P chain target [options]\n",
+		  program, program, program, program, program, program, program, program, program, program);
+}
+
+int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct refusal *why)
+{
+	const bool v6 = argc > 0 && !strcmp(argv[0], "ip6tables");
+	const struct parse_env env = {
+		.inst = inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
+	};
+	struct words words = { 0 };
+	struct rule_command cmd;
+	struct edit *edit = NULL;
+	int err, exit_code = EXIT_PARAMETER;
+
+	for (int i = 0; i < argc; i++)
+		if (words_add(&words, argv[i], 0, 0))
+			return EXIT_RESOURCE;
+	if (why)
+		*why = (struct refusal){ 0 };
+	err = rule_command_parse(&env, &words, &cmd, why);
+	if (err)
+		goto out_words;
+	if (cmd.kind & (CMD_HELP | CMD_VERSION)) {
+		if (cmd.kind & CMD_VERSION)
+			sb_printf(out, "%s v1.8.9 (legacy)\n", argv[0]);
+		else
+			print_usage(argv[0], out);
+		goto out_command;
+	}
+	err = edit_open(inst, env.family, cmd.table, true, &edit, why);
+	if (err == -ENOENT)
+		refuse(why, err, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)",
+		       v6 ? "ip6tables" : "iptables", cmd.table);
+	if (err) {
+		exit_code = EXIT_VERSION;
+		goto out_command;
+	}
+	err = rule_command_run(&env, &cmd, edit, out, &exit_code, why);
+	if (!err && edit->changed) {
+		err = edit_commit(edit, why);
+		exit_code = err == -EAGAIN ? EXIT_RESOURCE : EXIT_OTHER;
+	}
+	edit_free(edit);
+out_command:
+	rule_command_free(&cmd);
+out_words:
+	words_free(&words);
+	return err ? exit_code : EXIT_DONE;
+}

@@ -1,0 +1,95 @@
+/*
+ * table/edit.h - a table taken apart into chains and rules, changed, and put back as one blob: what
+ * libiptc is to iptables. Counters of rules that stay are carried over by their old place.
+ */
+#ifndef WEIR_TABLE_EDIT_H
+#define WEIR_TABLE_EDIT_H
+
+#include "table/table_internal.h"
+
+enum counter_map {
+	COUNTER_SET,	/* to .counters, zero unless somebody said otherwise */
+	COUNTER_KEEP,	/* what entry .old counted until the commit */
+};
+
+struct counter_plan {
+	enum counter_map map;
+	uint32_t old;
+	struct xt_counters counters;	/* COUNTER_KEEP: as they stood when the table was opened */
+};
+
+enum rule_kind {
+	RULE_FALLTHROUGH,	/* no target: counts and goes on */
+	RULE_VERDICT,		/* ACCEPT, DROP, QUEUE, RETURN: the verdict stands in the entry */
+	RULE_JUMP,
+	RULE_EXTENSION,
+};
+
+struct edit_rule {
+	void *entry;			/* in user space's form: next_offset bytes; owned */
+	enum rule_kind kind;
+	struct edit_chain *jump;
+	struct counter_plan counted;
+	struct rule_source source;	/* text borrowed */
+};
+
+struct edit_chain {
+	char name[XT_FUNCTION_MAXNAMELEN];
+	int hook;			/* -1: a user's chain */
+	int policy;			/* verdict number, builtin chains only */
+	struct counter_plan counted;	/* of the policy */
+	struct rule_source source;
+	struct edit_rule **rules;
+	uint32_t count, cap;
+	unsigned int references;
+	uint32_t start;			/* byte where its rules begin; valid while a blob is made */
+};
+
+struct edit {
+	struct instance *inst;
+	const struct table_kind *kind;
+	uint8_t family;
+	struct edit_chain **chains;	/* builtin ones by hook, then the user's by name */
+	uint32_t count, cap, builtin_count;
+	uint32_t old_number;		/* entries of the generation that was opened */
+	bool changed;			/* for whoever decides whether to commit */
+};
+
+/* @create: the table comes into being if it must; otherwise an untouched one is read as if it did. */
+int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
+	      struct refusal *why);
+void edit_free(struct edit *edit);
+/* Makes the rule set; nothing is published. @rs is given: ruleset_free(). */
+int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why);
+/* Publishes what edit_build() made; the table must be as it was when opened. Takes @rs on success. */
+int edit_publish(struct edit *edit, struct ruleset *rs, struct refusal *why);
+int edit_commit(struct edit *edit, struct refusal *why);
+
+struct edit_chain *edit_chain_find(struct edit *edit, const char *name);
+/* -EEXIST, -ENOMEM. */
+int edit_chain_add(struct edit *edit, const char *name, struct edit_chain **out);
+/* -EINVAL builtin, -EMLINK referenced, -ENOTEMPTY. */
+int edit_chain_delete(struct edit *edit, struct edit_chain *chain);
+int edit_chain_rename(struct edit *edit, struct edit_chain *chain, const char *name);
+void edit_chain_flush(struct edit_chain *chain);
+void edit_chain_zero(struct edit_chain *chain);
+/* -ENOENT not builtin, -EINVAL unknown policy. @counters NULL: zero. */
+int edit_chain_set_policy(struct edit_chain *chain, const char *policy, const struct xt_counters *counters);
+const char *edit_policy_name(const struct edit_chain *chain);
+
+/*
+ * @entry: borrowed; its target is named as the user wrote it (a chain's name for a jump, "ACCEPT", "" for
+ * none), in the size of a standard target then. -E2BIG: beyond the end; -EINVAL: jump into a builtin chain.
+ */
+int edit_rule_insert(struct edit *edit, struct edit_chain *chain, uint32_t at, const void *entry,
+		     const struct rule_source *source);
+int edit_rule_replace(struct edit *edit, struct edit_chain *chain, uint32_t at, const void *entry,
+		      const struct rule_source *source);
+void edit_rule_delete(struct edit_chain *chain, uint32_t at);
+void edit_rule_zero(struct edit_rule *rule);
+/* First rule equal to @entry (matches and targets by what user space sees of them), or -1. */
+int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entry);
+/* "ACCEPT", the chain's or the extension's name, "" for none. */
+const char *edit_rule_target_name(const struct edit *edit, const struct edit_rule *rule);
+
+#endif

@@ -1,0 +1,329 @@
+/*
+ * table/restore.c - iptables-restore: tables from a text. Each COMMIT is one step, or the whole text is;
+ * what goes wrong is said with its line and column.
+ */
+#include "table/rule_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LINE_LEN_MAX = 10239 };	/* upstream's buffer: a longer line would fall apart there */
+
+/* A table between its "*name" and its COMMIT, or until all are committed. */
+struct open_table {
+	struct edit *edit;
+	struct ruleset *rules;
+	struct open_table *next;
+};
+
+struct restore {
+	struct parse_env env;
+	unsigned int flags;
+	struct edit *edit;		/* the table we are in; NULL between tables */
+	struct open_table *pending;	/* with RESTORE_ALL_OR_NOTHING: in order of appearance */
+	struct refusal *why;
+};
+
+#define FAIL(r, column, width, err, ...) \
+	refuse_at((r)->why, (struct text_pos){ (r)->env.file, (r)->env.line, (unsigned int)(column), \
+		  (unsigned int)(width) }, err, __VA_ARGS__)
+
+/* Next run of bytes other than blanks in [*at, len); its length, 0 when there is none. */
+static size_t next_token(const char *line, size_t len, size_t *at)
+{
+	size_t end;
+
+	while (*at < len && (line[*at] == ' ' || line[*at] == '\t'))
+		(*at)++;
+	end = *at;
+	while (end < len && line[end] != ' ' && line[end] != '\t')
+		end++;
+	return end - *at;
+}
+
+static void table_clear(struct edit *edit)
+{
+	for (uint32_t i = 0; i < edit->count; i++)
+		edit_chain_flush(edit->chains[i]);
+	while (edit->count > edit->builtin_count)
+		edit_chain_delete(edit, edit->chains[edit->count - 1]);
+	edit->changed = true;
+}
+
+static struct edit *pending_find(struct restore *r, const char *name)
+{
+	for (struct open_table *at = r->pending; at; at = at->next)
+		if (!strcmp(at->edit->kind->name, name))
+			return at->edit;
+	return NULL;
+}
+
+static int table_line(struct restore *r, const char *line, size_t len)
+{
+	const bool later = r->flags & RESTORE_ALL_OR_NOTHING;
+	char name[XT_TABLE_MAXNAMELEN];
+	size_t at = 1, width = next_token(line, len, &at);
+	struct suggestion near = { .wanted = name };
+	int err;
+
+	if (!width)
+		return FAIL(r, 1, 1, -EINVAL, "table name missing");
+	snprintf(name, sizeof(name), "%.*s", (int)MIN_OF(width, sizeof(name) - 1), line + at);
+	if (!table_kind_find(name)) {
+		for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
+			suggest_offer(&near, (*kind)->name);
+		if (near.best)
+			return FAIL(r, at + 1, width, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
+		return FAIL(r, at + 1, width, -ENOENT, "unknown table '%s'", name);
+	}
+	r->edit = later ? pending_find(r, name) : NULL;
+	if (!r->edit) {
+		err = edit_open(r->env.inst, r->env.family, name, !later, &r->edit, r->why);
+		if (err)
+			return err;
+		if (later) {
+			struct open_table *open = calloc(1, sizeof(*open)), **tail = &r->pending;
+
+			if (!open) {
+				edit_free(r->edit);
+				r->edit = NULL;
+				return FAIL(r, 1, 0, -ENOMEM, "no memory");
+			}
+			open->edit = r->edit;
+			while (*tail)
+				tail = &(*tail)->next;
+			*tail = open;
+		}
+	}
+	r->env.table = r->edit->kind->name;
+	if (!(r->flags & RESTORE_NOFLUSH))
+		table_clear(r->edit);
+	return 0;
+}
+
+static int commit_line(struct restore *r)
+{
+	struct edit *edit = r->edit;
+	int err = 0;
+
+	r->edit = NULL;
+	if (r->flags & RESTORE_ALL_OR_NOTHING)
+		return 0;
+	if (r->flags & RESTORE_TEST) {
+		struct ruleset *rules;
+
+		err = edit_build(edit, &rules, r->why);
+		if (!err)
+			ruleset_free(r->env.inst, rules);
+	} else if (edit->changed) {
+		err = edit_commit(edit, r->why);
+	}
+	edit_free(edit);
+	if (err && r->why && !r->why->at.line)
+		r->why->at = (struct text_pos){ r->env.file, r->env.line, 1, 6 };
+	return err;
+}
+
+static int chain_line(struct restore *r, const char *line, size_t len)
+{
+	char name[XT_EXTENSION_MAXNAMELEN], policy[32];
+	size_t at = 1, width = next_token(line, len, &at), policy_at, policy_width;
+	struct xt_counters counters = { 0 };
+	struct edit_chain *chain;
+	int err = 0;
+
+	if (!width)
+		return FAIL(r, 1, 1, -EINVAL, "chain name missing");
+	if (width >= sizeof(name))
+		return FAIL(r, at + 1, width, -EINVAL, "Invalid chain name `%.*s' (%u chars max)", (int)MIN_OF(width, 99u),
+			    line + at, XT_EXTENSION_MAXNAMELEN - 1);
+	snprintf(name, sizeof(name), "%.*s", (int)width, line + at);
+	policy_at = at + width;
+	policy_width = next_token(line, len, &policy_at);
+	chain = edit_chain_find(r->edit, name);
+	if (!chain || chain->hook < 0) {
+		if (chain && r->flags & RESTORE_NOFLUSH)
+			edit_chain_flush(chain);
+		else
+			err = edit_chain_add(r->edit, name, &chain);
+		if (err == -EEXIST)
+			return FAIL(r, at + 1, width, err, "chain '%s' is declared twice", name);
+		if (err)
+			return FAIL(r, at + 1, width, err, "error creating chain '%s': %s", name, strerror(-err));
+		r->edit->changed = true;
+	}
+	chain->source = (struct rule_source){ r->env.file, r->env.line };
+	if (!policy_width)
+		return FAIL(r, at + 1, width, -EINVAL, "chain '%s' has no policy; a chain of your own takes '-'", name);
+	snprintf(policy, sizeof(policy), "%.*s", (int)MIN_OF(policy_width, sizeof(policy) - 1), line + policy_at);
+	if (!strcmp(policy, "-"))
+		return 0;
+	if (r->flags & RESTORE_COUNTERS) {
+		size_t counters_at = policy_at + policy_width, counters_width = next_token(line, len, &counters_at);
+		unsigned long long packets, bytes;
+		char text[64];
+
+		snprintf(text, sizeof(text), "%.*s", (int)MIN_OF(counters_width, sizeof(text) - 1), line + counters_at);
+		if (sscanf(text, "[%llu:%llu]", &packets, &bytes) != 2)
+			return FAIL(r, counters_at + 1, counters_width, -EINVAL, "invalid policy counters for chain '%s'",
+				    name);
+		counters = (struct xt_counters){ packets, bytes };
+	}
+	err = edit_chain_set_policy(chain, policy, &counters);
+	if (err)
+		return FAIL(r, policy_at + 1, policy_width, err, "Can't set policy `%s' on `%s': %s", policy, name,
+			    err == -ENOENT ? "Bad built-in chain name" : "Bad policy name");
+	r->edit->changed = true;
+	return 0;
+}
+
+/* "[12:340] -A ...": gives the counters' texts, moves *at behind them. */
+static int counters_prefix(struct restore *r, const char *line, size_t len, size_t *at, char packets[32], char bytes[32])
+{
+	const char *close, *colon;
+
+	packets[0] = bytes[0] = '\0';
+	if (!len || line[0] != '[')
+		return 0;
+	close = memchr(line, ']', len);
+	if (!close)
+		return FAIL(r, 1, 1, -EINVAL, "Bad line: need ]");
+	colon = memchr(line, ':', (size_t)(close - line));
+	if (!colon || colon == line + 1 || colon + 1 == close)
+		return FAIL(r, 1, close - line + 1, -EINVAL, "Bad line: need [packets:bytes]");
+	snprintf(packets, 32, "%.*s", (int)MIN_OF(colon - line - 1, 31), line + 1);
+	snprintf(bytes, 32, "%.*s", (int)MIN_OF(close - colon - 1, 31), colon + 1);
+	*at = (size_t)(close - line) + 1;
+	return 0;
+}
+
+static int rule_line(struct restore *r, const char *line, size_t len, struct strbuf *out)
+{
+	char program[] = "iptables", option[] = "--set-counters", packets[32], bytes[32];
+	struct words words = { 0 };
+	struct rule_command cmd;
+	size_t at = 0;
+	int exit_code, err = counters_prefix(r, line, len, &at, packets, bytes);
+
+	if (err)
+		return err;
+	err = words_add(&words, program, 0, 0);
+	if (!err && r->flags & RESTORE_COUNTERS && packets[0])
+		err = words_add(&words, option, 1, (unsigned int)at) || words_add(&words, packets, 1, (unsigned int)at) ||
+		      words_add(&words, bytes, 1, (unsigned int)at);
+	if (err)
+		return FAIL(r, 0, 0, -ENOMEM, "no memory");
+	/* the line's end belongs to an unclosed quote */
+	err = words_split(&words, line + at, len - at, (unsigned int)at + 1, r->why);
+	if (!err && words.count == 1)
+		goto out;	/* blanks only: upstream finds no command there */
+	if (!err)
+		err = rule_command_parse(&r->env, &words, &cmd, r->why);
+	if (!err) {
+		if (cmd.kind & (CMD_HELP | CMD_VERSION))
+			err = FAIL(r, words.list[1].column, words.list[1].width, -EINVAL, "not in a rule file");
+		else if (cmd.kind)
+			err = rule_command_run(&r->env, &cmd, r->edit, out, &exit_code, r->why);
+		rule_command_free(&cmd);
+	}
+	if (err && r->why) {
+		r->why->at.file = r->env.file;
+		r->why->at.line = r->env.line;
+		if (!r->why->at.column)
+			r->why->at.column = 1;
+	}
+	words_free(&words);
+	return err;
+out:
+	words_free(&words);
+	return FAIL(r, 1, len, -EINVAL, "no command specified");
+}
+
+static int text_line(struct restore *r, const char *line, size_t len, bool ended, struct strbuf *out)
+{
+	if (!len || line[0] == '#')
+		return 0;
+	if (len > LINE_LEN_MAX)
+		return FAIL(r, LINE_LEN_MAX, 1, -EINVAL, "the line is longer than %u bytes", LINE_LEN_MAX);
+	if (memchr(line, '\0', len))
+		return FAIL(r, (const char *)memchr(line, '\0', len) - line + 1, 1, -EINVAL, "a zero byte in the text");
+	if (!r->edit) {
+		if (line[0] == '*')
+			return table_line(r, line, len);
+		return FAIL(r, 1, len, -EINVAL, "only comments and *table may stand outside a table");
+	}
+	if (len == 6 && !memcmp(line, "COMMIT", 6)) {
+		if (!ended)
+			return FAIL(r, 1, 6, -EINVAL, "Bad argument `COMMIT': the last line needs its newline");
+		return commit_line(r);
+	}
+	if (line[0] == ':')
+		return chain_line(r, line, len);
+	/* an unclosed quote takes in the newline */
+	return rule_line(r, line, len + ended, out);
+}
+
+static int pending_commit(struct restore *r)
+{
+	int err;
+
+	for (struct open_table *at = r->pending; at; at = at->next) {
+		err = edit_build(at->edit, &at->rules, r->why);
+		if (err)
+			return err;
+	}
+	if (r->flags & RESTORE_TEST)
+		return 0;
+	for (struct open_table *at = r->pending; at; at = at->next) {
+		err = edit_publish(at->edit, at->rules, r->why);
+		if (err)
+			return err;
+		at->rules = NULL;
+	}
+	return 0;
+}
+
+static void pending_free(struct restore *r)
+{
+	for (struct open_table *at = r->pending, *next; at; at = next) {
+		next = at->next;
+		ruleset_free(r->env.inst, at->rules);
+		edit_free(at->edit);
+		free(at);
+	}
+}
+
+int rules_restore(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
+		  unsigned int flags, struct refusal *why)
+{
+	struct restore r = {
+		.env = { .inst = inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.flags = flags,
+		.why = why,
+	};
+	struct strbuf out = STRBUF_INIT;	/* -L inside a file prints; nobody reads it */
+	size_t at = 0;
+	int err = 0;
+
+	if (why)
+		*why = (struct refusal){ 0 };
+	while (at < len && !err) {
+		const char *newline = memchr(text + at, '\n', len - at);
+		const size_t end = newline ? (size_t)(newline - text) : len;
+
+		r.env.line++;
+		err = text_line(&r, text + at, end - at, newline, &out);
+		at = end + 1;
+	}
+	if (!err && r.edit) {
+		r.env.line++;
+		err = FAIL(&r, 1, 0, -EINVAL, "COMMIT expected: table %s is never committed", r.edit->kind->name);
+	}
+	if (!err && flags & RESTORE_ALL_OR_NOTHING)
+		err = pending_commit(&r);
+	if (!(flags & RESTORE_ALL_OR_NOTHING))
+		edit_free(r.edit);
+	pending_free(&r);
+	sb_free(&out);
+	return err;
+}

@@ -1,0 +1,970 @@
+/*
+ * table/rule_parse.c - the words of one iptables command, read as getopt_long() reads them for iptables:
+ * bundled letters, unique beginnings of long names, options that exist only once their -m was read.
+ */
+#include "table/rule_text.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum arg_need { ARG_NONE, ARG_REQUIRED, ARG_OPTIONAL };
+
+static const struct base_option {
+	const char *name;
+	char letter;		/* '0' has no letter of its own */
+	uint8_t arg;
+} base_options[] = {
+	{ "append", 'A', ARG_REQUIRED }, { "delete", 'D', ARG_REQUIRED }, { "check", 'C', ARG_REQUIRED },
+	{ "insert", 'I', ARG_REQUIRED }, { "replace", 'R', ARG_REQUIRED }, { "list", 'L', ARG_OPTIONAL },
+	{ "list-rules", 'S', ARG_OPTIONAL }, { "flush", 'F', ARG_OPTIONAL }, { "zero", 'Z', ARG_OPTIONAL },
+	{ "new-chain", 'N', ARG_REQUIRED }, { "delete-chain", 'X', ARG_OPTIONAL },
+	{ "rename-chain", 'E', ARG_REQUIRED }, { "policy", 'P', ARG_REQUIRED }, { "source", 's', ARG_REQUIRED },
+	{ "destination", 'd', ARG_REQUIRED }, { "src", 's', ARG_REQUIRED }, { "dst", 'd', ARG_REQUIRED },
+	{ "protocol", 'p', ARG_REQUIRED }, { "in-interface", 'i', ARG_REQUIRED }, { "jump", 'j', ARG_REQUIRED },
+	{ "table", 't', ARG_REQUIRED }, { "match", 'm', ARG_REQUIRED }, { "numeric", 'n', ARG_NONE },
+	{ "out-interface", 'o', ARG_REQUIRED }, { "verbose", 'v', ARG_NONE }, { "wait", 'w', ARG_OPTIONAL },
+	{ "wait-interval", 'W', ARG_OPTIONAL }, { "exact", 'x', ARG_NONE }, { "fragments", 'f', ARG_NONE },
+	{ "version", 'V', ARG_NONE }, { "help", 'h', ARG_OPTIONAL }, { "line-numbers", '0', ARG_NONE },
+	{ "modprobe", 'M', ARG_REQUIRED }, { "set-counters", 'c', ARG_REQUIRED }, { "goto", 'g', ARG_REQUIRED },
+	{ "ipv4", '4', ARG_NONE }, { "ipv6", '6', ARG_NONE },
+};
+
+static const struct {
+	unsigned int bit;
+	char letter;
+	uint8_t inverts;	/* IPT_INV_*; the same for both families */
+	unsigned int commands;	/* that it may stand beside */
+} given_options[] = {
+	{ GIVEN_NUMERIC, 'n', 0, CMD_LIST },
+	{ GIVEN_SOURCE, 's', IPT_INV_SRCIP, CMD_WITH_RULE },
+	{ GIVEN_DESTINATION, 'd', IPT_INV_DSTIP, CMD_WITH_RULE },
+	{ GIVEN_PROTOCOL, 'p', XT_INV_PROTO, CMD_WITH_RULE },
+	{ GIVEN_JUMP, 'j', 0, CMD_WITH_RULE },
+	{ GIVEN_VERBOSE, 'v', 0, UINT_MAX },
+	{ GIVEN_EXACT, 'x', 0, CMD_LIST },
+	{ GIVEN_IN, 'i', IPT_INV_VIA_IN, CMD_WITH_RULE },
+	{ GIVEN_OUT, 'o', IPT_INV_VIA_OUT, CMD_WITH_RULE },
+	{ GIVEN_LINE_NUMBERS, '0', 0, CMD_LIST },
+	{ GIVEN_COUNTERS, 'c', 0, CMD_INSERT | CMD_REPLACE | CMD_APPEND | CMD_SET_POLICY },
+	{ GIVEN_FRAGMENT, 'f', IPT_INV_FRAG, CMD_WITH_RULE },
+};
+
+_Static_assert(IPT_INV_VIA_IN == IP6T_INV_VIA_IN && IPT_INV_VIA_OUT == IP6T_INV_VIA_OUT &&
+	       IPT_INV_SRCIP == IP6T_INV_SRCIP && IPT_INV_DSTIP == IP6T_INV_DSTIP, "one set of inversion flags");
+
+struct parser {
+	const struct parse_env *env;
+	const struct words *words;
+	struct rule_command *cmd;
+	struct refusal *why;
+	unsigned int at;		/* next word */
+	const char *letters;		/* rest of a bundle like -nvL */
+	const struct word *word;	/* the option's */
+	const char *name;		/* as written, with dashes */
+	const char *arg;
+	bool invert;
+	bool proto_loaded;		/* the match of -p's name was tried */
+	const char *proto_text;
+	const char *sources, *destinations;
+	const struct word *sources_word, *destinations_word;
+	unsigned int use_cap;
+	bool waits, wait_interval;
+};
+
+#define FAIL(p, word, ...) refuse_at((p)->why, word_pos((p)->env, word), -EINVAL, __VA_ARGS__)
+
+static uint8_t *head_invflags(struct parser *p)
+{
+	return p->env->family == NFPROTO_IPV4 ? &((struct ipt_entry *)p->cmd->head)->ip.invflags
+					      : &((struct ip6t_entry *)p->cmd->head)->ipv6.invflags;
+}
+
+static uint8_t *head_flags(struct parser *p)
+{
+	return p->env->family == NFPROTO_IPV4 ? &((struct ipt_entry *)p->cmd->head)->ip.flags
+					      : &((struct ip6t_entry *)p->cmd->head)->ipv6.flags;
+}
+
+/* --- extensions --- */
+
+static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revision, uint32_t info_size)
+{
+	struct rule_command *cmd = p->cmd;
+	const size_t size = sizeof(struct xt_entry_match) + XT_ALIGN(info_size);
+	struct xt_entry_match *m;
+	struct ext_use *use;
+
+	if (size > UINT16_MAX)
+		return NULL;
+	if (cmd->use_count == p->use_cap) {
+		unsigned int cap = p->use_cap ? 2 * p->use_cap : 8;
+		struct ext_use *uses = realloc(cmd->uses, cap * sizeof(*uses));
+
+		if (!uses)
+			return NULL;
+		cmd->uses = uses;
+		p->use_cap = cap;
+	}
+	m = calloc(1, size);
+	if (!m)
+		return NULL;
+	m->u.user.match_size = (uint16_t)size;
+	m->u.user.revision = revision;
+	snprintf(m->u.user.name, sizeof(m->u.user.name), "%s", name);
+	use = &cmd->uses[cmd->use_count++];
+	*use = (struct ext_use){ .data = m, .size = (uint16_t)size, .word = p->word };
+	return use;
+}
+
+_Static_assert(sizeof(struct xt_entry_match) == sizeof(struct xt_entry_target), "one header for both");
+
+static const struct ext_text *use_text(const struct ext_use *use)
+{
+	return use->match ? use->match->text : use->target->text;
+}
+
+static const char *use_name(const struct ext_use *use)
+{
+	return use->match ? use->match->name : use->target->name;
+}
+
+static void *use_info(const struct ext_use *use)
+{
+	return (char *)use->data + sizeof(struct xt_entry_match);
+}
+
+/* Three names that always meant one match. */
+static const char *match_alias(const char *name)
+{
+	return !strcmp(name, "icmpv6") || !strcmp(name, "ipv6-icmp") ? "icmp6" : name;
+}
+
+static int match_load(struct parser *p, const struct match *match)
+{
+	struct ext_use *use;
+
+	for (unsigned int i = 0; i < p->cmd->use_count; i++)
+		if (p->cmd->uses[i].match == match)
+			p->cmd->uses[i].closed = true;
+	use = use_add(p, match->abi_name ? match->abi_name : match->name, match->revision, match->info_size);
+	if (!use)
+		return refuse(p->why, -ENOMEM, "no memory");
+	use->match = match;
+	if (match->text && match->text->init)
+		match->text->init(use_info(use));
+	return 0;
+}
+
+static int match_named(struct parser *p)
+{
+	const struct match *match;
+	struct suggestion near = { .wanted = p->arg };
+
+	if (p->invert)
+		return FAIL(p, p->word, "unexpected ! flag before --match");
+	match = match_for_text(match_alias(p->arg), p->env->family);
+	if (match)
+		return match_load(p, match);
+	for (const struct match *const *at = ext_matches; *at; at++)
+		if ((*at)->text && (*at)->families & family_bit(p->env->family))
+			suggest_offer(&near, (*at)->name);
+	if (near.best)
+		return refuse_at(p->why, word_pos(p->env, p->word), -ENOENT, "unknown match '%s': did you mean '%s'?",
+				 p->arg, near.best);
+	return refuse_at(p->why, word_pos(p->env, p->word), -ENOENT, "unknown match '%s'", p->arg);
+}
+
+static int target_name_check(struct parser *p)
+{
+	if (!p->arg[0])
+		return FAIL(p, p->word, "Invalid target name (too short)");
+	if (strlen(p->arg) >= XT_EXTENSION_MAXNAMELEN)
+		return FAIL(p, p->word, "Invalid target name `%s' (%u chars max)", p->arg, XT_EXTENSION_MAXNAMELEN - 1);
+	for (const char *c = p->arg; *c; c++)
+		if (isspace((unsigned char)*c))
+			return FAIL(p, p->word, "Invalid target name `%s'", p->arg);
+	p->cmd->jump = p->arg;
+	p->cmd->jump_word = p->word;
+	return 0;
+}
+
+static bool is_verdict_name(const char *name)
+{
+	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") || !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
+}
+
+/* A target with options is loaded at once; verdicts and chains wait until the table is known. */
+static int target_named(struct parser *p)
+{
+	const struct target *target;
+	struct ext_use *use;
+	int err = target_name_check(p);
+
+	if (err || is_verdict_name(p->arg))
+		return err;
+	target = target_for_text(p->arg, p->env->family);
+	if (!target)
+		return 0;
+	use = use_add(p, target->abi_name ? target->abi_name : target->name, target->revision, target->info_size);
+	if (!use)
+		return refuse(p->why, -ENOMEM, "no memory");
+	use->target = target;
+	p->cmd->has_target = true;
+	if (target->text && target->text->init)
+		target->text->init(use_info(use));
+	return 0;
+}
+
+/* --- which option is it --- */
+
+struct option_found {
+	const struct base_option *base;
+	struct ext_use *use;
+	const struct opt *opt;		/* the row it stands for */
+};
+
+static const struct opt *row_meant(const struct ext_text *text, const struct opt *opt)
+{
+	return &text->options[opt_row(text, opt)];
+}
+
+/* Exact names first, iptables' own before those of extensions, the extension loaded last before earlier ones. */
+static bool option_exact(struct parser *p, const char *name, struct option_found *found)
+{
+	*found = (struct option_found){ NULL };
+	for (size_t i = 0; i < ARRAY_SIZE(base_options); i++) {
+		if (!strcmp(base_options[i].name, name)) {
+			found->base = &base_options[i];
+			return true;
+		}
+	}
+	for (unsigned int i = p->cmd->use_count; i--;) {
+		struct ext_use *use = &p->cmd->uses[i];
+		const struct ext_text *text = use_text(use);
+
+		if (use->closed || !text || !text->options)
+			continue;
+		for (const struct opt *opt = text->options; opt->name; opt++) {
+			if (!strcmp(opt->name, name)) {
+				*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* A beginning of a name, when it can mean one option only. */
+static bool option_abbreviated(struct parser *p, const char *name, struct option_found *found)
+{
+	const size_t len = strlen(name);
+	bool any = false;
+
+	*found = (struct option_found){ NULL };
+	for (size_t i = 0; i < ARRAY_SIZE(base_options); i++) {
+		if (strncmp(base_options[i].name, name, len))
+			continue;
+		if (any && found->base->letter != base_options[i].letter)
+			return false;
+		found->base = &base_options[i];
+		any = true;
+	}
+	for (unsigned int i = 0; i < p->cmd->use_count; i++) {
+		struct ext_use *use = &p->cmd->uses[i];
+		const struct ext_text *text = use_text(use);
+
+		if (use->closed || !text || !text->options)
+			continue;
+		for (const struct opt *opt = text->options; opt->name; opt++) {
+			if (strncmp(opt->name, name, len))
+				continue;
+			if (any && (found->use != use || found->opt != row_meant(text, opt)))
+				return false;
+			*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
+			any = true;
+		}
+	}
+	return any;
+}
+
+static bool option_find(struct parser *p, const char *name, struct option_found *found)
+{
+	return option_exact(p, name, found) || option_abbreviated(p, name, found);
+}
+
+/* "-p tcp --dport 80" without -m tcp: the protocol's match is loaded when its option turns up. */
+static int proto_match_load(struct parser *p, bool *loaded)
+{
+	const struct match *match;
+	const char *name = p->proto_text;
+	uint64_t number;
+
+	*loaded = false;
+	if (!name || p->proto_loaded)
+		return 0;
+	p->proto_loaded = true;
+	if (opt_u64(name, 0, UINT8_MAX, &number))
+		name = proto_name((uint16_t)number);
+	match = name ? match_for_text(match_alias(name), p->env->family) : NULL;
+	if (!match)
+		return 0;
+	*loaded = true;
+	return match_load(p, match);
+}
+
+/* --- one option at a time --- */
+
+static bool next_is_arg(const struct parser *p)
+{
+	if (p->at >= p->words->count)
+		return false;
+	return p->words->list[p->at].text[0] != '-' && p->words->list[p->at].text[0] != '!';
+}
+
+static const char *next_word(struct parser *p)
+{
+	return p->words->list[p->at++].text;
+}
+
+static const struct word *last_word(const struct parser *p)
+{
+	return &p->words->list[p->at - 1];
+}
+
+static char command_letter(unsigned int kind)
+{
+	static const char letters[] = "IDDRALFZNXPESZC";
+	unsigned int bit = 0;
+
+	while (kind >> (bit + 1))
+		bit++;
+	return bit < sizeof(letters) - 1 ? letters[bit] : '?';
+}
+
+static int command_add(struct parser *p, unsigned int kind, unsigned int beside)
+{
+	if (p->invert)
+		return FAIL(p, p->word, "unexpected '!' flag");
+	if (p->cmd->kind & ~beside)
+		return FAIL(p, p->word, "Cannot use -%c with -%c", command_letter(kind),
+			    command_letter(p->cmd->kind & ~beside));
+	p->cmd->kind |= kind;
+	return 0;
+}
+
+static int option_given(struct parser *p, unsigned int bit)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(given_options); i++) {
+		if (given_options[i].bit != bit)
+			continue;
+		if (p->cmd->given & bit)
+			return FAIL(p, p->word, "multiple -%c flags not allowed", given_options[i].letter);
+		p->cmd->given |= bit;
+		if (!p->invert)
+			return 0;
+		if (!given_options[i].inverts)
+			return FAIL(p, p->word, "cannot have ! before -%c", given_options[i].letter);
+		*head_invflags(p) |= given_options[i].inverts;
+	}
+	return 0;
+}
+
+static int rule_number(struct parser *p)
+{
+	const char *text = next_word(p);
+	uint64_t number;
+
+	if (!opt_u64(text, 1, INT_MAX, &number))
+		return FAIL(p, last_word(p), "Invalid rule number `%s'", text);
+	p->cmd->rule_number = (unsigned int)number;
+	return 0;
+}
+
+static int chain_name_check(struct parser *p, const char *name, const struct word *word)
+{
+	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
+		return FAIL(p, word, "chain name `%s' too long (must be under %u chars)", name,
+			    XT_EXTENSION_MAXNAMELEN);
+	if (*name == '-' || *name == '!')
+		return FAIL(p, word, "chain name not allowed to start with `%c'", *name);
+	if (!*name || is_verdict_name(name) || target_for_text(name, p->env->family))
+		return FAIL(p, word, "chain name may not clash with target name");
+	for (const char *c = name; *c; c++)
+		if (isspace((unsigned char)*c))
+			return FAIL(p, word, "Invalid chain name `%s'", name);
+	return 0;
+}
+
+static void chain_take(struct parser *p, const char *name, const struct word *word)
+{
+	p->cmd->chain = name;
+	p->cmd->chain_word = word;
+}
+
+/* "-L", "-LFORWARD", "-L FORWARD". */
+static void chain_optional(struct parser *p)
+{
+	if (p->arg)
+		chain_take(p, p->arg, p->word);
+	else if (next_is_arg(p)) {
+		const char *name = next_word(p);
+
+		chain_take(p, name, last_word(p));
+	}
+}
+
+static int command_option(struct parser *p, char letter)
+{
+	static const unsigned int kinds[128] = {
+		['A'] = CMD_APPEND, ['C'] = CMD_CHECK, ['D'] = CMD_DELETE, ['R'] = CMD_REPLACE, ['I'] = CMD_INSERT,
+		['L'] = CMD_LIST, ['S'] = CMD_LIST_RULES, ['F'] = CMD_FLUSH, ['Z'] = CMD_ZERO, ['N'] = CMD_NEW_CHAIN,
+		['X'] = CMD_DELETE_CHAIN, ['E'] = CMD_RENAME_CHAIN, ['P'] = CMD_SET_POLICY,
+	};
+	unsigned int beside = 0;
+	int err = 0;
+
+	if (letter == 'L' || letter == 'S')
+		beside = CMD_ZERO | CMD_ZERO_NUM;
+	else if (letter == 'Z')
+		beside = CMD_LIST | CMD_LIST_RULES;
+	if (letter == 'N')
+		err = chain_name_check(p, p->arg, last_word(p));
+	if (!err)
+		err = command_add(p, kinds[(unsigned char)letter], beside);
+	if (err)
+		return err;
+	if (strchr("LSFZX", letter))
+		chain_optional(p);
+	else
+		chain_take(p, p->arg, last_word(p));
+	switch (letter) {
+	case 'D':
+		if (next_is_arg(p)) {
+			p->cmd->kind = CMD_DELETE_NUM;
+			return rule_number(p);
+		}
+		break;
+	case 'R':
+		if (!next_is_arg(p))
+			return FAIL(p, p->word, "-R requires a rule number");
+		return rule_number(p);
+	case 'I':
+		p->cmd->rule_number = 1;
+		return next_is_arg(p) ? rule_number(p) : 0;
+	case 'L':
+	case 'S':
+		return next_is_arg(p) ? rule_number(p) : 0;
+	case 'Z':
+		if (next_is_arg(p)) {
+			p->cmd->kind = CMD_ZERO_NUM | (p->cmd->kind & ~CMD_ZERO);
+			return rule_number(p);
+		}
+		break;
+	case 'E':
+		if (!next_is_arg(p))
+			return FAIL(p, p->word, "-E requires old-chain-name and new-chain-name");
+		p->cmd->new_name = next_word(p);
+		return chain_name_check(p, p->cmd->new_name, last_word(p));
+	case 'P':
+		if (!next_is_arg(p))
+			return FAIL(p, p->word, "-P requires a chain and a policy");
+		p->cmd->policy = next_word(p);
+		break;
+	}
+	return 0;
+}
+
+static int protocol_option(struct parser *p)
+{
+	/* upstream takes the whole word here, "-ptcp" too, and finds no such protocol */
+	char *text = last_word(p)->text;
+	uint8_t proto;
+	int err = option_given(p, GIVEN_PROTOCOL);
+
+	if (err)
+		return err;
+	for (char *c = text; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	p->proto_text = text;
+	if (!proto_parse(text, &proto))
+		return FAIL(p, last_word(p), "unknown protocol \"%s\" specified", text);
+	if (!proto && *head_invflags(p) & XT_INV_PROTO)
+		return FAIL(p, last_word(p), "rule would never match protocol");
+	if (p->env->family == NFPROTO_IPV4) {
+		((struct ipt_entry *)p->cmd->head)->ip.proto = proto;
+	} else {
+		((struct ip6t_entry *)p->cmd->head)->ipv6.proto = proto;
+		*head_flags(p) |= IP6T_F_PROTO;
+	}
+	return 0;
+}
+
+static int iface_option(struct parser *p, unsigned int bit)
+{
+	const bool is_in = bit == GIVEN_IN, v4 = p->env->family == NFPROTO_IPV4;
+	struct ipt_ip *ip4 = p->cmd->head;
+	struct ip6t_ip6 *ip6 = p->cmd->head;
+	char *name = v4 ? is_in ? ip4->iniface : ip4->outiface : is_in ? ip6->iniface : ip6->outiface;
+	unsigned char *mask = v4 ? is_in ? ip4->iniface_mask : ip4->outiface_mask
+				 : is_in ? ip6->iniface_mask : ip6->outiface_mask;
+	const char *text = last_word(p)->text;
+	const size_t len = strlen(text);
+	int err;
+
+	if (!p->arg[0])
+		return FAIL(p, p->word, "Empty interface is likely to be undesired");
+	err = option_given(p, bit);
+	if (err)
+		return err;
+	if (len + 1 > IFNAMSIZ)
+		return FAIL(p, last_word(p), "interface name `%s' must be shorter than IFNAMSIZ (%i)", text, IFNAMSIZ - 1);
+	memcpy(name, text, len + 1);
+	if (text[len - 1] == '+')
+		memset(mask, 0xff, len - 1);	/* the + itself stays in the name */
+	else
+		memset(mask, 0xff, len + 1);	/* and the end of the name counts */
+	return 0;
+}
+
+static int counters_option(struct parser *p)
+{
+	unsigned long long packets, bytes;
+	const char *second = strchr(p->arg, ',');
+	int err = option_given(p, GIVEN_COUNTERS);
+
+	if (err)
+		return err;
+	if (second)
+		second++;
+	else if (next_is_arg(p))
+		second = next_word(p);
+	else
+		return FAIL(p, p->word, "-c requires packet and byte counter");
+	if (sscanf(p->arg, "%llu", &packets) != 1)
+		return FAIL(p, p->word, "-c packet counter not numeric");
+	if (sscanf(second, "%llu", &bytes) != 1)
+		return FAIL(p, p->word, "-c byte counter not numeric");
+	p->cmd->counters = (struct xt_counters){ packets, bytes };
+	return 0;
+}
+
+/* Nobody else holds a lock here: -w is read and means nothing. */
+static int wait_option(struct parser *p, char letter)
+{
+	const char *text = p->arg ? p->arg : next_is_arg(p) ? next_word(p) : NULL;
+	int seconds;
+
+	if (p->env->restoring)
+		return FAIL(p, p->word, "You cannot use `-%c' from iptables-restore", letter);
+	if (letter == 'W') {
+		p->wait_interval = true;
+		if (!text)
+			return FAIL(p, p->word, "wait interval value required");
+	} else {
+		p->waits = true;
+	}
+	if (text && sscanf(text, "%i", &seconds) != 1)
+		return FAIL(p, p->word, letter == 'w' ? "wait seconds not numeric" : "wait interval not numeric");
+	return 0;
+}
+
+enum { SKIP_LINE = 1 };
+
+static int family_option(struct parser *p, char letter)
+{
+	if ((letter == '4') == (p->env->family == NFPROTO_IPV4))
+		return 0;
+	if (p->env->restoring)
+		return SKIP_LINE;
+	return FAIL(p, p->word, "-%c is for the other family: use %s", letter, letter == '4' ? "iptables" : "ip6tables");
+}
+
+static int base_option(struct parser *p, char letter)
+{
+	int err;
+
+	if (strchr("ACDRILSFZNXEP", letter))
+		return command_option(p, letter);
+	switch (letter) {
+	case 'p':
+		return protocol_option(p);
+	case 's':
+		p->sources = last_word(p)->text;
+		p->sources_word = last_word(p);
+		return option_given(p, GIVEN_SOURCE);
+	case 'd':
+		p->destinations = last_word(p)->text;
+		p->destinations_word = last_word(p);
+		return option_given(p, GIVEN_DESTINATION);
+	case 'g':
+		err = option_given(p, GIVEN_JUMP);
+		p->cmd->is_goto = true;
+		return err ? err : target_name_check(p);
+	case 'j':
+		err = option_given(p, GIVEN_JUMP);
+		return err ? err : target_named(p);
+	case 'i':
+		return iface_option(p, GIVEN_IN);
+	case 'o':
+		return iface_option(p, GIVEN_OUT);
+	case 'f':
+		if (p->env->family == NFPROTO_IPV6)
+			return FAIL(p, p->word, "`-f' is not supported in IPv6, use -m frag instead");
+		*head_flags(p) |= IPT_F_FRAG;
+		return option_given(p, GIVEN_FRAGMENT);
+	case 'v':
+		return p->cmd->verbose++ ? 0 : option_given(p, GIVEN_VERBOSE);
+	case 'm':
+		return match_named(p);
+	case 'n':
+		return option_given(p, GIVEN_NUMERIC);
+	case 't':
+		if (p->invert)
+			return FAIL(p, p->word, "unexpected ! flag before --table");
+		if (p->env->restoring)
+			return FAIL(p, p->word, "The -t option cannot be used in iptables-restore");
+		p->cmd->table = p->arg;
+		return 0;
+	case 'x':
+		return option_given(p, GIVEN_EXACT);
+	case '0':
+		return option_given(p, GIVEN_LINE_NUMBERS);
+	case 'c':
+		return counters_option(p);
+	case 'w':
+	case 'W':
+		return wait_option(p, letter);
+	case '4':
+	case '6':
+		return family_option(p, letter);
+	case 'V':
+		p->cmd->kind = CMD_VERSION;
+		return SKIP_LINE;
+	case 'h':
+		p->cmd->kind = CMD_HELP;
+		return SKIP_LINE;
+	}
+	return 0;	/* -M: there are no modules to load */
+}
+
+static int ext_option(struct parser *p, struct ext_use *use, const struct opt *opt)
+{
+	const struct ext_text *text = use_text(use);
+	struct opt_call call = {
+		.opt = opt,
+		.name = p->name + 2,
+		.arg = p->arg,
+		.invert = p->invert,
+		.family = p->env->family,
+		.info = use_info(use),
+		.e4 = p->env->family == NFPROTO_IPV4 ? p->cmd->head : NULL,
+		.e6 = p->env->family == NFPROTO_IPV6 ? p->cmd->head : NULL,
+		.seen = use->seen,
+		.inst = p->env->inst,
+	};
+	int err;
+
+	for (unsigned int i = 1; i < opt_words(opt); i++) {
+		if (!next_is_arg(p))
+			return FAIL(p, p->word, "--%s requires %s", opt->name, opt_words(opt) == 2 ? "two args." : "more args.");
+		call.arg2 = next_word(p);
+	}
+	err = opt_parse(use_name(use), text, &call, p->why);
+	if (err) {
+		/* the argument is what is wrong, mostly; the option stands before it */
+		if (p->why && !p->why->at.line)
+			p->why->at = word_pos(p->env, p->arg && last_word(p) != p->word ? last_word(p) : p->word);
+		return err;
+	}
+	use->seen |= 1ull << opt_row(text, opt);
+	return 0;
+}
+
+static int unknown_option(struct parser *p)
+{
+	struct suggestion near = { .wanted = p->name + 2 };
+
+	if (p->name[1] == '-' && p->name[2]) {
+		for (size_t i = 0; i < ARRAY_SIZE(base_options); i++)
+			suggest_offer(&near, base_options[i].name);
+		for (unsigned int i = 0; i < p->cmd->use_count; i++) {
+			const struct ext_text *text = use_text(&p->cmd->uses[i]);
+
+			for (const struct opt *opt = text ? text->options : NULL; opt && opt->name; opt++)
+				suggest_offer(&near, opt->name);
+		}
+	}
+	if (near.best && near.distance)
+		return FAIL(p, p->word, "unknown option \"%s\": did you mean \"--%s\"?", p->name, near.best);
+	return FAIL(p, p->word, "unknown option \"%s\"", p->name);
+}
+
+static int long_option(struct parser *p)
+{
+	char name[64];
+	const char *text = p->word->text + 2, *equals = strchr(text, '=');
+	const size_t len = equals ? (size_t)(equals - text) : strlen(text);
+	struct option_found found;
+	unsigned int words;
+	int err;
+
+	p->name = p->word->text;
+	if (len >= sizeof(name))
+		return unknown_option(p);
+	memcpy(name, text, len);
+	name[len] = '\0';
+	while (!option_find(p, name, &found)) {
+		bool loaded;
+
+		err = proto_match_load(p, &loaded);
+		if (err)
+			return err;
+		if (!loaded)
+			return unknown_option(p);
+	}
+	if (found.base)
+		words = found.base->arg == ARG_REQUIRED;
+	else
+		words = opt_words(found.opt);
+	p->arg = equals ? equals + 1 : NULL;
+	if (equals && !words && !(found.base && found.base->arg == ARG_OPTIONAL))
+		return unknown_option(p);
+	if (words && !equals) {
+		if (p->at >= p->words->count)
+			return FAIL(p, p->word, "option \"%s\" requires an argument", p->word->text);
+		p->arg = next_word(p);
+	}
+	return found.base ? base_option(p, found.base->letter) : ext_option(p, found.use, found.opt);
+}
+
+static int short_option(struct parser *p)
+{
+	const char letter = *p->letters++;
+	const struct base_option *base = NULL;
+	char name[3] = { '-', letter, '\0' };
+	int err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(base_options) && letter != '0'; i++)
+		if (base_options[i].letter == letter)
+			base = &base_options[i];
+	p->name = name;
+	if (!base) {
+		bool loaded;
+
+		/* upstream loads the protocol's match for an unknown letter, too; it has none */
+		err = proto_match_load(p, &loaded);
+		return err ? err : FAIL(p, p->word, "unknown option \"%s\"", name);
+	}
+	p->arg = NULL;
+	if (base->arg != ARG_NONE) {
+		if (*p->letters) {
+			p->arg = p->letters;
+		} else if (base->arg == ARG_REQUIRED) {
+			if (p->at >= p->words->count)
+				return FAIL(p, p->word, "option \"%s\" requires an argument", p->word->text);
+			p->arg = next_word(p);
+		}
+		p->letters = "";
+	}
+	return base_option(p, letter);
+}
+
+static int words_read(struct parser *p)
+{
+	int err;
+
+	while (*p->letters || p->at < p->words->count) {
+		if (!*p->letters) {
+			p->word = &p->words->list[p->at++];
+			if (!strcmp(p->word->text, "--")) {
+				if (p->at < p->words->count)
+					return FAIL(p, &p->words->list[p->at], "unknown arguments found on commandline");
+				break;
+			}
+			if (p->word->text[0] != '-' || !p->word->text[1]) {
+				if (strcmp(p->word->text, "!"))
+					return FAIL(p, p->word, "Bad argument `%s'", p->word->text);
+				if (p->invert)
+					return FAIL(p, p->word, "multiple consecutive ! not allowed");
+				p->invert = true;
+				continue;
+			}
+			if (p->word->text[1] != '-')
+				p->letters = p->word->text + 1;
+		}
+		err = *p->letters ? short_option(p) : long_option(p);
+		if (err)
+			return err;
+		p->invert = false;
+	}
+	return 0;
+}
+
+/* --- after the last word --- */
+
+static int addrs_parse(struct parser *p, const char *text, const struct word *word, struct addr_list *out)
+{
+	const uint8_t family = p->env->family;
+	unsigned int count = 1;
+
+	for (const char *c = text; (c = strchr(c, ',')); c++)
+		count++;
+	out->addrs = calloc(count, sizeof(*out->addrs));
+	out->masks = calloc(count, sizeof(*out->masks));
+	if (!out->addrs || !out->masks)
+		return refuse(p->why, -ENOMEM, "no memory");
+	for (unsigned int i = 0; i < count; i++) {
+		union nf_inet_addr *addr = &out->addrs[i], *mask = &out->masks[i];
+		const union nf_inet_addr none = { 0 };
+		char item[256], *slash;
+		size_t len;
+
+		while (isspace((unsigned char)*text))
+			text++;
+		len = strcspn(text, ",");
+		if (len >= sizeof(item))
+			return FAIL(p, word, "host/network `%.60s...' not found", text);
+		memcpy(item, text, len);
+		item[len] = '\0';
+		text += len + (text[len] == ',');
+		slash = strrchr(item, '/');
+		if (slash) {
+			char any[300];
+
+			*slash++ = '\0';
+			snprintf(any, sizeof(any), "%s/%s", family == NFPROTO_IPV4 ? "0.0.0.0" : "::", slash);
+			if (opt_addr_mask(any, family, addr, mask, NULL))
+				return FAIL(p, word, "invalid mask `%s' specified", slash);
+			if (!memcmp(mask, &none, sizeof(none)))
+				continue;	/* whatever the name is */
+		}
+		if (opt_addr(item, family, addr, NULL))
+			return FAIL(p, word, "host/network `%s' not found", item);
+		if (!slash)
+			memset(mask, 0xff, family == NFPROTO_IPV4 ? 4 : 16);
+		for (unsigned int word32 = 0; word32 < 4; word32++)
+			addr->all[word32] &= mask->all[word32];
+	}
+	out->count = count;
+	return 0;
+}
+
+static int uses_finish(struct parser *p)
+{
+	/* matches in their order, the target last */
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < p->cmd->use_count; i++) {
+			struct ext_use *use = &p->cmd->uses[i];
+			struct opt_call call = {
+				.family = p->env->family,
+				.info = use_info(use),
+				.e4 = p->env->family == NFPROTO_IPV4 ? p->cmd->head : NULL,
+				.e6 = p->env->family == NFPROTO_IPV6 ? p->cmd->head : NULL,
+				.seen = use->seen,
+				.inst = p->env->inst,
+			};
+			int err;
+
+			if (!use_text(use) || (use->match ? 0u : 1u) != round)
+				continue;
+			err = opt_finish(use_name(use), use_text(use), &call, p->why);
+			if (err) {
+				if (p->why && !p->why->at.line)
+					p->why->at = word_pos(p->env, use->word);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+static int contradictions_check(struct parser *p)
+{
+	const struct rule_command *cmd = p->cmd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(given_options); i++)
+		if (cmd->given & given_options[i].bit && !(given_options[i].commands & cmd->kind))
+			return FAIL(p, NULL, "Illegal option `-%c' with this command", given_options[i].letter);
+	if (cmd->chain && strlen(cmd->chain) >= XT_EXTENSION_MAXNAMELEN)
+		return FAIL(p, cmd->chain_word, "chain name `%s' too long (must be under %u chars)", cmd->chain,
+			    XT_EXTENSION_MAXNAMELEN);
+	if (!(cmd->kind & CMD_WITH_RULE))
+		return 0;
+	if (cmd->given & GIVEN_OUT && (!strcmp(cmd->chain, "PREROUTING") || !strcmp(cmd->chain, "INPUT")))
+		return FAIL(p, cmd->chain_word, "Can't use -o with %s", cmd->chain);
+	if (cmd->given & GIVEN_IN && (!strcmp(cmd->chain, "POSTROUTING") || !strcmp(cmd->chain, "OUTPUT")))
+		return FAIL(p, cmd->chain_word, "Can't use -i with %s", cmd->chain);
+	return 0;
+}
+
+static int command_complete(struct parser *p)
+{
+	struct rule_command *cmd = p->cmd;
+	const char *any = p->env->family == NFPROTO_IPV4 ? "0.0.0.0/0" : "::0/0";
+	int err;
+
+	if (!strcmp(cmd->table, "nat") && (!strcmp(cmd->jump, "DROP") || (cmd->policy && !strcmp(cmd->policy, "DROP"))))
+		return FAIL(p, cmd->jump_word, "The \"nat\" table is not intended for filtering, "
+			    "the use of DROP is therefore inhibited.");
+	if (p->wait_interval && !p->waits)
+		return FAIL(p, NULL, "--wait-interval only makes sense with --wait");
+	err = uses_finish(p);
+	if (err)
+		return err;
+	if (!cmd->kind)
+		return FAIL(p, p->word, "no command specified");
+	if (p->invert)
+		return FAIL(p, p->word, "nothing appropriate following !");
+	if (cmd->is_goto)
+		*head_flags(p) |= p->env->family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
+	*entry_counters(cmd->head, p->env->family) = cmd->counters;
+	if (p->sources || cmd->kind & CMD_WITH_RULE)
+		err = addrs_parse(p, p->sources ? p->sources : any, p->sources_word, &cmd->sources);
+	if (!err && (p->destinations || cmd->kind & CMD_WITH_RULE))
+		err = addrs_parse(p, p->destinations ? p->destinations : any, p->destinations_word, &cmd->destinations);
+	if (err)
+		return err;
+	if ((cmd->sources.count > 1 || cmd->destinations.count > 1) &&
+	    *head_invflags(p) & (IPT_INV_SRCIP | IPT_INV_DSTIP))
+		return FAIL(p, p->sources_word ? p->sources_word : p->destinations_word,
+			    "! not allowed with multiple source or destination IP addresses");
+	return contradictions_check(p);
+}
+
+int rule_command_parse(const struct parse_env *env, const struct words *words, struct rule_command *cmd,
+		       struct refusal *why)
+{
+	struct parser p = { .env = env, .words = words, .cmd = cmd, .why = why, .at = 1, .letters = "" };
+	int err;
+
+	*cmd = (struct rule_command){ .table = env->table, .jump = "" };
+	cmd->head = calloc(1, entry_head_size(env->family));
+	if (!cmd->head)
+		return refuse(why, -ENOMEM, "no memory");
+	err = words_read(&p);
+	if (err == SKIP_LINE) {
+		if (!(cmd->kind & (CMD_HELP | CMD_VERSION)))
+			cmd->kind = 0;
+		return 0;
+	}
+	if (!err)
+		err = command_complete(&p);
+	if (err)
+		rule_command_free(cmd);
+	return err;
+}
+
+void rule_command_free(struct rule_command *cmd)
+{
+	for (unsigned int i = 0; i < cmd->use_count; i++)
+		free(cmd->uses[i].data);
+	free(cmd->uses);
+	free(cmd->head);
+	free(cmd->sources.addrs);
+	free(cmd->sources.masks);
+	free(cmd->destinations.addrs);
+	free(cmd->destinations.masks);
+	*cmd = (struct rule_command){ 0 };
+}

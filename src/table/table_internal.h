@@ -1,0 +1,183 @@
+/*
+ * table/table_internal.h - how rule sets are kept: the blob in the kernel's form, and beside it what the
+ * walker and people need. Both families share one code; only the header of an entry differs.
+ */
+#ifndef WEIR_TABLE_INTERNAL_H
+#define WEIR_TABLE_INTERNAL_H
+
+#include "table/table.h"
+
+/* Both families use one layout for these; verify.c asserts it. */
+#define BLOB_HEAD_SIZE (sizeof(struct ipt_replace))
+/* The kernel's limit for one table, and what it keeps beside the blob. */
+#define BLOB_SIZE_MAX (512u << 20)
+#define BLOB_KEEP_SIZE 64u
+
+/* What an entry is for people: rules proper, and the marks that hold a blob together. */
+enum entry_role {
+	ROLE_RULE,
+	ROLE_HEAD,	/* ERROR entry with the name of a user's chain */
+	ROLE_POLICY,	/* underflow of a builtin chain */
+	ROLE_FOOT,	/* RETURN at the end of a user's chain */
+	ROLE_END,	/* ERROR entry that ends the blob */
+};
+
+/* One generation of a table. Immutable once built, but for counters and what extensions remember. */
+struct ruleset {
+	const struct table_rule_ref **refs;	/* by entry number; owned by struct tables */
+	struct xt_counters *counters;		/* by entry number, apart from what the walker only reads */
+	uint8_t *entries;			/* the blob; names replaced by pointers, counters by their address */
+	uint32_t *offsets;			/* of each entry, rising */
+	uint8_t *roles;				/* enum entry_role */
+	uint32_t *stack;			/* jumps to come back to: room for two walks, one inside the other */
+	uint32_t size, number, stack_size;
+	uint32_t valid_hooks;
+	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];
+	unsigned int nesting;
+	uint8_t family;
+	char table[XT_TABLE_MAXNAMELEN];
+};
+
+struct table {
+	struct list node;			/* in tables->list[family], newest first */
+	const struct table_kind *kind;
+	struct instance *inst;
+	struct ruleset *rules;
+	uint8_t family;
+};
+
+struct ref_pool;
+
+struct tables {
+	struct list list4, list6;
+	struct ref_pool *refs;
+};
+
+static inline struct list *tables_of(struct tables *tables, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? &tables->list4 : &tables->list6;
+}
+
+/* --- entries of either family --- */
+
+static inline size_t entry_head_size(uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? sizeof(struct ipt_entry) : sizeof(struct ip6t_entry);
+}
+
+static inline uint16_t entry_target_offset(const void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? ((const struct ipt_entry *)e)->target_offset
+				      : ((const struct ip6t_entry *)e)->target_offset;
+}
+
+static inline uint16_t entry_next_offset(const void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? ((const struct ipt_entry *)e)->next_offset
+				      : ((const struct ip6t_entry *)e)->next_offset;
+}
+
+static inline unsigned int *entry_comefrom(void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? &((struct ipt_entry *)e)->comefrom : &((struct ip6t_entry *)e)->comefrom;
+}
+
+static inline struct xt_counters *entry_counters(void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? &((struct ipt_entry *)e)->counters : &((struct ip6t_entry *)e)->counters;
+}
+
+static inline uint16_t entry_proto(const void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? ((const struct ipt_entry *)e)->ip.proto
+				      : ((const struct ip6t_entry *)e)->ipv6.proto;
+}
+
+static inline uint8_t entry_flags(const void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? ((const struct ipt_entry *)e)->ip.flags
+				      : ((const struct ip6t_entry *)e)->ipv6.flags;
+}
+
+static inline uint8_t entry_invflags(const void *e, uint8_t family)
+{
+	return family == NFPROTO_IPV4 ? ((const struct ipt_entry *)e)->ip.invflags
+				      : ((const struct ip6t_entry *)e)->ipv6.invflags;
+}
+
+static inline void entry_set_offsets(void *e, uint8_t family, uint16_t target_offset, uint16_t next_offset)
+{
+	if (family == NFPROTO_IPV4) {
+		((struct ipt_entry *)e)->target_offset = target_offset;
+		((struct ipt_entry *)e)->next_offset = next_offset;
+	} else {
+		((struct ip6t_entry *)e)->target_offset = target_offset;
+		((struct ip6t_entry *)e)->next_offset = next_offset;
+	}
+}
+
+static inline void *entry_target(const void *e, uint8_t family)
+{
+	return (char *)e + entry_target_offset(e, family);
+}
+
+/* No address, no interface, no protocol, no match: every packet. */
+bool entry_is_unconditional(const void *e, uint8_t family);
+
+#define for_each_match(m, e, family)								\
+	for (struct xt_entry_match *m = (void *)((char *)(e) + entry_head_size(family));	\
+	     (char *)m < (char *)entry_target(e, family);					\
+	     m = (void *)((char *)m + m->u.match_size))
+
+/* In a blob not yet verified a target may lie at any address: these read bytes. */
+static inline const char *raw_target_name(const void *target)
+{
+	return (const char *)target + offsetof(struct xt_entry_target, u.user.name);
+}
+
+static inline int raw_verdict(const void *target)
+{
+	int v;
+
+	memcpy(&v, (const char *)target + offsetof(struct xt_standard_target, verdict), sizeof(v));
+	return v;
+}
+
+/* --- verify.c --- */
+/**
+ * ruleset_build() - A blob of user space becomes a rule set, or is refused as the kernel refuses it
+ * @head: struct ipt_replace (ip6t_replace), aligned; @entries: head->size bytes, borrowed
+ * @lines: source of each entry, or NULL
+ */
+int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
+		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why);
+void ruleset_free(struct instance *inst, struct ruleset *rs);
+/* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
+void ruleset_export(const struct ruleset *rs, void *out);
+
+/* --- tables.c --- */
+const struct table_kind *table_kind_find(const char *name);
+struct table *table_find(struct instance *inst, uint8_t family, const char *name);
+/* Finds the table or brings it into being, empty, with its hooks; -ENOENT for an unknown name. */
+int table_get(struct instance *inst, uint8_t family, const char *name, struct table **out, struct refusal *why);
+/* The blob of a table that nobody touched: policies ACCEPT. Given, free()d by the caller. */
+struct ipt_replace *table_initial_blob(const struct table_kind *kind, uint8_t family);
+/* Takes @rs on success; frees the generation before it. */
+int table_publish(struct instance *inst, struct table *table, struct ruleset *rs, uint32_t num_counters,
+		  struct xt_counters *old, struct refusal *why);
+
+/* --- refs.c: rule references live as long as the tables, equal ones are one --- */
+struct ref_pool *ref_pool_new(void);
+void ref_pool_free(struct ref_pool *pool);
+const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct table_rule_ref *ref);
+const char *ref_intern_text(struct ref_pool *pool, const char *text);
+
+/* --- walk.c: what hooks call; @priv is the struct table --- */
+unsigned int table_walk4(void *priv, struct pkt *pkt, const struct hook_state *state);
+unsigned int table_walk6(void *priv, struct pkt *pkt, const struct hook_state *state);
+unsigned int table_reroute4(void *priv, struct pkt *pkt, const struct hook_state *state);
+unsigned int table_reroute6(void *priv, struct pkt *pkt, const struct hook_state *state);
+
+extern const char *const hook_chain_names[NF_INET_NUMHOOKS];	/* "PREROUTING", ... */
+
+#endif
