@@ -58,7 +58,7 @@ static void print_heading(struct strbuf *out, const struct edit_chain *chain, co
 		sb_adds(out, f->exact ? "    pkts      bytes " : " pkts bytes ");
 	sb_adds(out, "target     prot opt");
 	if (f->ifaces)
-		sb_adds(out, " in     out   ");
+		sb_adds(out, " in     out    ");
 	sb_adds(out, " source               destination         \n");
 }
 

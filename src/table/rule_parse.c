@@ -87,6 +87,25 @@ static uint8_t *head_flags(struct parser *p)
 					      : &((struct ip6t_entry *)p->cmd->head)->ipv6.flags;
 }
 
+/* --- words --- */
+
+static bool next_is_arg(const struct parser *p)
+{
+	if (p->at >= p->words->count)
+		return false;
+	return p->words->list[p->at].text[0] != '-' && p->words->list[p->at].text[0] != '!';
+}
+
+static const char *next_word(struct parser *p)
+{
+	return p->words->list[p->at++].text;
+}
+
+static const struct word *last_word(const struct parser *p)
+{
+	return &p->words->list[p->at - 1];
+}
+
 /* --- extensions --- */
 
 static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revision, uint32_t info_size)
@@ -114,7 +133,7 @@ static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revis
 	m->u.user.revision = revision;
 	snprintf(m->u.user.name, sizeof(m->u.user.name), "%s", name);
 	use = &cmd->uses[cmd->use_count++];
-	*use = (struct ext_use){ .data = m, .size = (uint16_t)size, .word = p->word };
+	*use = (struct ext_use){ .data = m, .size = (uint16_t)size, .word = last_word(p) };
 	return use;
 }
 
@@ -171,22 +190,22 @@ static int match_named(struct parser *p)
 		if ((*at)->text && (*at)->families & family_bit(p->env->family))
 			suggest_offer(&near, (*at)->name);
 	if (near.best)
-		return refuse_at(p->why, word_pos(p->env, p->word), -ENOENT, "unknown match '%s': did you mean '%s'?",
+		return refuse_at(p->why, word_pos(p->env, last_word(p)), -ENOENT, "unknown match '%s': did you mean '%s'?",
 				 p->arg, near.best);
-	return refuse_at(p->why, word_pos(p->env, p->word), -ENOENT, "unknown match '%s'", p->arg);
+	return refuse_at(p->why, word_pos(p->env, last_word(p)), -ENOENT, "unknown match '%s'", p->arg);
 }
 
 static int target_name_check(struct parser *p)
 {
 	if (!p->arg[0])
-		return FAIL(p, p->word, "Invalid target name (too short)");
+		return FAIL(p, last_word(p), "Invalid target name (too short)");
 	if (strlen(p->arg) >= XT_EXTENSION_MAXNAMELEN)
-		return FAIL(p, p->word, "Invalid target name `%s' (%u chars max)", p->arg, XT_EXTENSION_MAXNAMELEN - 1);
+		return FAIL(p, last_word(p), "Invalid target name `%s' (%u chars max)", p->arg, XT_EXTENSION_MAXNAMELEN - 1);
 	for (const char *c = p->arg; *c; c++)
 		if (isspace((unsigned char)*c))
-			return FAIL(p, p->word, "Invalid target name `%s'", p->arg);
+			return FAIL(p, last_word(p), "Invalid target name `%s'", p->arg);
 	p->cmd->jump = p->arg;
-	p->cmd->jump_word = p->word;
+	p->cmd->jump_word = last_word(p);
 	return 0;
 }
 
@@ -315,23 +334,6 @@ static int proto_match_load(struct parser *p, bool *loaded)
 }
 
 /* --- one option at a time --- */
-
-static bool next_is_arg(const struct parser *p)
-{
-	if (p->at >= p->words->count)
-		return false;
-	return p->words->list[p->at].text[0] != '-' && p->words->list[p->at].text[0] != '!';
-}
-
-static const char *next_word(struct parser *p)
-{
-	return p->words->list[p->at++].text;
-}
-
-static const struct word *last_word(const struct parser *p)
-{
-	return &p->words->list[p->at - 1];
-}
 
 static char command_letter(unsigned int kind)
 {
