@@ -77,7 +77,7 @@ static void errors_point_at_the_word(void **state)
 		{ "*filter\nCOMMIT", "Bad argument `COMMIT'", 2, 1 },
 		{ "*filter\n*nat\nCOMMIT\n", "Bad argument `*nat'", 2, 1 },
 		{ "*filter\n-A FORWARD -j DROP\n", "COMMIT expected", 3, 1 },
-		{ "*filter\n-A FORWARD -d ! 1.2.3.4 -j DROP\nCOMMIT\n", "host/network `!' not found", 2, 15 },
+		{ "*filter\n-A FORWARD -d ! 1.2.3.4 -j DROP\nCOMMIT\n", "Bad argument `1.2.3.4'", 2, 17 },
 		{ "*filter\n-A FORWARD -s 1.2.3.4/33\nCOMMIT\n", "invalid mask `33' specified", 2, 15 },
 		{ "*filter\n-A FORWARD -s example.org\nCOMMIT\n", "host/network `example.org' not found", 2, 15 },
 		{ "*filter\n:A - [0:0]\n:A - [0:0]\nCOMMIT\n", "chain 'A' is declared twice", 3, 2 },
