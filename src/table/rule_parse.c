@@ -806,6 +806,19 @@ static int words_read(struct parser *p)
 
 /* --- after the last word --- */
 
+/* An address may be short ("10.1"), a mask has all its bytes or is a length. */
+static bool mask_is_whole(const char *text, uint8_t family)
+{
+	uint64_t len;
+	unsigned int dots = 0;
+
+	if (family == NFPROTO_IPV6 || opt_u64(text, 0, 32, &len))
+		return true;
+	for (const char *c = text; (c = strchr(c, '.')); c++)
+		dots++;
+	return dots == 3;
+}
+
 static int addrs_parse(struct parser *p, const char *text, const struct word *word, struct addr_list *out)
 {
 	const uint8_t family = p->env->family;
@@ -837,7 +850,7 @@ static int addrs_parse(struct parser *p, const char *text, const struct word *wo
 
 			*slash++ = '\0';
 			snprintf(any, sizeof(any), "%s/%s", family == NFPROTO_IPV4 ? "0.0.0.0" : "::", slash);
-			if (opt_addr_mask(any, family, addr, mask, NULL))
+			if (!mask_is_whole(slash, family) || opt_addr_mask(any, family, addr, mask, NULL))
 				return FAIL(p, word, "invalid mask `%s' specified", slash);
 			if (!memcmp(mask, &none, sizeof(none)))
 				continue;	/* whatever the name is */
