@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "nat/nat.h"
 #include "table/table_internal.h"
 
 struct fixture {
@@ -20,6 +21,7 @@ static inline struct instance *fixture_new(void)
 
 	list_init(&f->inst.ifaces);
 	f->inst.hooks = hooks_new();
+	f->inst.nat = nat_new(&f->inst);
 	f->inst.tables = tables_new(&f->inst);
 	strcpy(f->in.name, "eth1");
 	strcpy(f->out.name, "eth2");
@@ -29,6 +31,7 @@ static inline struct instance *fixture_new(void)
 static inline void fixture_free(struct instance *inst)
 {
 	tables_free(inst, inst->tables);
+	nat_free(inst, inst->nat);
 	hooks_free(inst->hooks);
 	free(inst);
 }
