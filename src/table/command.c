@@ -36,7 +36,7 @@ static const char *table_error_text(unsigned int kind, int err)
 	return NULL;
 }
 
-static int table_error(const struct parse_env *env, const struct rule_command *cmd, const struct word *word, int err,
+static int table_error(const struct parse_env *env, const struct rule_command *cmd, const struct rule_word *word, int err,
 		       struct refusal *why)
 {
 	const char *text = table_error_text(cmd->kind, -err);
@@ -47,7 +47,7 @@ static int table_error(const struct parse_env *env, const struct rule_command *c
 }
 
 static int chain_unknown(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
-			 const char *name, const struct word *word, struct refusal *why)
+			 const char *name, const struct rule_word *word, struct refusal *why)
 {
 	struct suggestion near = { .wanted = name };
 
@@ -340,13 +340,13 @@ int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *o
 	const struct parse_env env = {
 		.inst = inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
 	};
-	struct words words = { 0 };
+	struct rule_words words = { 0 };
 	struct rule_command cmd;
 	struct edit *edit = NULL;
 	int err, exit_code = EXIT_PARAMETER;
 
 	for (int i = 0; i < argc; i++)
-		if (words_add(&words, argv[i], 0, 0))
+		if (rule_words_add(&words, argv[i], 0, 0))
 			return EXIT_RESOURCE;
 	if (why)
 		*why = (struct refusal){ 0 };
@@ -377,6 +377,6 @@ int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *o
 out_command:
 	rule_command_free(&cmd);
 out_words:
-	words_free(&words);
+	rule_words_free(&words);
 	return err ? exit_code : EXIT_DONE;
 }

@@ -200,21 +200,21 @@ static int counters_prefix(struct restore *r, const char *line, size_t len, size
 static int rule_line(struct restore *r, const char *line, size_t len, struct strbuf *out)
 {
 	char program[] = "iptables", option[] = "--set-counters", packets[32], bytes[32];
-	struct words words = { 0 };
+	struct rule_words words = { 0 };
 	struct rule_command cmd;
 	size_t at = 0;
 	int exit_code, err = counters_prefix(r, line, len, &at, packets, bytes);
 
 	if (err)
 		return err;
-	err = words_add(&words, program, 0, 0);
+	err = rule_words_add(&words, program, 0, 0);
 	if (!err && r->flags & RESTORE_COUNTERS && packets[0])
-		err = words_add(&words, option, 1, (unsigned int)at) || words_add(&words, packets, 1, (unsigned int)at) ||
-		      words_add(&words, bytes, 1, (unsigned int)at);
+		err = rule_words_add(&words, option, 1, (unsigned int)at) || rule_words_add(&words, packets, 1, (unsigned int)at) ||
+		      rule_words_add(&words, bytes, 1, (unsigned int)at);
 	if (err)
 		return FAIL(r, 0, 0, -ENOMEM, "no memory");
 	/* the line's end belongs to an unclosed quote */
-	err = words_split(&words, line + at, len - at, (unsigned int)at + 1, r->why);
+	err = rule_words_split(&words, line + at, len - at, (unsigned int)at + 1, r->why);
 	if (!err && words.count == 1)
 		goto out;	/* blanks only: upstream finds no command there */
 	if (!err)
@@ -232,10 +232,10 @@ static int rule_line(struct restore *r, const char *line, size_t len, struct str
 		if (!r->why->at.column)
 			r->why->at.column = 1;
 	}
-	words_free(&words);
+	rule_words_free(&words);
 	return err;
 out:
-	words_free(&words);
+	rule_words_free(&words);
 	return FAIL(r, 1, len, -EINVAL, "no command specified");
 }
 

@@ -56,19 +56,19 @@ _Static_assert(IPT_INV_VIA_IN == IP6T_INV_VIA_IN && IPT_INV_VIA_OUT == IP6T_INV_
 
 struct parser {
 	const struct parse_env *env;
-	const struct words *words;
+	const struct rule_words *words;
 	struct rule_command *cmd;
 	struct refusal *why;
 	unsigned int at;		/* next word */
 	const char *letters;		/* rest of a bundle like -nvL */
-	const struct word *word;	/* the option's */
+	const struct rule_word *word;	/* the option's */
 	const char *name;		/* as written, with dashes */
 	const char *arg;
 	bool invert;
 	bool proto_loaded;		/* the match of -p's name was tried */
 	const char *proto_text;
 	const char *sources, *destinations;
-	const struct word *sources_word, *destinations_word;
+	const struct rule_word *sources_word, *destinations_word;
 	unsigned int use_cap;
 	bool waits, wait_interval;
 };
@@ -101,7 +101,7 @@ static const char *next_word(struct parser *p)
 	return p->words->list[p->at++].text;
 }
 
-static const struct word *last_word(const struct parser *p)
+static const struct rule_word *last_word(const struct parser *p)
 {
 	return &p->words->list[p->at - 1];
 }
@@ -384,7 +384,7 @@ static int rule_number(struct parser *p)
 	return 0;
 }
 
-static int chain_name_check(struct parser *p, const char *name, const struct word *word)
+static int chain_name_check(struct parser *p, const char *name, const struct rule_word *word)
 {
 	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
 		return FAIL(p, word, "chain name `%s' too long (must be under %u chars)", name,
@@ -399,7 +399,7 @@ static int chain_name_check(struct parser *p, const char *name, const struct wor
 	return 0;
 }
 
-static void chain_take(struct parser *p, const char *name, const struct word *word)
+static void chain_take(struct parser *p, const char *name, const struct rule_word *word)
 {
 	p->cmd->chain = name;
 	p->cmd->chain_word = word;
@@ -819,7 +819,7 @@ static bool mask_is_whole(const char *text, uint8_t family)
 	return dots == 3;
 }
 
-static int addrs_parse(struct parser *p, const char *text, const struct word *word, struct addr_list *out)
+static int addrs_parse(struct parser *p, const char *text, const struct rule_word *word, struct addr_list *out)
 {
 	const uint8_t family = p->env->family;
 	unsigned int count = 1;
@@ -948,7 +948,7 @@ static int command_complete(struct parser *p)
 	return contradictions_check(p);
 }
 
-int rule_command_parse(const struct parse_env *env, const struct words *words, struct rule_command *cmd,
+int rule_command_parse(const struct parse_env *env, const struct rule_words *words, struct rule_command *cmd,
 		       struct refusal *why)
 {
 	struct parser p = { .env = env, .words = words, .cmd = cmd, .why = why, .at = 1, .letters = "" };

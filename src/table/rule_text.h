@@ -8,13 +8,13 @@
 #include "table/edit.h"
 
 /* One word of a command, and where it stands in its line (column 0: on a command line, nowhere). */
-struct word {
+struct rule_word {
 	char *text;
 	unsigned int column, width;
 };
 
-struct words {
-	struct word *list;
+struct rule_words {
+	struct rule_word *list;
 	unsigned int count, cap;
 	char *buf;		/* the texts, when the words were split here */
 };
@@ -24,10 +24,10 @@ enum {
 	WORDS_MAX = 254,
 };
 
-/* Splits a line at blanks, '"' quoting, '\' inside quotes; adds to @words, which words_free() releases. */
-int words_split(struct words *words, const char *line, size_t len, unsigned int column, struct refusal *why);
-int words_add(struct words *words, char *text, unsigned int column, unsigned int width);
-void words_free(struct words *words);
+/* Splits a line at blanks, '"' quoting, '\' inside quotes; adds to @words, which rule_words_free() releases. */
+int rule_words_split(struct rule_words *words, const char *line, size_t len, unsigned int column, struct refusal *why);
+int rule_words_add(struct rule_words *words, char *text, unsigned int column, unsigned int width);
+void rule_words_free(struct rule_words *words);
 
 enum command_kind {
 	CMD_INSERT = 1 << 0, CMD_DELETE = 1 << 1, CMD_DELETE_NUM = 1 << 2, CMD_REPLACE = 1 << 3,
@@ -54,7 +54,7 @@ struct rule_command {
 	unsigned int kind;		/* CMD_*; 0: the line is for the other family (-4, -6) */
 	unsigned int given;		/* GIVEN_* */
 	const char *table, *chain, *policy, *new_name;
-	const struct word *chain_word, *jump_word;
+	const struct rule_word *chain_word, *jump_word;
 	unsigned int rule_number;
 	unsigned int verbose;
 	struct addr_list sources, destinations;
@@ -75,7 +75,7 @@ struct ext_use {
 	uint16_t size;
 	uint64_t seen;
 	bool closed;			/* a later -m of the same name takes the options now */
-	const struct word *word;
+	const struct rule_word *word;
 };
 
 struct parse_env {
@@ -91,7 +91,7 @@ struct parse_env {
  * words[0] is the program's name. Words must live as long as the command.
  * Return: 0; negative errno, with place and sentence; upstream's exit code would be 2.
  */
-int rule_command_parse(const struct parse_env *env, const struct words *words, struct rule_command *cmd,
+int rule_command_parse(const struct parse_env *env, const struct rule_words *words, struct rule_command *cmd,
 		       struct refusal *why);
 void rule_command_free(struct rule_command *cmd);
 
@@ -124,6 +124,6 @@ struct suggestion {
 	unsigned int distance;
 };
 void suggest_offer(struct suggestion *s, const char *name);
-struct text_pos word_pos(const struct parse_env *env, const struct word *word);
+struct text_pos word_pos(const struct parse_env *env, const struct rule_word *word);
 
 #endif

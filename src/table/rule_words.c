@@ -1,30 +1,30 @@
 /*
- * table/words.c - a line becomes words, each with its place; and which known word was meant by an unknown one.
+ * table/rule_words.c - a line becomes words, each with its place; and which known word was meant by an unknown one.
  */
 #include "table/rule_text.h"
 
 #include <stdlib.h>
 
-int words_add(struct words *words, char *text, unsigned int column, unsigned int width)
+int rule_words_add(struct rule_words *words, char *text, unsigned int column, unsigned int width)
 {
 	if (words->count == words->cap) {
 		unsigned int cap = words->cap ? 2 * words->cap : 32;
-		struct word *list = realloc(words->list, cap * sizeof(*list));
+		struct rule_word *list = realloc(words->list, cap * sizeof(*list));
 
 		if (!list)
 			return -ENOMEM;
 		words->list = list;
 		words->cap = cap;
 	}
-	words->list[words->count++] = (struct word){ text, column, width };
+	words->list[words->count++] = (struct rule_word){ text, column, width };
 	return 0;
 }
 
-void words_free(struct words *words)
+void rule_words_free(struct rule_words *words)
 {
 	free(words->list);
 	free(words->buf);
-	*words = (struct words){ 0 };
+	*words = (struct rule_words){ 0 };
 }
 
 static bool is_blank(char c)
@@ -32,7 +32,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-int words_split(struct words *words, const char *line, size_t len, unsigned int column, struct refusal *why)
+int rule_words_split(struct rule_words *words, const char *line, size_t len, unsigned int column, struct refusal *why)
 {
 	bool quoting = false, escaped = false, in_word = false;
 	size_t begin = 0, start = 0, out = 0;
@@ -83,7 +83,7 @@ int words_split(struct words *words, const char *line, size_t len, unsigned int 
 			buf[out++] = '\0';
 			if (words->count >= WORDS_MAX)
 				err = refuse(why, -E2BIG, "the line has more than %u words", WORDS_MAX);
-			else if (words_add(words, buf + start, column + (unsigned int)begin,
+			else if (rule_words_add(words, buf + start, column + (unsigned int)begin,
 					   (unsigned int)(i - begin + (i < len && c == '"'))))
 				err = refuse(why, -ENOMEM, "no memory");
 			start = out;
@@ -93,7 +93,7 @@ int words_split(struct words *words, const char *line, size_t len, unsigned int 
 	return err;
 }
 
-struct text_pos word_pos(const struct parse_env *env, const struct word *word)
+struct text_pos word_pos(const struct parse_env *env, const struct rule_word *word)
 {
 	return (struct text_pos){
 		.file = env->file,
