@@ -21,6 +21,7 @@ struct sink {
 
 struct sinks {
 	char *final, *dir;
+	char *parent;			/* the topmost directory above final that was made for it; NULL: all were there */
 	struct sink *all;
 	bool finished;
 };
@@ -87,6 +88,39 @@ static int final_check(const char *final, struct refusal *why)
 	return err ? refuse_at(why, at, err, "%s", strerror(-err)) : 0;
 }
 
+/* Directories above the final one, made as needed; they go again when the run comes to nothing. */
+static int parents_make(struct sinks *sinks, struct refusal *why, const char *said)
+{
+	char *path = strdup(sinks->final);
+	int err = path ? 0 : -ENOMEM;
+
+	for (char *slash = path ? strchr(path + 1, '/') : NULL; slash && !err; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0777) == 0) {
+			if (!sinks->parent)
+				sinks->parent = strdup(path);
+		} else if (errno != EEXIST) {
+			err = refuse_at(why, (struct text_pos){ .file = said }, -errno, "%s cannot be made: %s", path,
+					strerror(errno));
+		}
+		*slash = '/';
+	}
+	free(path);
+	return err;
+}
+
+/* Takes away made directories from the one above final up to the topmost made; stops at one that is in use. */
+static void parents_remove(struct sinks *sinks)
+{
+	size_t top = sinks->parent ? strlen(sinks->parent) : 0;
+
+	for (char *slash; top && (slash = strrchr(sinks->final, '/')) && (size_t)(slash - sinks->final) >= top;) {
+		*slash = '\0';
+		if (rmdir(sinks->final) != 0)
+			return;
+	}
+}
+
 int sinks_new(const char *final, struct sinks **out, struct refusal *why)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -100,6 +134,8 @@ int sinks_new(const char *final, struct sinks **out, struct refusal *why)
 		for (len = sinks->final ? (int)strlen(final) : 0; len > 1 && final[len - 1] == '/'; len--)
 			sinks->final[len - 1] = '\0';
 		err = sinks->final ? final_check(sinks->final, why) : -ENOMEM;
+		if (!err)
+			err = parents_make(sinks, why, final);
 		if (!err && asprintf(&sinks->dir, "%s.weir-XXXXXX", sinks->final) < 0)
 			err = -ENOMEM;
 	} else if (asprintf(&sinks->dir, "%s/weir-XXXXXX", tmp && *tmp ? tmp : "/tmp") < 0) {
@@ -108,6 +144,8 @@ int sinks_new(const char *final, struct sinks **out, struct refusal *why)
 	if (err) {
 		if (why && why->at.file == sinks->final)
 			why->at.file = final;
+		parents_remove(sinks);
+		free(sinks->parent);
 		free(sinks->final);
 		free(sinks);
 		return err;
@@ -115,6 +153,8 @@ int sinks_new(const char *final, struct sinks **out, struct refusal *why)
 	if (!mkdtemp(sinks->dir)) {
 		err = refuse_at(why, (struct text_pos){ .file = final ? final : "$TMPDIR" }, -errno,
 				"the directory cannot be made: %s", strerror(errno));
+		parents_remove(sinks);
+		free(sinks->parent);
 		free(sinks->final);
 		free(sinks->dir);
 		free(sinks);
@@ -139,7 +179,9 @@ void sinks_free(struct sinks *sinks)
 	if (!sinks->finished) {
 		dir_ours(sinks->dir, true, other);
 		rmdir(sinks->dir);
+		parents_remove(sinks);
 	}
+	free(sinks->parent);
 	free(sinks->final);
 	free(sinks->dir);
 	free(sinks);
