@@ -337,6 +337,7 @@ static struct ext_check check_for(struct instance *inst, const struct ruleset *r
 		.proto = entry_proto(e, rs->family),
 		.proto_inverted = entry_invflags(e, rs->family) & XT_INV_PROTO,
 		.ip6_flags = rs->family == NFPROTO_IPV6 ? entry_flags(e, rs->family) : 0,
+		.entry = e,
 	};
 }
 
