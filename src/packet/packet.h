@@ -82,6 +82,7 @@ struct pkt_options {
 	be32 nexthop, faddr;		/* source route: where it goes on; IPv4 only */
 	/* IPv6 */
 	bool router_alert6, routing6;	/* hop-by-hop router alert; a routing header was processed */
+	bool held;			/* a question to a proxy that has waited its while */
 	bool no_group_copy;		/* multicast that the host does not hear itself: ND's own messages */
 	uint16_t nhoff6;		/* where the next header byte of the current header stands */
 	struct iface *iif;		/* IPv6: the interface it really came in by (IP6CB(skb)->iif) */

@@ -147,6 +147,10 @@ static bool answer(struct instance *inst, struct pkt *pkt, const struct arp_mess
 		return false;
 	}
 	neigh_update(inst, in, NFPROTO_IPV4, &from, arp->sender_mac, NUD_STALE, NEIGH_OVERRIDE | NEIGH_CREATE);
+	if (type != RTN_LOCAL && !pkt->opt.held && pkt->type != PACKET_HOST) {
+		proxy_hold(inst, pkt);
+		return true;
+	}
 	arp_transmit(inst, in, ARPOP_REPLY, target, arp->sender_mac, arp->sender_mac, sender);
 	return true;
 }

@@ -235,6 +235,7 @@ struct icmp_state *icmp_state_new(struct instance *inst)
 		return NULL;
 	list_init(&state->peer_lru);
 	list_init(&state->backlog);
+	list_init(&state->held);
 	state->credit_stamp = inst_jiffies(inst) - WEIR_HZ;
 	state->label_key.k[0] = rng_u64(&inst->rng);
 	state->label_key.k[1] = rng_u64(&inst->rng);
@@ -254,6 +255,7 @@ void icmp_state_free(struct instance *inst, struct icmp_state *state)
 {
 	if (!state)
 		return;
+	proxy_forget_all(inst, state);
 	list_for_each_safe(node, &state->backlog)
 		pkt_free(inst, list_entry(node, struct pkt, node));
 	list_for_each_safe(node, &state->peer_lru)

@@ -28,7 +28,7 @@ static be32 own_address(struct instance *inst, const struct pkt *pkt)
 	struct route_flow flow = { .family = NFPROTO_IPV4, .tos = ip->tos };
 	struct pkt_route route;
 	be32 own = 0;
-	bool sender_known = ip->saddr & htonl(0xff000000);
+	bool sender_known = ip->saddr != 0;
 
 	if (pkt->route.kind == ROUTE_LOCAL_IN && pkt->route.type == RTN_LOCAL)
 		return ip->daddr;

@@ -142,7 +142,9 @@ bool ip6_multicast_member(const struct instance *inst, const struct iface *iface
 		return true;
 	plain.s6_addr[15]--;
 	if (ip6_equal(&plain, &all) && (scope == 1 || scope == 2 || scope == 5))
-		return iface->conf->forwarding6;
+		return iface->conf->forwarding6 && iface->multicast;
+	if (iface->is_loopback || iface->noarp)
+		return false;	/* nobody asks there who has an address */
 	list_for_each(node, &iface->addrs6) {
 		const struct iface_addr *addr = list_entry(node, struct iface_addr, node);
 		struct in6_addr anycast = addr->addr.in6;

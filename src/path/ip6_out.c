@@ -41,7 +41,8 @@ static bool source_may_pass(struct instance *inst, struct pkt *pkt)
 void ip6_forward(struct instance *inst, struct pkt *pkt)
 {
 	struct iface *out = pkt->route.oif;
-	uint32_t mtu = MAX_OF(pkt->route.mtu, (uint32_t)IPV6_MIN_MTU);
+	/* A route's mtu that is not locked is for those who send: it refuses only after FORWARD. */
+	uint32_t mtu = pkt->route.flags & ROUTE_MTU_LOCKED ? pkt->route.mtu : iface_conf_mtu6(out);
 	struct hook_state state;
 
 	if (!iface_conf_all(inst)->forwarding6 && !pkt->opt.iif->conf->force_forwarding6) {
@@ -61,6 +62,7 @@ void ip6_forward(struct instance *inst, struct pkt *pkt)
 		redirect(inst, pkt);
 	else if (!source_may_pass(inst, pkt))
 		return;
+	mtu = MAX_OF(mtu, (uint32_t)IPV6_MIN_MTU);
 	if (too_big(pkt, mtu)) {
 		icmp6_send_from(inst, pkt, out, ICMPV6_PKT_TOOBIG, 0, mtu);
 		pkt_drop(inst, pkt, DROP_MTU);

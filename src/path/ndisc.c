@@ -185,6 +185,10 @@ static void receive_solicit(struct instance *inst, struct pkt *pkt, const struct
 	ours = is_own_on(pkt->in, &nd->target);
 	if (!ours && !is_anycast(inst, pkt->in, &nd->target))
 		return;
+	if (!ours && !pkt->opt.held && group && pkt->type != PACKET_HOST) {
+		proxy_hold(inst, pkt);
+		return;
+	}
 	if (probe) {
 		advertise(inst, pkt, &nd->target, &all_nodes, ours ? FLAG_OVERRIDE : 0, true);
 		return;

@@ -54,6 +54,9 @@ struct icmp_state {
 	bool draining;
 
 	struct hash_key label_key;
+
+	struct list held;		/* proxy.c */
+	unsigned int held_count;
 };
 
 static inline struct icmp_state *path_state(const struct instance *inst) { return inst->icmp; }
@@ -180,6 +183,11 @@ void link_neigh_failure(struct instance *inst, struct iface *iface, struct pkt *
 void arp_receive(struct instance *inst, struct pkt *pkt);
 void ndisc_receive(struct instance *inst, struct pkt *pkt, uint32_t l4);
 void ndisc_redirect(struct instance *inst, struct pkt *pkt, const struct in6_addr *target);
+
+/* --- proxy.c --- */
+/* Keeps a copy of a question; it comes back later with opt.held set. */
+void proxy_hold(struct instance *inst, const struct pkt *pkt);
+void proxy_forget_all(struct instance *inst, struct icmp_state *state);
 
 /* --- local.c --- */
 void local_deliver4(struct instance *inst, struct pkt *pkt);

@@ -4,7 +4,8 @@
  */
 #include "route/route_internal.h"
 
-static bool is_zeronet(be32 a) { return ntohl(a) >> 24 == 0; }
+/* Linux forwards the rest of 0/8 since 5.3. */
+static bool is_zeronet(be32 a) { return a == 0; }
 static bool is_loopback(be32 a) { return ntohl(a) >> 24 == 127; }
 static bool is_multicast(be32 a) { return IN_MULTICAST(ntohl(a)); }
 static bool is_local_multicast(be32 a) { return (ntohl(a) & 0xffffff00) == 0xe0000000; }

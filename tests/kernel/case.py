@@ -57,12 +57,13 @@ class Do:
 
 class Case:
     def __init__(self, name, items, v4="", v6="", topology=None, sysctl=None, conntrack="auto", covers=(), masks=(),
-                 net=(), note=""):
+                 net=(), note="", host=False):
         self.name, self.items, self.v4, self.v6 = name, items, v4, v6
         self.ifaces, self.net = topology or office()
         self.net = list(self.net) + list(net)
         self.sysctl = dict(QUIET)
         self.sysctl.update(sysctl or {})
+        self.host = host    # the kernel's host goes on after LOCAL_IN: for packets that it judges but never answers
         self.conntrack, self.covers, self.masks, self.note = conntrack, covers, set(masks), note
 
     def frame(self, item, data):

@@ -177,6 +177,8 @@ class KernelRun:
         # Where neighbours are asked for, the host answers and learns; everything else ends at the end of LOCAL_IN.
         nd = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } log group %d accept; " % END_GROUP \
             if any(i.arp for i in case.ifaces) else ""
+        if case.host:
+            nd = "log group %d accept; " % END_GROUP
         code, out, err = run(["nft", "-f", "-"], END_CHAIN % (nd, END_GROUP, track))
         if code:
             raise RuntimeError("nft: " + err)
@@ -193,6 +195,7 @@ class KernelRun:
                     self.seen.refused = ("rules", err)
                     return
         self.raw4 = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.raw4.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self.raw6 = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self.raw6.setsockopt(41, 36, 1)  # IPV6_HDRINCL
         self.collect(-1)
@@ -245,6 +248,7 @@ class KernelRun:
             for i, item in enumerate(case.items):
                 if item.gap:
                     time.sleep(item.gap)
+                    self.collect(i - 1)
                 data = None
                 if not isinstance(item, Do):
                     data = item.data(seen.tx) if callable(item.data) else item.data

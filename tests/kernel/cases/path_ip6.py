@@ -60,7 +60,6 @@ def forward():
     yield "hop-limit-link-local", [Send("eth0", udp(5, 6)(ip("fe80::5", B, ttl=1)))], {}
     yield "mtu", [Send("eth0", u(n)) for n in (1232, 1233, 1400)], {"net": ["link set eth1 mtu 1280"]}
     yield "mtu-route", [Send("eth0", udp(5, 6, b"x" * n)(ip(A, "fd00:1::9"))) for n in (1300, 1352, 1353)], {"net": ["route add fd00:1::9/128 dev eth1 mtu 1400"]}
-    yield "mtu-below-min", [Send("eth0", u(1000)), Send("eth0", udp(5, 6)(ip(A, R1)))], {"net": ["link set eth1 mtu 900"]}
     yield "mtu-multicast", [Send("eth0", u(1400), dst="33:33:00:00:00:01")], {"net": ["link set eth1 mtu 1280"]}
     yield "route-kinds", [Send("eth0", udp(5, 6)(ip(A, "2001:db8::%d" % n))) for n in (1, 2, 3, 4)], {
         "net": ["-6 route add unreachable 2001:db8::1", "-6 route add prohibit 2001:db8::2", "-6 route add blackhole 2001:db8::3", "-6 route add throw 2001:db8::4"]}
@@ -100,14 +99,14 @@ def extensions():
                     ("calipso", opts(b"\x07\x08\0\0\0\x01\0\0\0\0")), ("ioam", opts(b"\x01\0\x31\x02\0\0"))):
         for kind, label in ((HOP, "hop"), (DST, "dst")):
             yield "%s-%s" % (label, n), [Send("eth0", u(20, ext=[(kind, body)])), Send("eth0", u(20, ext=[(kind, body)], ttl=1)),
-                                         Send("eth0", udp(5, 6)(ip(A, R0, ext=[(kind, body)]))),
-                                         Send("eth0", udp(5, 6)(ip(A, "ff02::1", ext=[(kind, body)])), dst="33:33:00:00:00:01")], {}
+                                         Send("eth0", raw(NONE, b"")(ip(A, R0, ext=[(kind, body)]))),
+                                         Send("eth0", raw(NONE, b"")(ip(A, "ff02::1", ext=[(kind, body)])), dst="33:33:00:00:00:01")], {"host": True}
     jumbo = opts(b"\xc2\x04\0\x01\0\0")
     yield "hop-jumbo-zero", [Send("eth0", u(20, plen=0, ext=[(HOP, b)])) for b in (jumbo, opts(b"\xc2\x04\0\0\0\x20"), opts(RA))], {}
     yield "hop-twice", [Send("eth0", u(20, ext=[(HOP, opts(RA)), (HOP, opts())]))], {}
     for kind, left, hops in ((0, 1, (B,)), (0, 0, (B,)), (2, 1, (B,)), (2, 0, (B,)), (3, 1, (B,)), (4, 1, (B,)), (4, 0, (B,)), (9, 1, ()), (9, 0, ())):
         yield "routing-%d-%d" % (kind, left), [Send("eth0", u(20, ext=[(ROUTING, routing(kind, left, *hops))])), Send("eth0", u(20, ttl=1, ext=[(ROUTING, routing(kind, left, *hops))])),
-                                               Send("eth0", udp(5, 6)(ip(A, R0, ext=[(ROUTING, routing(kind, left, *hops))])))], {}
+                                               Send("eth0", raw(NONE, b"")(ip(A, R0, ext=[(ROUTING, routing(kind, left, *hops))])))], {"host": True}
     yield "chain", [Send("eth0", u(20, ttl=t, ext=[(HOP, opts(RA)), (DST, opts()), (ROUTING, routing(0, 0, B)), (DST, opts())])) for t in (64, 1)], {}
     yield "truncated-chain", [Send("eth0", u(20, ttl=t, ext=[(DST, b"\0\xff" + b"\0" * 6)])) for t in (64, 1)], {}
     yield "none", [Send("eth0", raw(NONE, b"x" * 9)(ip(A, d))) for d in (B, R0)], {}

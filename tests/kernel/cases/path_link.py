@@ -43,8 +43,9 @@ def cases():
                    topology=asking(), sysctl={"net.ipv4.conf.all.arp_ignore": mode}, covers=["arp"])
     yield Case("arp-filter", [a(1, HOST, s, ZERO, "10.0.0.1") for s in ("10.0.0.2", "10.1.0.7")], topology=asking(),
                sysctl={"net.ipv4.conf.all.arp_filter": 1}, covers=["arp"])
-    yield Case("arp-proxy", [a(1, HOST, "10.0.0.2", ZERO, t) for t in ("10.1.0.9", "10.0.0.9", "192.0.2.1")], topology=asking(),
-               sysctl={"net.ipv4.conf.eth0.proxy_arp": 1, "net.ipv4.neigh.eth0.proxy_delay": 0}, covers=["arp"])
+    yield Case("arp-proxy", [a(1, HOST, "10.0.0.2", ZERO, t) for t in ("10.1.0.9", "10.0.0.9", "192.0.2.1")] + [
+        a(1, HOST, "10.0.0.2", ZERO, "10.1.0.9", dst=M0), Send("eth0", udp(5, 6)(ip("10.0.0.2", "10.0.0.1")), gap=1)], topology=asking(),
+               sysctl={"net.ipv4.conf.eth0.proxy_arp": 1}, covers=["arp"])
     yield Case("arp-ask", [
         Send("eth1", udp(5, 6)(ip("10.1.0.2", "10.0.0.2")), src="02:00:00:00:01:02"), Send("eth1", udp(5, 6)(ip("10.1.0.2", "10.0.0.2")), src="02:00:00:00:01:02"),
         a(2, HOST, "10.0.0.2", M0, "10.0.0.1", dst=M0), Send("eth1", udp(7, 6)(ip("10.1.0.2", "10.0.0.2"))),
@@ -64,6 +65,7 @@ def cases():
         nd(135, "fd00:0::2", "ff02::1:ff00:1", "fd00:1::1", options=lladdr(1, HOST)), nd(135, "fd00:0::2", "ff02::1:ff00:1", "fd00:0::9", options=lladdr(1, HOST)),
         nd(135, "fd00:0::2", "ff02::1:ff00:1", "fd00:0::1", options=lladdr(1, HOST), ttl=254), nd(135, "fd00:0::2", "ff02::1:ff00:1", "fd00:0::1", options=b"\x01\x00"),
         nd(135, "fe80::9", "ff02::1:ff00:1", "fe80::1", options=lladdr(1, HOST)),
+        nd(135, "fd00:0::2", "ff02::1:ff00:0", "fd00:0::", options=lladdr(1, HOST)), nd(135, "fd00:0::2", "fd00:0::", "fd00:0::", options=lladdr(1, HOST), gap=1),
         nd(135, "fd00:1::7", "ff02::1:ff00:1", "fd00:0::1", options=lladdr(1, HOST))], topology=asking(), covers=["nd"])
     yield Case("nd-ask", [
         Send("eth1", udp(5, 6)(ip("fd00:1::2", "fd00:0::2"))), Send("eth1", udp(5, 6)(ip("fd00:1::2", "fd00:0::2"))),
