@@ -2,34 +2,12 @@
  * table/rule_parse.c - the words of one iptables command, read as getopt_long() reads them for iptables:
  * bundled letters, unique beginnings of long names, options that exist only once their -m was read.
  */
-#include "table/rule_text.h"
+#include "table/rule_parser.h"
 
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum arg_need { ARG_NONE, ARG_REQUIRED, ARG_OPTIONAL };
-
-static const struct base_option {
-	const char *name;
-	char letter;		/* '0' has no letter of its own */
-	uint8_t arg;
-} base_options[] = {
-	{ "append", 'A', ARG_REQUIRED }, { "delete", 'D', ARG_REQUIRED }, { "check", 'C', ARG_REQUIRED },
-	{ "insert", 'I', ARG_REQUIRED }, { "replace", 'R', ARG_REQUIRED }, { "list", 'L', ARG_OPTIONAL },
-	{ "list-rules", 'S', ARG_OPTIONAL }, { "flush", 'F', ARG_OPTIONAL }, { "zero", 'Z', ARG_OPTIONAL },
-	{ "new-chain", 'N', ARG_REQUIRED }, { "delete-chain", 'X', ARG_OPTIONAL },
-	{ "rename-chain", 'E', ARG_REQUIRED }, { "policy", 'P', ARG_REQUIRED }, { "source", 's', ARG_REQUIRED },
-	{ "destination", 'd', ARG_REQUIRED }, { "src", 's', ARG_REQUIRED }, { "dst", 'd', ARG_REQUIRED },
-	{ "protocol", 'p', ARG_REQUIRED }, { "in-interface", 'i', ARG_REQUIRED }, { "jump", 'j', ARG_REQUIRED },
-	{ "table", 't', ARG_REQUIRED }, { "match", 'm', ARG_REQUIRED }, { "numeric", 'n', ARG_NONE },
-	{ "out-interface", 'o', ARG_REQUIRED }, { "verbose", 'v', ARG_NONE }, { "wait", 'w', ARG_OPTIONAL },
-	{ "wait-interval", 'W', ARG_OPTIONAL }, { "exact", 'x', ARG_NONE }, { "fragments", 'f', ARG_NONE },
-	{ "version", 'V', ARG_NONE }, { "help", 'h', ARG_OPTIONAL }, { "line-numbers", '0', ARG_NONE },
-	{ "modprobe", 'M', ARG_REQUIRED }, { "set-counters", 'c', ARG_REQUIRED }, { "goto", 'g', ARG_REQUIRED },
-	{ "ipv4", '4', ARG_NONE }, { "ipv6", '6', ARG_NONE },
-};
 
 static const struct {
 	unsigned int bit;
@@ -54,27 +32,6 @@ static const struct {
 _Static_assert(IPT_INV_VIA_IN == IP6T_INV_VIA_IN && IPT_INV_VIA_OUT == IP6T_INV_VIA_OUT &&
 	       IPT_INV_SRCIP == IP6T_INV_SRCIP && IPT_INV_DSTIP == IP6T_INV_DSTIP, "one set of inversion flags");
 
-struct parser {
-	const struct parse_env *env;
-	const struct rule_words *words;
-	struct rule_command *cmd;
-	struct refusal *why;
-	unsigned int at;		/* next word */
-	const char *letters;		/* rest of a bundle like -nvL */
-	const struct rule_word *word;	/* the option's */
-	const char *name;		/* as written, with dashes */
-	const char *arg;
-	bool invert;
-	bool proto_loaded;		/* the match of -p's name was tried */
-	const char *proto_text;
-	const char *sources, *destinations;
-	const struct rule_word *sources_word, *destinations_word;
-	unsigned int use_cap;
-	bool waits, wait_interval;
-};
-
-#define FAIL(p, word, ...) refuse_at((p)->why, word_pos((p)->env, word), -EINVAL, __VA_ARGS__)
-
 static uint8_t *head_invflags(struct parser *p)
 {
 	return p->env->family == NFPROTO_IPV4 ? &((struct ipt_entry *)p->cmd->head)->ip.invflags
@@ -85,252 +42,6 @@ static uint8_t *head_flags(struct parser *p)
 {
 	return p->env->family == NFPROTO_IPV4 ? &((struct ipt_entry *)p->cmd->head)->ip.flags
 					      : &((struct ip6t_entry *)p->cmd->head)->ipv6.flags;
-}
-
-/* --- words --- */
-
-static bool next_is_arg(const struct parser *p)
-{
-	if (p->at >= p->words->count)
-		return false;
-	return p->words->list[p->at].text[0] != '-' && p->words->list[p->at].text[0] != '!';
-}
-
-static const char *next_word(struct parser *p)
-{
-	return p->words->list[p->at++].text;
-}
-
-static const struct rule_word *last_word(const struct parser *p)
-{
-	return &p->words->list[p->at - 1];
-}
-
-/* --- extensions --- */
-
-static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revision, uint32_t info_size)
-{
-	struct rule_command *cmd = p->cmd;
-	const size_t size = sizeof(struct xt_entry_match) + XT_ALIGN(info_size);
-	struct xt_entry_match *m;
-	struct ext_use *use;
-
-	if (size > UINT16_MAX)
-		return NULL;
-	if (cmd->use_count == p->use_cap) {
-		unsigned int cap = p->use_cap ? 2 * p->use_cap : 8;
-		struct ext_use *uses = realloc(cmd->uses, cap * sizeof(*uses));
-
-		if (!uses)
-			return NULL;
-		cmd->uses = uses;
-		p->use_cap = cap;
-	}
-	m = calloc(1, size);
-	if (!m)
-		return NULL;
-	m->u.user.match_size = (uint16_t)size;
-	m->u.user.revision = revision;
-	snprintf(m->u.user.name, sizeof(m->u.user.name), "%s", name);
-	use = &cmd->uses[cmd->use_count++];
-	*use = (struct ext_use){ .data = m, .size = (uint16_t)size, .word = last_word(p) };
-	return use;
-}
-
-_Static_assert(sizeof(struct xt_entry_match) == sizeof(struct xt_entry_target), "one header for both");
-
-static const struct ext_text *use_text(const struct ext_use *use)
-{
-	return use->match ? use->match->text : use->target->text;
-}
-
-static const char *use_name(const struct ext_use *use)
-{
-	return use->match ? use->match->name : use->target->name;
-}
-
-static void *use_info(const struct ext_use *use)
-{
-	return (char *)use->data + sizeof(struct xt_entry_match);
-}
-
-/* Three names that always meant one match. */
-static const char *match_alias(const char *name)
-{
-	return !strcmp(name, "icmpv6") || !strcmp(name, "ipv6-icmp") ? "icmp6" : name;
-}
-
-static int match_load(struct parser *p, const struct match *match)
-{
-	struct ext_use *use;
-
-	for (unsigned int i = 0; i < p->cmd->use_count; i++)
-		if (p->cmd->uses[i].match == match)
-			p->cmd->uses[i].closed = true;
-	use = use_add(p, match->abi_name ? match->abi_name : match->name, match->revision, match->info_size);
-	if (!use)
-		return refuse(p->why, -ENOMEM, "no memory");
-	use->match = match;
-	if (match->text && match->text->init)
-		match->text->init(use_info(use));
-	return 0;
-}
-
-static int match_named(struct parser *p)
-{
-	const struct match *match;
-	struct suggestion near = { .wanted = p->arg };
-
-	if (p->invert)
-		return FAIL(p, p->word, "unexpected ! flag before --match");
-	match = match_for_text(match_alias(p->arg), p->env->family);
-	if (match)
-		return match_load(p, match);
-	for (const struct match *const *at = ext_matches; *at; at++)
-		if ((*at)->text && (*at)->families & family_bit(p->env->family))
-			suggest_offer(&near, (*at)->name);
-	if (near.best)
-		return refuse_at(p->why, word_pos(p->env, last_word(p)), -ENOENT, "unknown match '%s': did you mean '%s'?",
-				 p->arg, near.best);
-	return refuse_at(p->why, word_pos(p->env, last_word(p)), -ENOENT, "unknown match '%s'", p->arg);
-}
-
-static int target_name_check(struct parser *p)
-{
-	if (!p->arg[0])
-		return FAIL(p, last_word(p), "Invalid target name (too short)");
-	if (strlen(p->arg) >= XT_EXTENSION_MAXNAMELEN)
-		return FAIL(p, last_word(p), "Invalid target name `%s' (%u chars max)", p->arg, XT_EXTENSION_MAXNAMELEN - 1);
-	for (const char *c = p->arg; *c; c++)
-		if (isspace((unsigned char)*c))
-			return FAIL(p, last_word(p), "Invalid target name `%s'", p->arg);
-	p->cmd->jump = p->arg;
-	p->cmd->jump_word = last_word(p);
-	return 0;
-}
-
-static bool is_verdict_name(const char *name)
-{
-	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") || !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
-}
-
-/* A target with options is loaded at once; verdicts and chains wait until the table is known. */
-static int target_named(struct parser *p)
-{
-	const struct target *target;
-	struct ext_use *use;
-	int err = target_name_check(p);
-
-	if (err || is_verdict_name(p->arg))
-		return err;
-	target = target_for_text(p->arg, p->env->family);
-	if (!target)
-		return 0;
-	use = use_add(p, target->abi_name ? target->abi_name : target->name, target->revision, target->info_size);
-	if (!use)
-		return refuse(p->why, -ENOMEM, "no memory");
-	use->target = target;
-	p->cmd->has_target = true;
-	if (target->text && target->text->init)
-		target->text->init(use_info(use));
-	return 0;
-}
-
-/* --- which option is it --- */
-
-struct option_found {
-	const struct base_option *base;
-	struct ext_use *use;
-	const struct opt *opt;		/* the row it stands for */
-};
-
-static const struct opt *row_meant(const struct ext_text *text, const struct opt *opt)
-{
-	return &text->options[opt_row(text, opt)];
-}
-
-/* Exact names first, iptables' own before those of extensions, the extension loaded last before earlier ones. */
-static bool option_exact(struct parser *p, const char *name, struct option_found *found)
-{
-	*found = (struct option_found){ NULL };
-	for (size_t i = 0; i < ARRAY_SIZE(base_options); i++) {
-		if (!strcmp(base_options[i].name, name)) {
-			found->base = &base_options[i];
-			return true;
-		}
-	}
-	for (unsigned int i = p->cmd->use_count; i--;) {
-		struct ext_use *use = &p->cmd->uses[i];
-		const struct ext_text *text = use_text(use);
-
-		if (use->closed || !text || !text->options)
-			continue;
-		for (const struct opt *opt = text->options; opt->name; opt++) {
-			if (!strcmp(opt->name, name)) {
-				*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
-/* A beginning of a name, when it can mean one option only. */
-static bool option_abbreviated(struct parser *p, const char *name, struct option_found *found)
-{
-	const size_t len = strlen(name);
-	bool any = false;
-
-	*found = (struct option_found){ NULL };
-	for (size_t i = 0; i < ARRAY_SIZE(base_options); i++) {
-		if (strncmp(base_options[i].name, name, len))
-			continue;
-		if (any && found->base->letter != base_options[i].letter)
-			return false;
-		found->base = &base_options[i];
-		any = true;
-	}
-	for (unsigned int i = 0; i < p->cmd->use_count; i++) {
-		struct ext_use *use = &p->cmd->uses[i];
-		const struct ext_text *text = use_text(use);
-
-		if (use->closed || !text || !text->options)
-			continue;
-		for (const struct opt *opt = text->options; opt->name; opt++) {
-			if (strncmp(opt->name, name, len))
-				continue;
-			if (any && (found->use != use || found->opt != row_meant(text, opt)))
-				return false;
-			*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
-			any = true;
-		}
-	}
-	return any;
-}
-
-static bool option_find(struct parser *p, const char *name, struct option_found *found)
-{
-	return option_exact(p, name, found) || option_abbreviated(p, name, found);
-}
-
-/* "-p tcp --dport 80" without -m tcp: the protocol's match is loaded when its option turns up. */
-static int proto_match_load(struct parser *p, bool *loaded)
-{
-	const struct match *match;
-	const char *name = p->proto_text;
-	uint64_t number;
-
-	*loaded = false;
-	if (!name || p->proto_loaded)
-		return 0;
-	p->proto_loaded = true;
-	if (opt_u64(name, 0, UINT8_MAX, &number))
-		name = proto_name((uint16_t)number);
-	match = name ? match_for_text(match_alias(name), p->env->family) : NULL;
-	if (!match)
-		return 0;
-	*loaded = true;
-	return match_load(p, match);
 }
 
 /* --- one option at a time --- */
@@ -375,11 +86,11 @@ static int option_given(struct parser *p, unsigned int bit)
 
 static int rule_number(struct parser *p)
 {
-	const char *text = next_word(p);
+	const char *text = parser_next(p);
 	uint64_t number;
 
 	if (!opt_u64(text, 1, INT_MAX, &number))
-		return FAIL(p, last_word(p), "Invalid rule number `%s'", text);
+		return FAIL(p, parser_last(p), "Invalid rule number `%s'", text);
 	p->cmd->rule_number = (unsigned int)number;
 	return 0;
 }
@@ -391,7 +102,7 @@ static int chain_name_check(struct parser *p, const char *name, const struct rul
 			    XT_EXTENSION_MAXNAMELEN);
 	if (*name == '-' || *name == '!')
 		return FAIL(p, word, "chain name not allowed to start with `%c'", *name);
-	if (!*name || is_verdict_name(name) || target_for_text(name, p->env->family))
+	if (!*name || parser_is_verdict(name) || target_for_text(name, p->env->family))
 		return FAIL(p, word, "chain name may not clash with target name");
 	for (const char *c = name; *c; c++)
 		if (isspace((unsigned char)*c))
@@ -410,10 +121,10 @@ static void chain_optional(struct parser *p)
 {
 	if (p->arg)
 		chain_take(p, p->arg, p->word);
-	else if (next_is_arg(p)) {
-		const char *name = next_word(p);
+	else if (parser_has_arg(p)) {
+		const char *name = parser_next(p);
 
-		chain_take(p, name, last_word(p));
+		chain_take(p, name, parser_last(p));
 	}
 }
 
@@ -432,7 +143,7 @@ static int command_option(struct parser *p, char letter)
 	else if (letter == 'Z')
 		beside = CMD_LIST | CMD_LIST_RULES;
 	if (letter == 'N')
-		err = chain_name_check(p, p->arg, last_word(p));
+		err = chain_name_check(p, p->arg, parser_last(p));
 	if (!err)
 		err = command_add(p, kinds[(unsigned char)letter], beside);
 	if (err)
@@ -440,39 +151,39 @@ static int command_option(struct parser *p, char letter)
 	if (strchr("LSFZX", letter))
 		chain_optional(p);
 	else
-		chain_take(p, p->arg, last_word(p));
+		chain_take(p, p->arg, parser_last(p));
 	switch (letter) {
 	case 'D':
-		if (next_is_arg(p)) {
+		if (parser_has_arg(p)) {
 			p->cmd->kind = CMD_DELETE_NUM;
 			return rule_number(p);
 		}
 		break;
 	case 'R':
-		if (!next_is_arg(p))
+		if (!parser_has_arg(p))
 			return FAIL(p, p->word, "-R requires a rule number");
 		return rule_number(p);
 	case 'I':
 		p->cmd->rule_number = 1;
-		return next_is_arg(p) ? rule_number(p) : 0;
+		return parser_has_arg(p) ? rule_number(p) : 0;
 	case 'L':
 	case 'S':
-		return next_is_arg(p) ? rule_number(p) : 0;
+		return parser_has_arg(p) ? rule_number(p) : 0;
 	case 'Z':
-		if (next_is_arg(p)) {
+		if (parser_has_arg(p)) {
 			p->cmd->kind = CMD_ZERO_NUM | (p->cmd->kind & ~CMD_ZERO);
 			return rule_number(p);
 		}
 		break;
 	case 'E':
-		if (!next_is_arg(p))
+		if (!parser_has_arg(p))
 			return FAIL(p, p->word, "-E requires old-chain-name and new-chain-name");
-		p->cmd->new_name = next_word(p);
-		return chain_name_check(p, p->cmd->new_name, last_word(p));
+		p->cmd->new_name = parser_next(p);
+		return chain_name_check(p, p->cmd->new_name, parser_last(p));
 	case 'P':
-		if (!next_is_arg(p))
+		if (!parser_has_arg(p))
 			return FAIL(p, p->word, "-P requires a chain and a policy");
-		p->cmd->policy = next_word(p);
+		p->cmd->policy = parser_next(p);
 		break;
 	}
 	return 0;
@@ -481,7 +192,7 @@ static int command_option(struct parser *p, char letter)
 static int protocol_option(struct parser *p)
 {
 	/* upstream takes the whole word here, "-ptcp" too, and finds no such protocol */
-	char *text = last_word(p)->text;
+	char *text = parser_last(p)->text;
 	uint8_t proto;
 	int err = option_given(p, GIVEN_PROTOCOL);
 
@@ -491,9 +202,9 @@ static int protocol_option(struct parser *p)
 		*c = (char)tolower((unsigned char)*c);
 	p->proto_text = text;
 	if (!proto_parse(text, &proto))
-		return FAIL(p, last_word(p), "unknown protocol \"%s\" specified", text);
+		return FAIL(p, parser_last(p), "unknown protocol \"%s\" specified", text);
 	if (!proto && *head_invflags(p) & XT_INV_PROTO)
-		return FAIL(p, last_word(p), "rule would never match protocol");
+		return FAIL(p, parser_last(p), "rule would never match protocol");
 	if (p->env->family == NFPROTO_IPV4) {
 		((struct ipt_entry *)p->cmd->head)->ip.proto = proto;
 	} else {
@@ -511,7 +222,7 @@ static int iface_option(struct parser *p, unsigned int bit)
 	char *name = v4 ? is_in ? ip4->iniface : ip4->outiface : is_in ? ip6->iniface : ip6->outiface;
 	unsigned char *mask = v4 ? is_in ? ip4->iniface_mask : ip4->outiface_mask
 				 : is_in ? ip6->iniface_mask : ip6->outiface_mask;
-	const char *text = last_word(p)->text;
+	const char *text = parser_last(p)->text;
 	const size_t len = strlen(text);
 	int err;
 
@@ -521,7 +232,7 @@ static int iface_option(struct parser *p, unsigned int bit)
 	if (err)
 		return err;
 	if (len + 1 > IFNAMSIZ)
-		return FAIL(p, last_word(p), "interface name `%s' must be shorter than IFNAMSIZ (%i)", text, IFNAMSIZ - 1);
+		return FAIL(p, parser_last(p), "interface name `%s' must be shorter than IFNAMSIZ (%i)", text, IFNAMSIZ - 1);
 	memcpy(name, text, len + 1);
 	if (text[len - 1] == '+')
 		memset(mask, 0xff, len - 1);	/* the + itself stays in the name */
@@ -540,8 +251,8 @@ static int counters_option(struct parser *p)
 		return err;
 	if (second)
 		second++;
-	else if (next_is_arg(p))
-		second = next_word(p);
+	else if (parser_has_arg(p))
+		second = parser_next(p);
 	else
 		return FAIL(p, p->word, "-c requires packet and byte counter");
 	if (sscanf(p->arg, "%llu", &packets) != 1)
@@ -555,7 +266,7 @@ static int counters_option(struct parser *p)
 /* Nobody else holds a lock here: -w is read and means nothing. */
 static int wait_option(struct parser *p, char letter)
 {
-	const char *text = p->arg ? p->arg : next_is_arg(p) ? next_word(p) : NULL;
+	const char *text = p->arg ? p->arg : parser_has_arg(p) ? parser_next(p) : NULL;
 	int seconds;
 
 	if (p->env->restoring)
@@ -593,20 +304,20 @@ static int base_option(struct parser *p, char letter)
 	case 'p':
 		return protocol_option(p);
 	case 's':
-		p->sources = last_word(p)->text;
-		p->sources_word = last_word(p);
+		p->sources = parser_last(p)->text;
+		p->sources_word = parser_last(p);
 		return option_given(p, GIVEN_SOURCE);
 	case 'd':
-		p->destinations = last_word(p)->text;
-		p->destinations_word = last_word(p);
+		p->destinations = parser_last(p)->text;
+		p->destinations_word = parser_last(p);
 		return option_given(p, GIVEN_DESTINATION);
 	case 'g':
 		err = option_given(p, GIVEN_JUMP);
 		p->cmd->is_goto = true;
-		return err ? err : target_name_check(p);
+		return err ? err : parser_target_name(p);
 	case 'j':
 		err = option_given(p, GIVEN_JUMP);
-		return err ? err : target_named(p);
+		return err ? err : parser_target(p);
 	case 'i':
 		return iface_option(p, GIVEN_IN);
 	case 'o':
@@ -619,7 +330,7 @@ static int base_option(struct parser *p, char letter)
 	case 'v':
 		return p->cmd->verbose++ ? 0 : option_given(p, GIVEN_VERBOSE);
 	case 'm':
-		return match_named(p);
+		return parser_match(p);
 	case 'n':
 		return option_given(p, GIVEN_NUMERIC);
 	case 't':
@@ -651,58 +362,6 @@ static int base_option(struct parser *p, char letter)
 	return 0;	/* -M: there are no modules to load */
 }
 
-static int ext_option(struct parser *p, struct ext_use *use, const struct opt *opt)
-{
-	const struct ext_text *text = use_text(use);
-	struct opt_call call = {
-		.opt = opt,
-		.name = p->name + 2,
-		.arg = p->arg,
-		.invert = p->invert,
-		.family = p->env->family,
-		.info = use_info(use),
-		.e4 = p->env->family == NFPROTO_IPV4 ? p->cmd->head : NULL,
-		.e6 = p->env->family == NFPROTO_IPV6 ? p->cmd->head : NULL,
-		.seen = use->seen,
-		.inst = p->env->inst,
-	};
-	int err;
-
-	for (unsigned int i = 1; i < opt_words(opt); i++) {
-		if (!next_is_arg(p))
-			return FAIL(p, p->word, "--%s requires %s", opt->name, opt_words(opt) == 2 ? "two args." : "more args.");
-		call.arg2 = next_word(p);
-	}
-	err = opt_parse(use_name(use), text, &call, p->why);
-	if (err) {
-		/* the argument is what is wrong, mostly; the option stands before it */
-		if (p->why && !p->why->at.line)
-			p->why->at = word_pos(p->env, p->arg && last_word(p) != p->word ? last_word(p) : p->word);
-		return err;
-	}
-	use->seen |= 1ull << opt_row(text, opt);
-	return 0;
-}
-
-static int unknown_option(struct parser *p)
-{
-	struct suggestion near = { .wanted = p->name + 2 };
-
-	if (p->name[1] == '-' && p->name[2]) {
-		for (size_t i = 0; i < ARRAY_SIZE(base_options); i++)
-			suggest_offer(&near, base_options[i].name);
-		for (unsigned int i = 0; i < p->cmd->use_count; i++) {
-			const struct ext_text *text = use_text(&p->cmd->uses[i]);
-
-			for (const struct opt *opt = text ? text->options : NULL; opt && opt->name; opt++)
-				suggest_offer(&near, opt->name);
-		}
-	}
-	if (near.best && near.distance)
-		return FAIL(p, p->word, "unknown option \"%s\": did you mean \"--%s\"?", p->name, near.best);
-	return FAIL(p, p->word, "unknown option \"%s\"", p->name);
-}
-
 static int long_option(struct parser *p)
 {
 	char name[64];
@@ -714,17 +373,17 @@ static int long_option(struct parser *p)
 
 	p->name = p->word->text;
 	if (len >= sizeof(name))
-		return unknown_option(p);
+		return parser_unknown_option(p);
 	memcpy(name, text, len);
 	name[len] = '\0';
-	while (!option_find(p, name, &found)) {
+	while (!parser_find_option(p, name, &found)) {
 		bool loaded;
 
-		err = proto_match_load(p, &loaded);
+		err = parser_load_proto_match(p, &loaded);
 		if (err)
 			return err;
 		if (!loaded)
-			return unknown_option(p);
+			return parser_unknown_option(p);
 	}
 	if (found.base)
 		words = found.base->arg == ARG_REQUIRED;
@@ -732,13 +391,13 @@ static int long_option(struct parser *p)
 		words = opt_words(found.opt);
 	p->arg = equals ? equals + 1 : NULL;
 	if (equals && !words && !(found.base && found.base->arg == ARG_OPTIONAL))
-		return unknown_option(p);
+		return parser_unknown_option(p);
 	if (words && !equals) {
 		if (p->at >= p->words->count)
 			return FAIL(p, p->word, "option \"%s\" requires an argument", p->word->text);
-		p->arg = next_word(p);
+		p->arg = parser_next(p);
 	}
-	return found.base ? base_option(p, found.base->letter) : ext_option(p, found.use, found.opt);
+	return found.base ? base_option(p, found.base->letter) : parser_ext_option(p, found.use, found.opt);
 }
 
 static int short_option(struct parser *p)
@@ -748,7 +407,7 @@ static int short_option(struct parser *p)
 	char name[3] = { '-', letter, '\0' };
 	int err;
 
-	for (size_t i = 0; i < ARRAY_SIZE(base_options) && letter != '0'; i++)
+	for (unsigned int i = 0; base_options[i].name && letter != '0'; i++)
 		if (base_options[i].letter == letter)
 			base = &base_options[i];
 	p->name = name;
@@ -756,7 +415,7 @@ static int short_option(struct parser *p)
 		bool loaded;
 
 		/* upstream loads the protocol's match for an unknown letter, too; it has none */
-		err = proto_match_load(p, &loaded);
+		err = parser_load_proto_match(p, &loaded);
 		return err ? err : FAIL(p, p->word, "unknown option \"%s\"", name);
 	}
 	p->arg = NULL;
@@ -766,7 +425,7 @@ static int short_option(struct parser *p)
 		} else if (base->arg == ARG_REQUIRED) {
 			if (p->at >= p->words->count)
 				return FAIL(p, p->word, "option \"%s\" requires an argument", p->word->text);
-			p->arg = next_word(p);
+			p->arg = parser_next(p);
 		}
 		p->letters = "";
 	}
@@ -866,35 +525,6 @@ static int addrs_parse(struct parser *p, const char *text, const struct rule_wor
 	return 0;
 }
 
-static int uses_finish(struct parser *p)
-{
-	/* matches in their order, the target last */
-	for (unsigned int round = 0; round < 2; round++) {
-		for (unsigned int i = 0; i < p->cmd->use_count; i++) {
-			struct ext_use *use = &p->cmd->uses[i];
-			struct opt_call call = {
-				.family = p->env->family,
-				.info = use_info(use),
-				.e4 = p->env->family == NFPROTO_IPV4 ? p->cmd->head : NULL,
-				.e6 = p->env->family == NFPROTO_IPV6 ? p->cmd->head : NULL,
-				.seen = use->seen,
-				.inst = p->env->inst,
-			};
-			int err;
-
-			if (!use_text(use) || (use->match ? 0u : 1u) != round)
-				continue;
-			err = opt_finish(use_name(use), use_text(use), &call, p->why);
-			if (err) {
-				if (p->why && !p->why->at.line)
-					p->why->at = word_pos(p->env, use->word);
-				return err;
-			}
-		}
-	}
-	return 0;
-}
-
 static int contradictions_check(struct parser *p)
 {
 	const struct rule_command *cmd = p->cmd;
@@ -925,7 +555,7 @@ static int command_complete(struct parser *p)
 			    "the use of DROP is therefore inhibited.");
 	if (p->wait_interval && !p->waits)
 		return FAIL(p, NULL, "--wait-interval only makes sense with --wait");
-	err = uses_finish(p);
+	err = parser_finish_exts(p);
 	if (err)
 		return err;
 	if (!cmd->kind)

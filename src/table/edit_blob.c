@@ -1,0 +1,347 @@
+/*
+ * table/edit_blob.c - a generation taken apart into chains and rules, and chains and rules made into a blob.
+ */
+#include "table/edit_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- from a generation, and back to a blob --- */
+
+void edit_free(struct edit *edit)
+{
+	if (!edit)
+		return;
+	for (uint32_t i = 0; i < edit->count; i++)
+		edit_chain_flush(edit->chains[i]);
+	for (uint32_t i = 0; i < edit->count; i++)
+		edit_chain_free(edit->chains[i]);
+	free(edit->chains);
+	free(edit);
+}
+
+static int foreign_blob(const struct edit *edit, struct refusal *why)
+{
+	return refuse(why, -EINVAL, "table %s was not made of chains; it can be replaced, not edited", edit->kind->name);
+}
+
+static struct counter_plan plan_keep(const struct ruleset *rs, uint32_t i)
+{
+	return (struct counter_plan){ COUNTER_KEEP, i, rs->counters[i] };
+}
+
+static int chain_of_hook_add(struct edit *edit, unsigned int hook, struct edit_chain **out)
+{
+	*out = edit_chain_new(hook_chain_names[hook], (int)hook);
+	if (!*out)
+		return -ENOMEM;
+	edit->builtin_count++;
+	return edit_chain_put(edit, *out, edit->builtin_count - 1);
+}
+
+/* Second pass over jumps: the chains they go to exist now. */
+static int jumps_resolve(struct edit *edit, const struct ruleset *rs, struct edit_chain **starts, struct refusal *why)
+{
+	for (uint32_t c = 0; c < edit->count; c++) {
+		for (uint32_t i = 0; i < edit->chains[c]->count; i++) {
+			struct edit_rule *rule = edit->chains[c]->rules[i];
+			const struct xt_standard_target *t = entry_target(rule->entry, edit->family);
+			const uint32_t next = rs->offsets[rule->counted.old] + entry_next_offset(rule->entry, edit->family);
+
+			if (t->target.u.user.name[0])
+				continue;
+			if (t->verdict < 0) {
+				rule->kind = RULE_VERDICT;
+			} else if ((uint32_t)t->verdict == next) {
+				rule->kind = RULE_FALLTHROUGH;
+			} else {
+				if ((uint32_t)t->verdict >= rs->size || !starts[t->verdict / 8])
+					return foreign_blob(edit, why);
+				rule->kind = RULE_JUMP;
+				rule->jump = starts[t->verdict / 8];
+				rule->jump->references++;
+			}
+		}
+	}
+	return 0;
+}
+
+static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8_t *blob, struct edit_chain **starts,
+			struct refusal *why)
+{
+	struct edit_chain *chain = NULL;
+	int err;
+
+	for (uint32_t i = 0; i < rs->number; i++) {
+		const uint8_t *e = blob + rs->offsets[i];
+		const struct xt_error_target *t = entry_target(e, edit->family);
+		const struct rule_source source = { rs->refs[i]->file, rs->refs[i]->line };
+		struct edit_rule *rule;
+
+		for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+			if (!(rs->valid_hooks & 1u << hook) || rs->hook_entry[hook] != rs->offsets[i])
+				continue;
+			err = chain_of_hook_add(edit, hook, &chain);
+			if (err)
+				return refuse(why, err, "no memory");
+		}
+		switch ((enum entry_role)rs->roles[i]) {
+		case ROLE_END:
+			continue;
+		case ROLE_HEAD:
+			err = edit_chain_add(edit, t->errorname, &chain);
+			if (err == -EEXIST)
+				return foreign_blob(edit, why);
+			if (err)
+				return refuse(why, err, "no memory");
+			chain->source = source;
+			starts[(rs->offsets[i] + entry_next_offset(e, edit->family)) / 8] = chain;
+			continue;
+		case ROLE_POLICY:
+			if (!chain || chain->hook < 0 || rs->underflow[chain->hook] != rs->offsets[i])
+				return foreign_blob(edit, why);
+			chain->policy = raw_verdict(t);
+			chain->counted = plan_keep(rs, i);
+			chain->source = source;
+			continue;
+		case ROLE_FOOT:
+			continue;
+		case ROLE_RULE:
+			break;
+		}
+		if (!chain)
+			return foreign_blob(edit, why);
+		rule = calloc(1, sizeof(*rule));
+		if (!rule)
+			return refuse(why, -ENOMEM, "no memory");
+		rule->kind = RULE_EXTENSION;
+		rule->counted = plan_keep(rs, i);
+		rule->source = source;
+		rule->entry = malloc(entry_next_offset(e, edit->family));
+		if (!rule->entry || edit_rule_put(chain, rule, chain->count)) {
+			edit_rule_free(rule);
+			return refuse(why, -ENOMEM, "no memory");
+		}
+		memcpy(rule->entry, e, entry_next_offset(e, edit->family));
+		*entry_comefrom(rule->entry, edit->family) = 0;
+	}
+	for (uint32_t i = 0; i < edit->builtin_count; i++)
+		if (!edit->chains[i]->policy)
+			return foreign_blob(edit, why);
+	return jumps_resolve(edit, rs, starts, why);
+}
+
+int edit_open(struct instance *inst, uint8_t family, const char *name, bool create, struct edit **out,
+	      struct refusal *why)
+{
+	struct table *table = table_find(inst, family, name);
+	const struct table_kind *kind = table_kind_find(name);
+	struct edit *edit = calloc(1, sizeof(*edit));
+	struct ruleset *untouched = NULL;
+	struct edit_chain **starts = NULL;
+	struct ipt_replace *initial = NULL;
+	const struct ruleset *rs;
+	uint8_t *blob = NULL;
+	int err = 0;
+
+	if (!kind)
+		err = refuse(why, -ENOENT, "unknown table '%s'", name);
+	else if (!edit)
+		err = refuse(why, -ENOMEM, "no memory");
+	else if (!table && create)
+		err = table_get(inst, family, name, &table, why);
+	if (err)
+		goto out;
+	if (table) {
+		rs = table->rules;
+	} else {
+		initial = table_initial_blob(kind, family);
+		err = !initial ? refuse(why, -ENOMEM, "no memory")
+			       : ruleset_build(inst, inst->tables, family, initial, (uint8_t *)initial + BLOB_HEAD_SIZE,
+					       NULL, &untouched, why);
+		if (err)
+			goto out;
+		rs = untouched;
+	}
+	edit->inst = inst;
+	edit->kind = kind;
+	edit->family = family;
+	edit->old_number = rs->number;
+	blob = malloc(rs->size);
+	starts = calloc(rs->size / 8 + 1, sizeof(struct edit_chain *));	/* entries are aligned to 8 */
+	if (!blob || !starts) {
+		err = refuse(why, -ENOMEM, "no memory");
+		goto out;
+	}
+	ruleset_export(rs, blob);
+	err = read_entries(edit, rs, blob, starts, why);
+out:
+	free(initial);
+	free(starts);
+	free(blob);
+	ruleset_free(inst, untouched);
+	if (err)
+		edit_free(edit);
+	else
+		*out = edit;
+	return err;
+}
+
+/* Sizes of the marks that hold a blob together. */
+static size_t standard_size(uint8_t family)
+{
+	return entry_head_size(family) + sizeof(struct xt_standard_target);
+}
+
+static size_t error_size(uint8_t family)
+{
+	return entry_head_size(family) + XT_ALIGN(sizeof(struct xt_error_target));
+}
+
+static void put_standard(uint8_t *at, uint8_t family, int verdict)
+{
+	struct xt_standard_target *t = (void *)(at + entry_head_size(family));
+
+	entry_set_offsets(at, family, (uint16_t)entry_head_size(family), (uint16_t)standard_size(family));
+	t->target.u.user.target_size = sizeof(*t);
+	t->verdict = verdict;
+}
+
+static void put_error(uint8_t *at, uint8_t family, const char *name)
+{
+	struct xt_error_target *t = (void *)(at + entry_head_size(family));
+
+	entry_set_offsets(at, family, (uint16_t)entry_head_size(family), (uint16_t)error_size(family));
+	t->target.u.user.target_size = XT_ALIGN(sizeof(*t));
+	strcpy(t->target.u.user.name, XT_ERROR_TARGET);
+	snprintf(t->errorname, sizeof(t->errorname), "%s", name);
+}
+
+/* Where every chain's rules begin; returns the blob's size. */
+static uint64_t lay_out(struct edit *edit, uint32_t *entries)
+{
+	uint64_t at = 0;
+
+	*entries = 1;
+	for (uint32_t c = 0; c < edit->count; c++) {
+		struct edit_chain *chain = edit->chains[c];
+
+		if (chain->hook < 0)
+			at += error_size(edit->family);
+		chain->start = (uint32_t)at;
+		for (uint32_t i = 0; i < chain->count; i++)
+			at += entry_next_offset(chain->rules[i]->entry, edit->family);
+		at += standard_size(edit->family);
+		*entries += chain->count + 1 + (chain->hook < 0);
+	}
+	return at + error_size(edit->family);
+}
+
+static uint32_t put_rule(const struct edit *edit, const struct edit_rule *rule, uint8_t *blob, uint32_t at)
+{
+	const uint16_t size = entry_next_offset(rule->entry, edit->family);
+	struct xt_standard_target *t;
+
+	memcpy(blob + at, rule->entry, size);
+	t = entry_target(blob + at, edit->family);
+	if (rule->kind == RULE_JUMP)
+		t->verdict = (int)rule->jump->start;
+	else if (rule->kind == RULE_FALLTHROUGH)
+		t->verdict = (int)(at + size);
+	return at + size;
+}
+
+int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why)
+{
+	const uint8_t family = edit->family;
+	uint32_t entries, at = 0, n = 0;
+	const uint64_t size = lay_out(edit, &entries);
+	struct ipt_replace head = { .valid_hooks = edit->kind->valid_hooks, .num_entries = entries };
+	struct rule_source *lines = calloc(entries, sizeof(*lines));
+	uint8_t *blob;
+	int err;
+
+	if (size + BLOB_KEEP_SIZE >= BLOB_SIZE_MAX) {
+		free(lines);
+		return refuse(why, -ENOMEM, "table %s: the rules are too many", edit->kind->name);
+	}
+	blob = calloc(1, size);
+	if (!blob || !lines) {
+		free(blob);
+		free(lines);
+		return refuse(why, -ENOMEM, "no memory for table %s", edit->kind->name);
+	}
+	head.size = (unsigned int)size;
+	strcpy(head.name, edit->kind->name);
+	for (uint32_t c = 0; c < edit->count; c++) {
+		const struct edit_chain *chain = edit->chains[c];
+
+		if (chain->hook < 0) {
+			put_error(blob + at, family, chain->name);
+			at += (uint32_t)error_size(family);
+			lines[n++] = chain->source;
+		} else {
+			head.hook_entry[chain->hook] = at;
+		}
+		for (uint32_t i = 0; i < chain->count; i++) {
+			lines[n++] = chain->rules[i]->source;
+			at = put_rule(edit, chain->rules[i], blob, at);
+		}
+		if (chain->hook >= 0)
+			head.underflow[chain->hook] = at;
+		put_standard(blob + at, family, chain->hook < 0 ? XT_RETURN : chain->policy);
+		at += (uint32_t)standard_size(family);
+		lines[n++] = chain->source;
+	}
+	put_error(blob + at, family, XT_ERROR_TARGET);
+	err = ruleset_build(edit->inst, edit->inst->tables, family, &head, blob, lines, rs, why);
+	free(blob);
+	free(lines);
+	return err;
+}
+
+static void counters_hand_over(const struct edit *edit, struct ruleset *rs, const struct xt_counters *old)
+{
+	struct xt_counters *to = rs->counters;
+
+	for (uint32_t c = 0; c < edit->count; c++) {
+		const struct edit_chain *chain = edit->chains[c];
+
+		to += chain->hook < 0;
+		for (uint32_t i = 0; i <= chain->count; i++, to++) {
+			const struct counter_plan *plan = i < chain->count ? &chain->rules[i]->counted : &chain->counted;
+
+			*to = plan->map == COUNTER_KEEP ? old[plan->old] : plan->counters;
+		}
+	}
+}
+
+int edit_publish(struct edit *edit, struct ruleset *rs, struct refusal *why)
+{
+	struct xt_counters *old = calloc(edit->old_number, sizeof(*old));
+	struct table *table;
+	int err;
+
+	if (!old)
+		return refuse(why, -ENOMEM, "no memory");
+	err = table_get(edit->inst, edit->family, edit->kind->name, &table, why);
+	if (!err)
+		err = table_publish(edit->inst, table, rs, edit->old_number, old, why);
+	if (!err)
+		counters_hand_over(edit, rs, old);
+	free(old);
+	return err;
+}
+
+int edit_commit(struct edit *edit, struct refusal *why)
+{
+	struct ruleset *rs;
+	int err = edit_build(edit, &rs, why);
+
+	if (err)
+		return err;
+	err = edit_publish(edit, rs, why);
+	if (err)
+		ruleset_free(edit->inst, rs);
+	return err;
+}
