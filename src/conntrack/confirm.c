@@ -20,11 +20,6 @@ static bool same_flow(const struct ct *a, const struct ct *b, int flip)
 	return true;
 }
 
-static struct ct_node *clash_of(const struct ct_table *table, const struct ct *ct, int dir)
-{
-	return ct_table_find(table, &ct->zone, ct_tuple(ct, dir), ct->node[dir].hash);
-}
-
 /* The packet moves to the connection that was first. */
 static bool join(struct instance *inst, struct pkt *pkt, struct ct *winner)
 {
@@ -47,16 +42,18 @@ static bool join(struct instance *inst, struct pkt *pkt, struct ct *winner)
 static bool hide(struct instance *inst, struct pkt *pkt)
 {
 	struct ct *loser = pkt->ct;
-	struct ct_node *node = clash_of(inst->ct, loser, IP_CT_DIR_REPLY);
+	struct ct_node *mine = &loser->node[IP_CT_DIR_REPLY], *node;
+	uint32_t hash = ct_node_hash(inst->ct, mine);
 
+	node = ct_table_find(inst->ct, &loser->zone, &mine->tuple, hash);
 	if (node)
 		return join(inst, pkt, ct_of_node(node));
 	loser->status |= IPS_FIXED_TIMEOUT | CT_STATUS_NAT_CLASH | IPS_CONFIRMED;
 	if (loser->extra && loser->extra->has_stamp)
 		loser->extra->start_ns = inst->now_ns;
 	ct_get(loser);
-	ct_table_insert(inst->ct, &loser->node[IP_CT_DIR_REPLY]);
-	ct_set_expiry(inst, loser, inst_jiffies(inst) + WEIR_HZ);
+	ct_table_insert(inst->ct, mine, hash);
+	ct_set_expiry(inst, loser, WEIR_HZ);
 	inst->ct->stats.clash_resolved++;
 	return true;
 }
@@ -72,33 +69,34 @@ static unsigned int resolve(struct instance *inst, struct pkt *pkt, struct ct_no
 	return NF_DROP;
 }
 
-static void make_visible(struct instance *inst, struct ct *ct)
+static void make_visible(struct instance *inst, struct ct *ct, uint32_t reply_hash)
 {
 	ct_get(ct);
 	if (ct->extra && ct->extra->has_stamp)
 		ct->extra->start_ns = inst->now_ns;
-	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL]);
-	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
+	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL], ct->look_tick);
+	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_REPLY], reply_hash);
 	ct->status |= IPS_CONFIRMED;
-	ct_set_expiry(inst, ct, inst_jiffies(inst) + ct->expires_jiffies);
+	ct_set_expiry(inst, ct, ct->expires_tick);
 }
 
-static struct ct_node *find_clash(struct instance *inst, struct ct *ct)
+/* Who has one of its tuples; *reply_hash is what the next step needs. */
+static struct ct_node *find_clash(const struct ct_table *table, struct ct *ct, uint32_t *reply_hash)
 {
-	struct ct_node *clash;
+	struct ct_node *clash = ct_table_find(table, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL), ct->look_tick);
 
-	ct->node[IP_CT_DIR_REPLY].hash = ct_hash(inst->ct, ct_tuple(ct, IP_CT_DIR_REPLY),
-						 ct_zone_id(&ct->zone, IP_CT_DIR_REPLY));
-	clash = clash_of(inst->ct, ct, IP_CT_DIR_ORIGINAL);
-	return clash ? clash : clash_of(inst->ct, ct, IP_CT_DIR_REPLY);
+	*reply_hash = ct_node_hash(table, &ct->node[IP_CT_DIR_REPLY]);
+	return clash ? clash : ct_table_find(table, &ct->zone, ct_tuple(ct, IP_CT_DIR_REPLY), *reply_hash);
 }
 
 /* For control: a made-up connection goes into the table as it is. */
 int ct_insert(struct instance *inst, struct ct *ct)
 {
-	if (ct_is_confirmed(ct) || find_clash(inst, ct))
+	uint32_t reply_hash;
+
+	if (ct_is_confirmed(ct) || find_clash(inst->ct, ct, &reply_hash))
 		return -EEXIST;
-	make_visible(inst, ct);
+	make_visible(inst, ct, reply_hash);
 	return 0;
 }
 
@@ -106,6 +104,7 @@ static unsigned int confirm_new(struct instance *inst, struct pkt *pkt)
 {
 	struct ct *ct = pkt->ct;
 	struct ct_node *clash;
+	uint32_t reply_hash;
 
 	/* An error or RST made about a connection that has not been let through yet. */
 	if (ctinfo_dir(pkt->ctinfo) != IP_CT_DIR_ORIGINAL)
@@ -115,10 +114,10 @@ static unsigned int confirm_new(struct instance *inst, struct pkt *pkt)
 		pkt->drop_reason = DROP_CONFIRM;
 		return NF_DROP;
 	}
-	clash = find_clash(inst, ct);
+	clash = find_clash(inst->ct, ct, &reply_hash);
 	if (clash)
 		return resolve(inst, pkt, clash);
-	make_visible(inst, ct);
+	make_visible(inst, ct, reply_hash);
 	ct_event_note(ct, ct->master ? IPCT_RELATED : IPCT_NEW);
 	return NF_ACCEPT;
 }

@@ -29,7 +29,6 @@ struct ct_tuple {
 
 struct ct_node {		/* one direction in the table */
 	struct ct_node *next;
-	uint32_t hash;
 	struct ct_tuple tuple;
 };
 
@@ -62,25 +61,26 @@ struct ct {
 	struct ct_node node[IP_CT_DIR_MAX];
 	uint32_t status;		/* IPS_* */
 	uint32_t mark;
-	int64_t expires_jiffies;	/* absolute, in WEIR_HZ ticks; before confirm: the relative timeout */
+	uint32_t expires_tick;		/* jiffies modulo 2^32; before confirm: the timeout */
+	uint32_t look_tick;		/* when the wheel looks at it; before confirm: the original tuple's hash */
 	union {
 		struct ct_tcp tcp;
-		struct { int64_t stream_jiffies; } udp;
+		struct { uint32_t stream_tick; } udp;
 	} proto;
 	uint32_t refs;			/* the table, each packet and each expectation hold one */
 	struct ct_zone zone;
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
 	bool has_nat_ext;
-	uint32_t id;			/* as conntrack -o id */
 	uint32_t secmark;
+	uint32_t serial;		/* order of creation */
 	struct ct_extra *extra;		/* NULL = nothing of it */
 	struct ct *master;		/* holds a share; NULL = none */
 	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
 	struct iface *nat_masq_iface;	/* MASQUERADE left by it */
-	struct timer timer;		/* may be early: a refresh only moves expires_jiffies */
-	struct list all;		/* unconfirmed and confirmed, in order of creation */
+	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 256, "a connection is four cache lines");
 
 static inline uint8_t ct_family(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.family; }
 static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.proto; }
@@ -155,8 +155,10 @@ void ct_set_closing(struct instance *inst, struct ct *ct);
 /* Attached to generated packets (ICMP errors, RST): nf_ct_attach(). */
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause);
 
+/* As conntrack -o id: told nobody's address, unique among living connections. */
+uint32_t ct_id(const struct instance *inst, const struct ct *ct);
 /* --- walking and changing, for control --- */
-/* In order of creation; @visit returns false to stop. Confirmed, living connections. */
+/* In order of creation, those that were there at the beginning; @visit returns false to stop. Confirmed, living connections. */
 void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), void *priv);
 uint32_t ct_count(const struct instance *inst);
 uint32_t ct_count_peak(const struct instance *inst);

@@ -12,6 +12,7 @@ enum {
 	CT_BITS_MIN = 10,
 	CT_BITS_MAX = 26,
 	CT_CHUNK_RECORDS = 64,		/* records are taken from malloc in pieces of this many */
+	CT_WHEEL_LEVELS = 8,
 	CT_EVICTION_RANGE = 8,		/* buckets that early drop looks into */
 	CT_PRINTED_SECONDS_MAX = INT32_MAX / WEIR_HZ,
 };
@@ -28,6 +29,13 @@ struct ct_stats {
 	uint64_t early_drop, full, insert_failed, clash_resolved, invalid;
 };
 
+struct ct_wheel {
+	uint64_t tick;			/* where the hand stands */
+	uint64_t used[CT_WHEEL_LEVELS];	/* a bit per slot that may hold somebody */
+	struct list slot[CT_WHEEL_LEVELS][64];
+	struct timer timer;		/* when the next used slot is due */
+};
+
 /*
  * A bucket is the top bits of a hash, so that the kernel's buckets (a range of hashes each) lie next to
  * each other here whatever the size is. While the table grows, old buckets below @moved live in @buckets.
@@ -37,14 +45,15 @@ struct ct_table {
 	unsigned int bits, old_bits;
 	uint32_t moved;
 	uint32_t nodes;
-	struct hash_key key, id_key;
+	struct hash_key key;
 
-	struct list all;
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
-	uint64_t serial;		/* connections so far */
+	uint32_t serial;		/* connections so far */
+	uint32_t id_mask;
 	struct ct_chunk *chunks;
 	struct ct *free;		/* chained by node[0].next */
 
+	struct ct_wheel wheel;
 	uint32_t users4, users6;	/* who wants tracking on */
 	struct timer gc;		/* after the table was full: thins it out */
 	struct ct_conf conf;
@@ -75,8 +84,10 @@ bool ct_read_ports(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
 /* --- table.c --- */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
 struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash);
-void ct_table_insert(struct ct_table *table, struct ct_node *node);
+/* @hash is the node's own: ct_node_hash(). */
+void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash);
 void ct_table_remove(struct ct_table *table, struct ct_node *node);
+uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node);
 struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
 			      uint32_t hash);
 void ct_table_finish_growing(struct ct_table *table);
@@ -90,12 +101,16 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 void ct_gc_start(struct instance *inst);
 
 /* --- expire.c --- */
-void ct_timer_fire(struct timer *timer, void *arg, int64_t now_ns);
-void ct_set_expiry(struct instance *inst, struct ct *ct, int64_t jiffies);
+void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies);	/* from now; confirmed only */
 /* Ends it; false when it was already ending. */
 bool ct_end(struct instance *inst, struct ct *ct, bool expired);
 /* Ticks left; 0 when due. */
-int64_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
+uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
+
+/* --- wheel.c --- */
+void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel);
+void ct_wheel_watch(struct instance *inst, struct ct *ct);
+void ct_wheel_forget(struct ct *ct);
 
 /* --- event.c --- */
 void ct_events_deliver(struct instance *inst, struct ct *ct);

@@ -1,8 +1,8 @@
 /*
  * conntrack/expire.c - how long a connection lives, what it counts, how it ends.
- * A refresh only writes expires_jiffies; the timer stays where it was and, firing early, moves itself
- * behind the new end. So a busy connection touches the wheel once per timeout, not once per packet, and
- * still ends at its exact tick.
+ * A refresh only writes expires_tick; on the wheel the connection stays where it was and, being looked at
+ * early, moves to its new end. So a busy connection touches the wheel once per timeout, not once per packet,
+ * and still ends at its exact tick.
  */
 #include <stdlib.h>
 
@@ -20,8 +20,7 @@ void ct_put(struct instance *inst, struct ct *ct)
 		nat_ct_freed(inst, ct);
 	master = ct->master;
 	if (!(ct->status & IPS_TEMPLATE)) {
-		timer_cancel(inst->timers, &ct->timer);
-		list_remove(&ct->all);
+		ct_wheel_forget(ct);
 		table->count--;
 	}
 	free(ct->extra);
@@ -49,51 +48,32 @@ void pkt_ct_set(struct instance *inst, struct pkt *pkt, struct ct *ct, uint8_t c
 	ct_put(inst, old);
 }
 
-void ct_timer_fire(struct timer *timer, void *arg, int64_t now_ns)
+void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies)
 {
-	struct instance *inst = arg;
-	struct ct *ct = container_of(timer, struct ct, timer);
-
-	if (ct_is_dying(ct))
-		return;
-	if (ct->expires_jiffies > now_ns / NSEC_PER_JIFFY)
-		timer_arm(inst->timers, timer, ct->expires_jiffies * NSEC_PER_JIFFY);
-	else
-		ct_end(inst, ct, true);
+	ct->expires_tick = (uint32_t)inst_jiffies(inst) + timeout_jiffies;
+	ct_wheel_watch(inst, ct);
 }
 
-void ct_set_expiry(struct instance *inst, struct ct *ct, int64_t jiffies)
+uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct)
 {
-	int64_t at_ns = jiffies * NSEC_PER_JIFFY;
+	int32_t left = (int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst));
 
-	ct->expires_jiffies = jiffies;
-	if (!timer_is_armed(&ct->timer) || at_ns < ct->timer.expires_ns)
-		timer_arm(inst->timers, &ct->timer, at_ns);
-}
-
-int64_t ct_expires_ticks(const struct instance *inst, const struct ct *ct)
-{
-	int64_t left;
-
-	if (!ct_is_confirmed(ct))
-		return 0;
-	left = ct->expires_jiffies - inst_jiffies(inst);
-	return left > 0 ? left : 0;
+	return ct_is_confirmed(ct) && left > 0 ? (uint32_t)left : 0;
 }
 
 uint32_t ct_expires_sec(const struct instance *inst, const struct ct *ct)
 {
-	return (uint32_t)(ct_expires_ticks(inst, ct) / WEIR_HZ);
+	return ct_expires_ticks(inst, ct) / WEIR_HZ;
 }
 
 void ct_set_timeout_sec(struct instance *inst, struct ct *ct, uint32_t seconds)
 {
-	int64_t ticks = (int64_t)MIN_OF(seconds, CT_PRINTED_SECONDS_MAX) * WEIR_HZ;
+	uint32_t ticks = MIN_OF(seconds, (uint32_t)CT_PRINTED_SECONDS_MAX) * WEIR_HZ;
 
 	if (ct_is_confirmed(ct))
-		ct_set_expiry(inst, ct, inst_jiffies(inst) + ticks);
+		ct_set_expiry(inst, ct, ticks);
 	else
-		ct->expires_jiffies = ticks;
+		ct->expires_tick = ticks;
 }
 
 void ct_count_packet(struct ct *ct, int dir, uint32_t bytes)
@@ -108,9 +88,9 @@ void ct_refresh(struct instance *inst, struct ct *ct, uint8_t ctinfo, const stru
 {
 	if (!(ct->status & IPS_FIXED_TIMEOUT)) {
 		if (ct_is_confirmed(ct))
-			ct_set_expiry(inst, ct, inst_jiffies(inst) + timeout_jiffies);
+			ct_set_expiry(inst, ct, timeout_jiffies);
 		else
-			ct->expires_jiffies = timeout_jiffies;
+			ct->expires_tick = timeout_jiffies;
 	}
 	if (pkt)
 		ct_count_packet(ct, ctinfo_dir(ctinfo), pkt->len);
@@ -129,7 +109,7 @@ bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 	if (!(ct->status & CT_STATUS_NAT_CLASH))
 		ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL]);
 	ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
-	timer_cancel(inst->timers, &ct->timer);
+	ct_wheel_forget(ct);
 	ct_put(inst, ct);
 	return true;
 }

@@ -52,17 +52,16 @@ static uint32_t *users_of(struct ct_table *table, uint8_t family)
 }
 
 /* A window width of zero means: learn it from the next segment. */
-static void forget_windows(struct instance *inst, uint8_t family)
+static bool forget_windows(void *priv, struct ct *ct)
 {
-	list_for_each(at, &inst->ct->all) {
-		struct ct *ct = list_entry(at, struct ct, all);
+	const uint8_t *family = priv;
 
-		if (ct_family(ct) != family || ct_proto_num(ct) != IPPROTO_TCP ||
-		    ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
-			continue;
+	if (ct_family(ct) == *family && ct_proto_num(ct) == IPPROTO_TCP &&
+	    ct->proto.tcp.state == TCP_CONNTRACK_ESTABLISHED) {
 		ct->proto.tcp.seen[0].td_maxwin = 0;
 		ct->proto.tcp.seen[1].td_maxwin = 0;
 	}
+	return true;
 }
 
 int ct_hooks_get(struct instance *inst, uint8_t family)
@@ -84,7 +83,7 @@ int ct_hooks_get(struct instance *inst, uint8_t family)
 		*users_of(inst->ct, family) = 0;
 		return err;
 	}
-	forget_windows(inst, family);
+	ct_each(inst, forget_windows, &family);
 	return 0;
 }
 

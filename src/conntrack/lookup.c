@@ -54,7 +54,7 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 		struct ct *ct = ct_of_node(node);
 		int dir = node->tuple.dir;
 
-		if (ct == ignore || node->hash != hash || !ct_tuple_equal(&node->tuple, tuple) ||
+		if (ct == ignore || !ct_tuple_equal(&node->tuple, tuple) ||
 		    ct_zone_id(&ct->zone, dir) != ct_zone_id(zone, dir))
 			continue;
 		/* The same flow begun twice is not somebody else: confirm sorts that out. */

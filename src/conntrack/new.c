@@ -27,7 +27,7 @@ static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
 		while (node) {
 			struct ct *ct = ct_of_node(node);
 
-			if (hash_scale(node->hash, n) != nominal || ct->status & IPS_ASSURED || ct_is_dying(ct) ||
+			if (ct->status & IPS_ASSURED || hash_scale(ct_node_hash(table, node), n) != nominal ||
 			    !ct_end(inst, ct, false)) {
 				node = node->next;
 				continue;
@@ -134,16 +134,13 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 		table->count_peak = table->count;
 	ct->node[IP_CT_DIR_ORIGINAL].tuple = *orig;
 	ct->node[IP_CT_DIR_ORIGINAL].tuple.dir = IP_CT_DIR_ORIGINAL;
-	ct->node[IP_CT_DIR_ORIGINAL].hash = hash;
+	ct->look_tick = hash;
 	ct->node[IP_CT_DIR_REPLY].tuple = *reply;
 	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
 	ct->zone = *zone;
 	ct->refs = 1;
 	ct->event_wanted = table->conf.events ? UINT16_MAX : 0;
-	table->serial++;
-	ct->id = (uint32_t)siphash(&table->serial, sizeof(table->serial), &table->id_key);
-	timer_init(&ct->timer, ct_timer_fire, inst);
-	list_append(&table->all, &ct->all);
+	ct->serial = ++table->serial;
 	return ct;
 }
 

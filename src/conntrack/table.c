@@ -23,6 +23,11 @@ uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uin
 	return (uint32_t)siphash(&key, sizeof(key), &table->key);
 }
 
+uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node)
+{
+	return ct_hash(table, &node->tuple, ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir));
+}
+
 struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
 {
 	if (table->old_buckets) {
@@ -45,7 +50,7 @@ static void move_some(struct ct_table *table, uint32_t count)
 		tail[0] = &table->buckets[table->moved * 2];
 		tail[1] = &table->buckets[table->moved * 2 + 1];
 		for (; node; node = next) {
-			unsigned int half = node->hash >> (32 - table->bits) & 1;
+			unsigned int half = ct_node_hash(table, node) >> (32 - table->bits) & 1;
 
 			next = node->next;
 			node->next = NULL;
@@ -79,7 +84,7 @@ static void grow(struct ct_table *table)
 	table->moved = 0;
 }
 
-void ct_table_insert(struct ct_table *table, struct ct_node *node)
+void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash)
 {
 	struct ct_node **head;
 
@@ -87,7 +92,7 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node)
 		move_some(table, CT_MOVE_PER_INSERT);
 	else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX)
 		grow(table);
-	head = ct_bucket(table, node->hash);
+	head = ct_bucket(table, hash);
 	node->next = *head;
 	*head = node;
 	table->nodes++;
@@ -95,7 +100,7 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node)
 
 void ct_table_remove(struct ct_table *table, struct ct_node *node)
 {
-	struct ct_node **at = ct_bucket(table, node->hash);
+	struct ct_node **at = ct_bucket(table, ct_node_hash(table, node));
 
 	for (; *at; at = &(*at)->next) {
 		if (*at == node) {
@@ -112,7 +117,7 @@ struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone
 			      uint32_t hash)
 {
 	for (struct ct_node *node = *ct_bucket(table, hash); node; node = node->next)
-		if (node->hash == hash && ct_tuple_equal(&node->tuple, tuple) &&
+		if (ct_tuple_equal(&node->tuple, tuple) &&
 		    ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir) == ct_zone_id(zone, node->tuple.dir))
 			return node;
 	return NULL;
@@ -123,7 +128,7 @@ struct ct *ct_record_alloc(struct ct_table *table)
 	struct ct *ct = table->free;
 
 	if (!ct) {
-		struct ct_chunk *chunk = malloc(sizeof(*chunk));
+		struct ct_chunk *chunk = calloc(1, sizeof(*chunk));
 
 		if (!chunk)
 			return NULL;
@@ -155,11 +160,10 @@ struct ct_table *ct_table_new(struct instance *inst)
 		return NULL;
 	table->bits = CT_BITS_MIN;
 	table->buckets = calloc((size_t)1 << table->bits, sizeof(*table->buckets));
-	list_init(&table->all);
-	for (int i = 0; i < 2; i++) {
+	ct_wheel_init(inst, &table->wheel);
+	for (int i = 0; i < 2; i++)
 		table->key.k[i] = rng_u64(&inst->rng);
-		table->id_key.k[i] = rng_u64(&inst->rng);
-	}
+	table->id_mask = rng_u32(&inst->rng);
 	for (int i = 0; i < 256; i++)
 		table->protos[i] = &ct_proto_generic;
 	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++)
@@ -177,15 +181,13 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 
 	if (!table)
 		return;
-	list_for_each_safe(at, &table->all) {
-		struct ct *ct = list_entry(at, struct ct, all);
-
-		/* Nobody listens any more: no events, no references to count. */
-		timer_cancel(inst->timers, &ct->timer);
-		free(ct->extra);
-	}
+	timer_cancel(inst->timers, &table->wheel.timer);
 	timer_cancel(inst->timers, &table->gc);
 	while ((chunk = table->chunks)) {
+		/* Nobody listens any more: no events, no references to count. */
+		for (int i = 0; i < CT_CHUNK_RECORDS; i++)
+			if (chunk->records[i].refs)
+				free(chunk->records[i].extra);
 		table->chunks = chunk->next;
 		free(chunk);
 	}
@@ -209,21 +211,51 @@ uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *pr
 	return inst->ct->timeouts_sec[proto->number][which] * WEIR_HZ;
 }
 
-/* One share is held during the visit: it may end this connection or others. */
+uint32_t ct_id(const struct instance *inst, const struct ct *ct)
+{
+	/* One to one, so no two living ones are equal; the multiplier is odd. */
+	return (ct->serial ^ inst->ct->id_mask) * 0x9e3779b1u;
+}
+
+static int by_serial(const void *a, const void *b)
+{
+	const struct ct *x = *(struct ct *const *)a, *y = *(struct ct *const *)b;
+
+	return (int32_t)(x->serial - y->serial) < 0 ? -1 : 1;
+}
+
+static bool is_listed(const struct ct *ct)
+{
+	return ct->refs && ct_is_confirmed(ct) && !ct_is_dying(ct) && !(ct->status & CT_STATUS_NAT_CLASH);
+}
+
+/* A share of each is held while it goes on: visits may end any of them. */
 void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), void *priv)
 {
-	struct list *at = inst->ct->all.next;
+	struct ct **found = malloc((inst->ct->count + 1) * sizeof(struct ct *));
+	size_t n = 0;
+	bool more = true;
 
-	while (at != &inst->ct->all) {
-		struct ct *ct = list_entry(at, struct ct, all);
-		bool more = true;
-
-		ct_get(ct);
-		if (ct_is_confirmed(ct) && !ct_is_dying(ct) && !(ct->status & CT_STATUS_NAT_CLASH))
-			more = visit(priv, ct);
-		at = at->next;
-		ct_put(inst, ct);
-		if (!more)
-			return;
+	if (!found)
+		return;
+	for (struct ct_chunk *chunk = inst->ct->chunks; chunk; chunk = chunk->next) {
+		for (int i = 0; i < CT_CHUNK_RECORDS; i++) {
+			if (!is_listed(&chunk->records[i]))
+				continue;
+			found[n] = &chunk->records[i];
+			ct_get(found[n++]);
+		}
 	}
+	qsort(found, n, sizeof(*found), by_serial);
+	for (size_t i = 0; i < n; i++) {
+		struct ct *ct = found[i];
+
+		if (!more || ct_is_dying(ct)) {
+			ct_put(inst, ct);
+			continue;
+		}
+		ct_put(inst, ct);
+		more = visit(priv, ct);
+	}
+	free(found);
 }

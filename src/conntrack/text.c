@@ -141,7 +141,7 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 	if (shown->use)
 		sb_printf(out, "use=%u ", ct->refs);
 	if (flags & CT_TEXT_ID)
-		sb_printf(out, "id=%u ", ct->id);
+		sb_printf(out, "id=%u ", ct_id(inst, ct));
 	if (out->len)
 		out->s[--out->len] = '\0';	/* the last blank */
 }

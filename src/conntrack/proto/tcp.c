@@ -265,7 +265,7 @@ static void distrust(struct instance *inst, struct ct *ct, const struct pkt *pkt
 		return;
 	ct_invalid(inst, pkt, "packet (index %d, dir %d) response for index %d lower timeout to %u", seg->kind,
 		   seg->dir, tcp->last_index, timeout);
-	ct_set_expiry(inst, ct, inst_jiffies(inst) + timeout);
+	ct_set_expiry(inst, ct, timeout);
 }
 
 static uint32_t pick_timeout(const struct instance *inst, const struct ct_tcp *tcp, const struct tcp_segment *seg)
@@ -416,7 +416,7 @@ void ct_set_closing(struct instance *inst, struct ct *ct)
 	ct->proto.tcp.state = TCP_CONNTRACK_CLOSE;
 	if (old_state == TCP_CONNTRACK_CLOSE || ct->status & IPS_FIXED_TIMEOUT)
 		return;
-	ct_set_expiry(inst, ct, inst_jiffies(inst) + ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
+	ct_set_expiry(inst, ct, ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
 	ct_event_note(ct, IPCT_PROTOINFO);
 }
 

@@ -38,13 +38,14 @@ static bool udp_refused(struct instance *inst, struct pkt *pkt, const struct ct_
 static int udp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, const struct ct_l4 *l4, uint8_t ctinfo,
 		      const struct hook_state *state)
 {
+	uint32_t now = (uint32_t)inst_jiffies(inst);
 	bool stream;
 
 	if (udp_refused(inst, pkt, l4, state))
 		return -NF_ACCEPT;
 	if (!ct_is_confirmed(ct))
-		ct->proto.udp.stream_jiffies = inst_jiffies(inst) + UDP_STREAM_AFTER_JIFFIES;
-	stream = ct->status & IPS_SEEN_REPLY && inst_jiffies(inst) > ct->proto.udp.stream_jiffies;
+		ct->proto.udp.stream_tick = now + UDP_STREAM_AFTER_JIFFIES;
+	stream = ct->status & IPS_SEEN_REPLY && (int32_t)(now - ct->proto.udp.stream_tick) > 0;
 	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
 	if (stream && !(ct->status & (IPS_ASSURED | CT_STATUS_NAT_CLASH))) {
 		ct->status |= IPS_ASSURED;	/* kept when the table is full */

@@ -1,0 +1,135 @@
+/*
+ * conntrack/wheel.c - when which connection is to be looked at: a wheel of wheels in ticks of WEIR_HZ.
+ * A timer of its own would be a fifth of a connection's record; here it costs two pointers and a tick. One
+ * timer of the instance stands for the whole wheel: it fires when the next used slot is due.
+ *
+ * A connection hangs on the level of the highest 6-bit digit in which its tick differs from the hand's, so
+ * only slots ahead of the hand are in use (see base/timer.c).
+ */
+#include "conntrack/conntrack_internal.h"
+
+enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS };
+
+static uint64_t slot_tick(const struct ct_wheel *wheel, unsigned int level, unsigned int i)
+{
+	unsigned int shift = level * DIGIT_BITS;
+	uint64_t above = wheel->tick >> shift >> DIGIT_BITS << DIGIT_BITS;
+
+	return (above | i) << shift;
+}
+
+/* The first used slot ahead of the hand; false: the wheel is empty. Clears the bits of emptied slots. */
+static bool first_slot(struct ct_wheel *wheel, unsigned int *level, unsigned int *i)
+{
+	for (*level = 0; *level < CT_WHEEL_LEVELS; (*level)++) {
+		while (wheel->used[*level]) {
+			*i = (unsigned int)__builtin_ctzll(wheel->used[*level]);
+			if (!list_is_empty(&wheel->slot[*level][*i]))
+				return true;
+			wheel->used[*level] &= wheel->used[*level] - 1;
+		}
+	}
+	return false;
+}
+
+static void place(struct ct_wheel *wheel, struct ct *ct, uint64_t tick)
+{
+	unsigned int level, i;
+
+	if (tick <= wheel->tick)
+		tick = wheel->tick + 1;
+	level = (unsigned int)(63 - __builtin_clzll(tick ^ wheel->tick)) / DIGIT_BITS;
+	i = tick >> (level * DIGIT_BITS) & (SLOTS - 1);
+	wheel->used[level] |= 1ull << i;
+	list_append(&wheel->slot[level][i], &ct->age);
+	ct->look_tick = (uint32_t)tick;
+}
+
+static void arm(struct instance *inst, uint64_t tick)
+{
+	struct timer *timer = &inst->ct->wheel.timer;
+	int64_t at_ns = (int64_t)tick * NSEC_PER_JIFFY;
+
+	if (!timer_is_armed(timer) || at_ns < timer->expires_ns)
+		timer_arm(inst->timers, timer, at_ns);
+}
+
+/* A tick that is known modulo 2^32, not further than half of that from now. */
+static uint64_t whole_tick(const struct instance *inst, uint32_t tick)
+{
+	int64_t now = inst_jiffies(inst);
+
+	return (uint64_t)(now + (int32_t)(tick - (uint32_t)now));
+}
+
+static void look_at_slot(struct instance *inst, struct list *slot)
+{
+	uint32_t now = (uint32_t)inst_jiffies(inst);
+	struct list due;
+
+	if (list_is_empty(slot))
+		return;
+	/* What is put back goes into slots ahead; what ends takes itself, and maybe others, from this list. */
+	list_insert_between(&due, slot->prev, slot);
+	list_remove(slot);
+	while (!list_is_empty(&due)) {
+		struct ct *ct = list_entry(due.next, struct ct, age);
+
+		ct_wheel_forget(ct);
+		if ((int32_t)(ct->expires_tick - now) > 0)
+			place(&inst->ct->wheel, ct, whole_tick(inst, ct->expires_tick));
+		else
+			ct_end(inst, ct, true);
+	}
+}
+
+static void turn(struct timer *timer, void *arg, int64_t now_ns)
+{
+	struct instance *inst = arg;
+	struct ct_wheel *wheel = &inst->ct->wheel;
+	unsigned int level, i;
+
+	while (first_slot(wheel, &level, &i)) {
+		struct list *slot = &wheel->slot[level][i];
+		uint64_t tick = slot_tick(wheel, level, i);
+
+		if (tick > (uint64_t)inst_jiffies(inst)) {
+			arm(inst, tick);
+			return;
+		}
+		wheel->tick = tick;
+		wheel->used[level] &= ~(1ull << i);
+		look_at_slot(inst, slot);
+	}
+}
+
+void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)
+{
+	wheel->tick = (uint64_t)inst_jiffies(inst);
+	for (int level = 0; level < CT_WHEEL_LEVELS; level++)
+		for (int i = 0; i < SLOTS; i++)
+			list_init(&wheel->slot[level][i]);
+	timer_init(&wheel->timer, turn, inst);
+}
+
+/* Sees to it that somebody looks at @ct when it expires, or before. */
+void ct_wheel_watch(struct instance *inst, struct ct *ct)
+{
+	struct ct_wheel *wheel = &inst->ct->wheel;
+
+	if (ct->age.next) {
+		if ((int32_t)(ct->expires_tick - ct->look_tick) >= 0)
+			return;
+		list_remove(&ct->age);
+	}
+	place(wheel, ct, whole_tick(inst, ct->expires_tick));
+	arm(inst, whole_tick(inst, ct->look_tick));
+}
+
+void ct_wheel_forget(struct ct *ct)
+{
+	if (!ct->age.next)
+		return;
+	list_remove(&ct->age);
+	ct->age.next = NULL;
+}
