@@ -337,6 +337,20 @@ static int run_sysctl(struct run *run, struct script_line *line, struct strbuf *
 	return code;
 }
 
+/* What it says on stderr is a remark when all went well, else the refusal. */
+static int run_conntrack(struct run *run, struct script_line *line, struct strbuf *out, struct refusal *why)
+{
+	struct strbuf err = STRBUF_INIT;
+	int code = conntrack_command(run->inst, (int)line->words.count - 1, line->words.argv + 1, out, &err);
+
+	if (code)
+		refuse(why, -EINVAL, "%.*s", (int)strcspn(sb_str(&err), "\n"), sb_str(&err));
+	else if (!run->options.is_quiet)
+		fputs(sb_str(&err), stderr);
+	sb_free(&err);
+	return code;
+}
+
 static int run_verb(struct run *run, struct script_line *line, struct strbuf *out, struct refusal *why)
 {
 	struct words *w = &line->words;
@@ -354,7 +368,7 @@ static int run_verb(struct run *run, struct script_line *line, struct strbuf *ou
 	case VERB_SAVE:
 		return run_save(run, line, out, why);
 	case VERB_CONNTRACK:
-		return conntrack_command(run->inst, (int)w->count - 1, w->argv + 1, out, why);
+		return run_conntrack(run, line, out, why);
 	case VERB_IP:
 		code = netip_line(&ip, w, 2, why);
 		inputs_forget_ifaces(&run->inputs);

@@ -173,6 +173,8 @@ struct ct_event {
 };
 /* Notes an event; delivered to the observer after the hook as nf_ct_deliver_cached_events() does. */
 static inline void ct_event_note(struct ct *ct, unsigned int ipct) { ct->event_mask |= 1u << ipct; }
+/* Tells what was noted, now. */
+void ct_events_deliver(struct instance *inst, struct ct *ct);
 
 /* --- text: byte for byte as conntrack-tools 1.4.7 print it --- */
 enum ct_text_flag { CT_TEXT_EXTENDED = 1, CT_TEXT_ID = 2, CT_TEXT_TIMESTAMP = 4, CT_TEXT_LABELS = 8 };

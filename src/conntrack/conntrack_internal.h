@@ -113,7 +113,6 @@ void ct_wheel_watch(struct instance *inst, struct ct *ct);
 void ct_wheel_forget(struct ct *ct);
 
 /* --- event.c --- */
-void ct_events_deliver(struct instance *inst, struct ct *ct);
 void ct_event_destroy(struct instance *inst, struct ct *ct, bool expired);
 
 /* --- icmp_error.c: finds the connection that an ICMP error is about --- */

@@ -1,0 +1,146 @@
+/*
+ * conntrack/control.c - connections that people make, change and end.
+ * A connection made by hand has no packet behind it: it is visible at once, its TCP window unknown.
+ */
+#include "conntrack/control.h"
+
+#include <errno.h>
+
+#include "conntrack/conntrack_internal.h"
+#include "nat/nat.h"
+
+#define STATUS_FIXED (IPS_NAT_DONE_MASK | IPS_NAT_MASK | IPS_EXPECTED | IPS_CONFIRMED | IPS_DYING | IPS_SEQ_ADJUST | \
+		      IPS_TEMPLATE | IPS_UNTRACKED | IPS_OFFLOAD | IPS_HW_OFFLOAD)
+/* What a report about a hand-made change speaks of, changed or not. */
+#define REPORTED (1 << IPCT_REPLY | 1 << IPCT_ASSURED | 1 << IPCT_HELPER | 1 << IPCT_PROTOINFO | 1 << IPCT_SEQADJ | \
+		  1 << IPCT_MARK | 1 << IPCT_SYNPROXY)
+
+static int change_status(struct ct *ct, uint32_t status)
+{
+	uint32_t differing = (ct->status | IPS_CONFIRMED) ^ status;
+
+	if (differing & (IPS_EXPECTED | IPS_CONFIRMED | IPS_DYING))
+		return -EBUSY;
+	if (differing & ~status & (IPS_SEEN_REPLY | IPS_ASSURED))
+		return -EBUSY;		/* these can only be set */
+	ct->status |= status & ~STATUS_FIXED;
+	return 0;
+}
+
+static void change_protocol(struct ct *ct, const struct ct_request *req)
+{
+	if (ct_proto_num(ct) != IPPROTO_TCP)
+		return;
+	if (req->has_tcp_state)
+		ct->proto.tcp.state = req->tcp_state;
+	for (int dir = 0; req->has_tcp_flags && dir < IP_CT_DIR_MAX; dir++)
+		ct->proto.tcp.seen[dir].flags |= req->tcp_flags;
+}
+
+static void change_mark(struct ct *ct, const struct ct_request *req)
+{
+	if (req->has_mark)
+		ct->mark = (ct->mark & ~req->mark_mask) ^ req->mark;
+}
+
+static int bind_half(struct instance *inst, struct ct *ct, bool is_given, const struct nf_nat_range2 *range,
+		     enum nat_manip manip)
+{
+	const struct ct_tuple *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
+	struct nf_nat_range2 same = { .flags = NF_NAT_RANGE_MAP_IPS };
+
+	same.min_addr = same.max_addr = manip == NAT_MANIP_SRC ? reply->dst : reply->src;
+	return nat_setup(inst, ct, is_given ? range : &same, manip) == NF_DROP ? -ENOMEM : 0;
+}
+
+static int set_up_nat(struct instance *inst, struct ct *ct, const struct ct_request *req)
+{
+	int err;
+
+	if (!req->has_snat && !req->has_dnat)
+		return 0;
+	err = bind_half(inst, ct, req->has_dnat, &req->dnat, NAT_MANIP_DST);
+	return err ? err : bind_half(inst, ct, req->has_snat, &req->snat, NAT_MANIP_SRC);
+}
+
+static int begin(struct instance *inst, struct ct *ct, const struct ct_request *req)
+{
+	int err = set_up_nat(inst, ct, req);
+
+	if (err)
+		return err;
+	ct_set_timeout_sec(inst, ct, req->timeout_sec);
+	if (req->has_status) {
+		err = change_status(ct, req->status);
+		if (err)
+			return err;
+	}
+	memset(&ct->proto, 0, sizeof(ct->proto));
+	change_protocol(ct, req);
+	change_mark(ct, req);
+	return ct_insert(inst, ct);
+}
+
+static bool is_known(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
+{
+	int dir;
+	struct ct *ct = ct_find(inst, zone, tuple, &dir);
+
+	ct_put(inst, ct);
+	return ct != NULL;
+}
+
+int ct_control_new(struct instance *inst, const struct ct_request *req)
+{
+	struct ct *ct;
+	int err;
+
+	if (req->has_orig && is_known(inst, &req->zone, &req->orig))
+		return -EEXIST;
+	if (!req->has_orig || !req->has_reply || !req->has_timeout || req->orig.proto != req->reply.proto)
+		return -EINVAL;
+	ct = ct_new(inst, &req->zone, &req->orig, &req->reply);
+	if (!ct)
+		return -ENOMEM;
+	err = begin(inst, ct, req);
+	if (!err) {
+		ct->event_mask = REPORTED | 1 << IPCT_NEW;
+		ct_events_deliver(inst, ct);
+	}
+	ct_put(inst, ct);
+	return err;
+}
+
+int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_request *req)
+{
+	int err;
+
+	if (req->has_snat || req->has_dnat)
+		return -EOPNOTSUPP;
+	if (req->has_timeout) {
+		if (ct->status & IPS_FIXED_TIMEOUT)
+			return -EPERM;
+		ct_set_timeout_sec(inst, ct, req->timeout_sec);
+	}
+	if (req->has_status) {
+		err = change_status(ct, req->status);
+		if (err)
+			return err;
+	}
+	change_protocol(ct, req);
+	change_mark(ct, req);
+	ct->event_mask = REPORTED | 1 << IPCT_LABEL;
+	ct_events_deliver(inst, ct);
+	return 0;
+}
+
+static bool end_one(void *priv, struct ct *ct)
+{
+	ct_kill(priv, ct);
+	return true;
+}
+
+void ct_control_flush(struct instance *inst)
+{
+	ct_each(inst, end_one, inst);
+}

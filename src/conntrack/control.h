@@ -1,0 +1,34 @@
+/*
+ * conntrack/control.h - what an administrator may do to connections: begin, change and end them by hand.
+ * The rules (what may change, which error) are those of the kernel's ctnetlink.
+ */
+#ifndef WEIR_CONNTRACK_CONTROL_H
+#define WEIR_CONNTRACK_CONTROL_H
+
+#include "conntrack/conntrack.h"
+
+#include <linux/netfilter/nf_nat.h>
+
+/* One request; the has_ flags say what was given. */
+struct ct_request {
+	struct ct_tuple orig, reply;
+	struct ct_zone zone;
+	struct nf_nat_range2 snat, dnat;
+	uint32_t timeout_sec, status, mark, mark_mask;	/* the new mark is (old & ~mask) ^ mark */
+	uint8_t tcp_state, tcp_flags;			/* flags are set in both directions, never cleared */
+	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat;
+};
+
+/**
+ * ct_control_new() - Begin a connection by hand
+ * Return: 0 with a NEW event; -EEXIST when either tuple is known; -EINVAL, -EBUSY (status), -ENOMEM.
+ */
+int ct_control_new(struct instance *inst, const struct ct_request *req);
+
+/* Changes @ct, with an UPDATE event; what was changed before an error stays: -EOPNOTSUPP (NAT), -EPERM, -EBUSY. */
+int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_request *req);
+
+/* Ends every connection, each with its event. */
+void ct_control_flush(struct instance *inst);
+
+#endif
