@@ -118,6 +118,40 @@ int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal 
 	return 0;
 }
 
+static int port_word(const char *text, size_t len, uint16_t *out, struct refusal *why)
+{
+	char word[64], *end;
+	unsigned long number;
+
+	if (len >= sizeof(word))
+		return refuse(why, -EINVAL, "\"%s\" is not a port", text);
+	memcpy(word, text, len);
+	word[len] = '\0';
+	number = strtoul(word, &end, 10);
+	if (*end == '\0' && !strchr("+- \t", word[0] ? word[0] : '0')) {
+		*out = number;
+		return 0;
+	}
+	return opt_port(word, NULL, out, why);
+}
+
+int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why)
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+	int err;
+
+	*low = 0;
+	*high = UINT16_MAX;
+	if (!colon) {
+		err = port_word(text, len, low, why);
+		*high = *low;
+		return err;
+	}
+	err = len ? port_word(text, len, low, why) : 0;
+	return err || !colon[1] ? err : port_word(colon + 1, strlen(colon + 1), high, why);
+}
+
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why)
 {
 	union nf_inet_addr addr = { 0 };

@@ -96,6 +96,9 @@ int opt_finish(const char *ext_name, const struct ext_text *text, struct opt_cal
 bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);	/* whole text, base 0 */
 /* Port by number or service name (getservbyname's table); proto "tcp"/"udp"/NULL. */
 int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why);
+/* A port range as upstream's newer parsers read it: services of any protocol, decimal numbers modulo 2^16, an
+ * empty word is 0, and it may run backwards. */
+int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why);
 /* "a.b.c.d[/len|/mask]", v6 alike; host names are refused (no DNS). */
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
 int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask, struct refusal *why);

@@ -205,22 +205,8 @@ static int parse_ports(struct opt_call *call, struct refusal *why)
 	const size_t to_high = offsetof(struct xt_conntrack_mtinfo3, origsrc_port_high) -
 			       offsetof(struct xt_conntrack_mtinfo3, origsrc_port);
 	uint16_t *low = (void *)((char *)call->info + call->opt->at), *high = low + to_high / 2;
-	const char *colon = strchr(call->arg, ':');
-	char head[64];
-	size_t len = colon ? (size_t)(colon - call->arg) : strlen(call->arg);
-	int err = 0;
 
-	if (len >= sizeof(head))
-		return refuse(why, -EINVAL, "\"%s\" is not a port", call->arg);
-	memcpy(head, call->arg, len);
-	head[len] = '\0';
-	*low = 0;
-	if (len || !colon)
-		err = opt_port(head, NULL, low, why);
-	*high = colon ? UINT16_MAX : *low;
-	if (!err && colon && colon[1])
-		err = opt_port(colon + 1, NULL, high, why);
-	return err;
+	return opt_port_range(call->arg, low, high, why);
 }
 
 static int parse_dir(struct opt_call *call, struct refusal *why)

@@ -195,7 +195,7 @@ static void tcp_print(const void *data, const struct ext_view *view, struct strb
 	ports_print(out, "dpt", info->dpts, info->invflags & XT_TCP_INV_DSTPT, "tcp", view);
 	if (info->option)
 		sb_printf(out, " option=%s%u", info->invflags & XT_TCP_INV_OPTION ? "!" : "", info->option);
-	if (!info->flg_mask && !not_flags && !info->flg_cmp)
+	if (!info->flg_mask && !not_flags)
 		return;
 	sb_printf(out, " flags:%s", not_flags ? "!" : "");
 	if (view->numeric) {

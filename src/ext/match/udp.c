@@ -41,7 +41,9 @@ static void udp_init(void *data)
 
 static int udp_parse_ports(struct opt_call *call, struct refusal *why)
 {
-	return ports_parse(call->arg, "udp", (uint16_t *)((char *)call->info + call->opt->at), why);
+	uint16_t *range = (uint16_t *)((char *)call->info + call->opt->at);
+
+	return opt_port_range(call->arg, &range[0], &range[1], why);
 }
 
 #define UDP_INVERT(bit) .flags = OPT_INVERTIBLE, .invert_at = offsetof(struct xt_udp, invflags), \

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bare_instance.h"
 #include "table/table.h"
 
 struct upstream_case {
