@@ -94,7 +94,9 @@ static void send_fragment(struct world *world, const struct recipe *r)
 		return;
 	}
 	pkt_parse(pkt);
-	if (defrag_packet(world->inst, &pkt, r->local ? DEFRAG_LOCAL_DELIVER : DEFRAG_CONNTRACK_IN) == 0) {
+	if ((r->ip6 && r->local && pkt->len >= 56
+	     ? defrag6_host(world->inst, &pkt, r->odd & 1 ? 48 : 40, r->odd & 1 ? 40 : 6)
+	     : defrag_packet(world->inst, &pkt, r->local ? DEFRAG_LOCAL_DELIVER : DEFRAG_CONNTRACK_IN)) >= 0) {
 		if (pkt->flags & PKT_FLAG_REASSEMBLED && !pkt->l.is_fragment && pkt->l.l4proto == 253)
 			check_whole(pkt, pkt->l.l4_off);
 		pkt_free(world->inst, pkt);

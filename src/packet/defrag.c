@@ -119,10 +119,7 @@ static int defrag_in_place(struct instance *inst, struct pkt *pkt, uint32_t user
 		if (ntohs(pkt_ip4(pkt)->frag_off) & (IP4_MF | IP4_OFFSET_MASK))
 			err = defrag4_packet(inst->defrag, pkt, user);
 	} else if (pkt->protocol == ETH_P_IPV6 && pkt->len >= sizeof(struct ipv6hdr)) {
-		if (user == DEFRAG_LOCAL_DELIVER)
-			err = defrag6_local(inst->defrag, pkt);
-		else
-			err = defrag6_packet(inst->defrag, pkt, user);
+		err = defrag6_packet(inst->defrag, pkt, user);
 	}
 	return err;
 }
@@ -136,6 +133,11 @@ int defrag_packet(struct instance *inst, struct pkt **pkt, uint32_t user)
 	if (!err)
 		(*pkt)->hook = hook;
 	return err;
+}
+
+int defrag6_host(struct instance *inst, struct pkt **pkt, uint32_t at, uint32_t nexthdr_off)
+{
+	return defrag6_local(inst->defrag, *pkt, at, nexthdr_off);
 }
 
 static uint16_t zone_of(const struct pkt *pkt)

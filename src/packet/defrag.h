@@ -26,12 +26,23 @@ void defrag_free(struct instance *inst, struct defrag *defrag);
  * @pkt:  taken unless the result is 0
  * @user: enum defrag_user | zone << DEFRAG_USER_SHIFT
  *
- * When the datagram is complete, *@pkt is the whole of it (the last fragment's metadata as in the
- * kernel), with PKT_FLAG_REASSEMBLED, frag_max_size, and its layers parsed again.
+ * When the datagram is complete, *@pkt is the whole of it (the first fragment's metadata with the last one's
+ * interface, as in the kernel), with PKT_FLAG_REASSEMBLED, frag_max_size, piece_len, and its layers parsed again.
+ * IPv6 as a host: see defrag6_host().
  * Return: 0: go on with *@pkt (whole, or not a fragment); -EINPROGRESS: kept; other negative: it was
  * dropped and reported.
  */
 int defrag_packet(struct instance *inst, struct pkt **pkt, uint32_t user);
+
+/**
+ * defrag6_host() - The host meets a fragment header, after LOCAL_IN
+ * @at:          where the header is; it may reach beyond the packet
+ * @nexthdr_off: the byte that announces it
+ *
+ * Errors are answered with parameter problems. Return: as defrag_packet(); an atomic fragment keeps its header:
+ * the bytes to step over.
+ */
+int defrag6_host(struct instance *inst, struct pkt **pkt, uint32_t at, uint32_t nexthdr_off);
 
 /* Hooks at NF_IP_PRI_CONNTRACK_DEFRAG; conntrack switches them on with itself (counted). */
 int defrag_hooks_get(struct instance *inst, uint8_t family);

@@ -221,13 +221,11 @@ static int refuse_aloud(struct defrag *defrag, struct pkt *pkt, uint8_t code, ui
 	return refuse_piece(defrag, pkt, -EINVAL);
 }
 
-int defrag6_local(struct defrag *defrag, struct pkt *pkt)
+int defrag6_local(struct defrag *defrag, struct pkt *pkt, uint32_t at, uint32_t nexthdr_off)
 {
+	struct piece6 piece = { .header_off = at, .nexthdr_off = (uint16_t)nexthdr_off };
 	struct frag_queue *queue;
-	struct piece6 piece;
 
-	if (!find_fragment_header(pkt, &piece))
-		return 0;
 	if (pkt->flags & PKT_FLAG_REASSEMBLED || pkt_ip6(pkt)->payload_len == 0 ||
 	    piece.header_off + FRAG_HEADER_LEN > pkt->len)
 		return refuse_aloud(defrag, pkt, ICMPV6_HDR_FIELD, piece.header_off);
@@ -236,7 +234,7 @@ int defrag6_local(struct defrag *defrag, struct pkt *pkt)
 		/* whole in one piece: the header stays and is stepped over */
 		pkt->flags |= PKT_FLAG_REASSEMBLED;
 		pkt->frag_max_size = (uint16_t)MIN_OF(ntohs(pkt_ip6(pkt)->payload_len) + IP6_HEADER_LEN, 0xffff);
-		return 0;
+		return FRAG_HEADER_LEN;
 	}
 	if (is_upper_header_cut(pkt, IP6_HEADER_LEN, pkt_ip6(pkt)->nexthdr))
 		return refuse_aloud(defrag, pkt, ICMPV6_HDR_INCOMP, 0);

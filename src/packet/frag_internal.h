@@ -101,7 +101,7 @@ uint8_t frag_queue_ecn(const struct frag_queue *queue);
 /* The two families; see defrag_packet(). */
 int defrag4_packet(struct defrag *defrag, struct pkt *pkt, uint32_t user);
 int defrag6_packet(struct defrag *defrag, struct pkt *pkt, uint32_t user);	/* conntrack's */
-int defrag6_local(struct defrag *defrag, struct pkt *pkt);			/* the host's */
+int defrag6_local(struct defrag *defrag, struct pkt *pkt, uint32_t at, uint32_t nexthdr_off);	/* the host's */
 void defrag4_expire(struct instance *inst, struct frag_queue *queue);
 void defrag6_expire(struct instance *inst, struct frag_queue *queue);
 

@@ -185,8 +185,6 @@ static uint32_t pass_extension(struct instance *inst, struct pkt *pkt, uint8_t p
 
 	if (at + 8 > pkt->len)
 		return 0;
-	if (proto == IPPROTO_FRAGMENT)
-		return 8;
 	len = (pkt->data[at + 1] + 1u) * 8;
 	if (at + len > pkt->len)
 		return 0;
@@ -214,15 +212,20 @@ void ip6_local_finish(struct instance *inst, struct pkt *pkt)
 			local_payload6(inst, pkt, proto, at);
 			return;
 		}
-		len = pass_extension(inst, pkt, proto, at);
+		if (proto == IPPROTO_FRAGMENT) {
+			int atomic = defrag6_host(inst, &pkt, at, nhoff);
+
+			if (atomic < 0)
+				return;
+			if (atomic == 0)
+				continue;	/* whole: the header is gone, and what it announced stands there */
+			len = (uint32_t)atomic;
+		} else {
+			len = pass_extension(inst, pkt, proto, at);
+		}
 		if (!len) {
 			pkt_free(inst, pkt);
 			return;
-		}
-		if (proto == IPPROTO_FRAGMENT && get_be16(pkt->data + at + 2) & (IP6_OFFSET_MASK | IP6_MF)) {
-			if (defrag_packet(inst, &pkt, DEFRAG_LOCAL_DELIVER))
-				return;
-			continue;	/* whole: the fragment header is gone, and what it announced stands there */
 		}
 		nhoff = at;
 		at += len;

@@ -193,7 +193,7 @@ static void df_and_sizes(void **state)
 	pkt = piece6(bare, (struct piece){ 0, 13, MF }, 4);
 	assert_int_equal(defrag_packet(&bare->inst, &pkt, DEFRAG_CONNTRACK_IN), 0);
 	assert_true(pkt->l.is_fragment);
-	assert_int_equal(defrag_packet(&bare->inst, &pkt, DEFRAG_LOCAL_DELIVER), -EINVAL);
+	assert_int_equal(defrag6_host(&bare->inst, &pkt, 40, 6), -EINVAL);
 	assert_int_equal(icmp.type, ICMPV6_PARAMPROB);
 	assert_int_equal(icmp.info, 4);
 	/* too long in the end: 65528 + 20 */
