@@ -48,7 +48,7 @@ static void own_route(struct fib *fib, bool add, uint8_t type, be32 dst, uint8_t
 		fib4_delete(fib, &spec, NULL);
 }
 
-static bool has_zero_net(be32 addr) { return (ntohl(addr) >> 24) == 0; }
+static bool has_zero_net(be32 addr) { return addr == 0; }
 
 /* The routes of one address appear. */
 static void routes_appear(struct fib *fib, struct iface_addr *a)

@@ -80,15 +80,14 @@ int fib4_table_lookup(struct fib *fib, struct fib_table *table, const struct fib
 
 int fib4_lookup(struct fib *fib, const struct fib_query *q, struct fib_result *result)
 {
-	int err = -ENETUNREACH;
+	int err = -EAGAIN;
 
 	result->realm = 0;
 	if (fib->v4.custom_rules)
 		return fib4_rules_lookup(fib, q, result);
 	if (fib->v4.main)
 		err = fib4_table_lookup(fib, fib->v4.main, q, result);
-	/* Any refusal of main's error routes still lets the default table answer. */
-	if (err && fib->v4.def)
+	if (err == -EAGAIN && fib->v4.def)
 		err = fib4_table_lookup(fib, fib->v4.def, q, result);
 	return err == -EAGAIN ? -ENETUNREACH : err;
 }
@@ -100,7 +99,7 @@ uint8_t fib4_addr_type(struct fib *fib, const struct iface *iface, be32 addr, ui
 	struct fib_table *table = fib_table_find(fib, NFPROTO_IPV4, table_id);
 	uint32_t host = ntohl(addr);
 
-	if (host >> 24 == 0 || host == INADDR_BROADCAST)
+	if (host == INADDR_ANY || host == INADDR_BROADCAST)
 		return RTN_BROADCAST;
 	if (IN_MULTICAST(host))
 		return RTN_MULTICAST;

@@ -14,7 +14,8 @@ static void local_broadcast_and_connected(void **state)
 	assert_int_equal(type4(&w, NULL, "10.0.0.255"), RTN_BROADCAST);
 	assert_int_equal(type4(&w, NULL, "10.0.0.0"), RTN_UNICAST);
 	assert_int_equal(type4(&w, NULL, "224.0.0.5"), RTN_MULTICAST);
-	assert_int_equal(type4(&w, NULL, "0.1.2.3"), RTN_BROADCAST);
+	assert_int_equal(type4(&w, NULL, "0.0.0.0"), RTN_BROADCAST);
+	assert_int_equal(type4(&w, NULL, "0.1.2.3"), RTN_UNICAST);
 	assert_int_equal(type4(&w, w.b, "10.0.0.1"), RTN_UNICAST);
 	world_close(&w);
 }
