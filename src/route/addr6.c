@@ -101,7 +101,7 @@ static void hash_remove(struct fib *fib, struct addr_record *r)
 
 /* --- routes of an address --- */
 
-static void own_route(struct fib *fib, bool add, uint8_t type, const struct in6_addr *dst, uint8_t plen,
+static void add_route(struct fib *fib, uint8_t type, const struct in6_addr *dst, uint8_t plen,
 		      struct iface *iface, uint32_t metric)
 {
 	bool host = type == RTN_LOCAL || type == RTN_ANYCAST;
@@ -111,10 +111,26 @@ static void own_route(struct fib *fib, bool add, uint8_t type, const struct in6_
 		.table = type == RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL,
 	};
 
-	if (add)
-		fib6_insert(fib, &spec, FIB6_SIBLING | (host ? FIB6_DEVICE_MAY_BE_DOWN : 0), NULL);
-	else
-		fib6_delete(fib, &spec, NULL);
+	fib6_insert(fib, &spec, FIB6_SIBLING | (host ? FIB6_DEVICE_MAY_BE_DOWN : 0), NULL);
+}
+
+/* The first route of this kind goes. An anycast route that never came, since the address is ours, is none. */
+static void drop_route(struct fib *fib, uint8_t type, const struct in6_addr *dst, uint8_t plen,
+		       const struct iface *iface)
+{
+	struct fib_table *table = type == RTN_UNICAST ? fib->v6.main : fib->v6.local;
+	struct prefix_leaf *leaf = prefix_map_get(&table->map, prefix_of6(dst), plen);
+
+	if (!leaf)
+		return;
+	list_for_each(node, &leaf->routes) {
+		struct route_entry *e = list_entry(node, struct route_entry, node);
+
+		if (e->dev == iface && e->type == type && !e->gateway_family) {
+			fib_entry_free(fib, e);
+			return;
+		}
+	}
 }
 
 static struct in6_addr cut6(const struct in6_addr *a, unsigned int plen)
@@ -159,7 +175,7 @@ static void anycast_join(struct fib *fib, struct iface_addr *a)
 	struct in6_addr anycast;
 
 	if (router_anycast(a, &anycast))
-		own_route(fib, true, RTN_ANYCAST, &anycast, 128, a->iface, 0);
+		add_route(fib, RTN_ANYCAST, &anycast, 128, a->iface, 0);
 }
 
 static void anycast_leave(struct fib *fib, struct iface_addr *a)
@@ -167,7 +183,7 @@ static void anycast_leave(struct fib *fib, struct iface_addr *a)
 	struct in6_addr anycast;
 
 	if (router_anycast(a, &anycast) && !anycast_is_shared(a, &anycast))
-		own_route(fib, false, RTN_ANYCAST, &anycast, 128, a->iface, 0);
+		drop_route(fib, RTN_ANYCAST, &anycast, 128, a->iface);
 }
 
 void addr6_forwarding_changed(struct fib *fib, struct iface *iface, bool forwarding)
@@ -178,7 +194,7 @@ void addr6_forwarding_changed(struct fib *fib, struct iface *iface, bool forward
 		if (forwarding)
 			anycast_join(fib, addr_at(node));
 		else if (router_anycast(addr_at(node), &anycast))
-			own_route(fib, false, RTN_ANYCAST, &anycast, 128, iface, 0);
+			drop_route(fib, RTN_ANYCAST, &anycast, 128, iface);
 	}
 }
 
@@ -190,16 +206,16 @@ static bool has_peer(const struct iface_addr *a)
 static void prefix_route(struct fib *fib, struct iface_addr *a)
 {
 	if (!(a->flags & IFA_F_NOPREFIXROUTE))
-		own_route(fib, true, RTN_UNICAST, &a->addr.in6, a->prefix_len, a->iface, FIB6_METRIC_ADDRCONF);
+		add_route(fib, RTN_UNICAST, &a->addr.in6, a->prefix_len, a->iface, FIB6_METRIC_ADDRCONF);
 }
 
 static void host_routes(struct fib *fib, struct iface_addr *a)
 {
-	own_route(fib, true, RTN_LOCAL, &a->addr.in6, 128, a->iface, 0);
+	add_route(fib, RTN_LOCAL, &a->addr.in6, 128, a->iface, 0);
 	if (a->iface->conf->forwarding6)
 		anycast_join(fib, a);
 	if (has_peer(a))
-		own_route(fib, true, RTN_UNICAST, &a->peer.in6, 128, a->iface, FIB6_METRIC_ADDRCONF);
+		add_route(fib, RTN_UNICAST, &a->peer.in6, 128, a->iface, FIB6_METRIC_ADDRCONF);
 }
 
 static void multicast_route(struct fib *fib, struct iface *iface)
@@ -207,28 +223,16 @@ static void multicast_route(struct fib *fib, struct iface *iface)
 	static const struct in6_addr all_groups = { .s6_addr = { 0xff } };
 
 	if (!iface->is_loopback)
-		own_route(fib, true, RTN_MULTICAST, &all_groups, 8, iface, FIB6_METRIC_ADDRCONF);
+		add_route(fib, RTN_MULTICAST, &all_groups, 8, iface, FIB6_METRIC_ADDRCONF);
 }
 
 /* The prefix route goes with the last address of its prefix. Routes with a gateway are not ours to delete. */
 static void drop_prefix_route(struct fib *fib, struct iface_addr *a)
 {
-	struct prefix_leaf *leaf;
-
 	list_for_each(node, &a->iface->addrs6)
 		if (addr_at(node) != a && same_subnet(addr_at(node), a))
 			return;
-	leaf = prefix_map_get(&fib->v6.main->map, prefix_of6(&a->addr.in6), a->prefix_len);
-	if (!leaf)
-		return;
-	list_for_each(node, &leaf->routes) {
-		struct route_entry *e = list_entry(node, struct route_entry, node);
-
-		if (e->dev == a->iface && !e->gateway_family) {
-			fib_entry_free(fib, e);
-			return;
-		}
-	}
+	drop_route(fib, RTN_UNICAST, &a->addr.in6, a->prefix_len, a->iface);
 }
 
 /* --- control --- */
@@ -302,8 +306,8 @@ static void remove_record(struct fib *fib, struct iface_addr *a, bool with_prefi
 	if (a->iface->conf->forwarding6)
 		anycast_leave(fib, a);
 	if (has_peer(a))
-		own_route(fib, false, RTN_UNICAST, &a->peer.in6, 128, a->iface, FIB6_METRIC_ADDRCONF);
-	own_route(fib, false, RTN_LOCAL, &a->addr.in6, 128, a->iface, 0);
+		drop_route(fib, RTN_UNICAST, &a->peer.in6, 128, a->iface);
+	drop_route(fib, RTN_LOCAL, &a->addr.in6, 128, a->iface);
 	if (with_prefix_route && !(a->flags & IFA_F_NOPREFIXROUTE))
 		drop_prefix_route(fib, a);
 	list_for_each(node, &fib->entries) {
@@ -350,7 +354,8 @@ static void generate_link_local(struct fib *fib, struct iface *iface)
 
 void addr6_iface_up(struct fib *fib, struct iface *iface)
 {
-	static const struct iface_addr loopback = { .prefix_len = 128, .addr.in6.s6_addr = { [15] = 1 } };
+	static const struct iface_addr loopback = { .prefix_len = 128, .flags = IFA_F_NOPREFIXROUTE,
+						      .addr.in6.s6_addr = { [15] = 1 } };
 
 	if (iface->conf->disable6)
 		return;

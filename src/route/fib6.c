@@ -189,10 +189,12 @@ int fib6_check_gateway(struct fib *fib, const struct in6_addr *gateway, struct i
 static int set_device(struct fib *fib, const struct route_spec *spec, unsigned int flags, struct route_entry *e,
 		      struct refusal *why)
 {
-	bool ours = spec->type == RTN_LOCAL || spec->type == RTN_ANYCAST;
+	/* An anycast route that somebody adds is one like any other: only those of addresses lead to lo. */
+	bool ours = spec->type == RTN_LOCAL || (spec->type == RTN_ANYCAST && flags & FIB6_DEVICE_MAY_BE_DOWN);
 	int err;
 
 	e->dev = spec->oif;
+	e->ours = ours;
 	if (spec->onlink && !e->dev)
 		return refuse(why, -ENODEV, "onlink needs a device");
 	if (fib_type_is_error(spec->type)) {
@@ -318,6 +320,9 @@ int fib6_delete(struct fib *fib, const struct route_spec *spec, struct refusal *
 	if (spec->prefix_len > 128)
 		return refuse(why, -EINVAL, "an IPv6 prefix length is at most 128");
 	leaf = prefix_map_get(&table->map, prefix_of6(&spec->dst.in6), spec->prefix_len);
+	/* The kernel finds its own null route where a default route would be, and will not delete that. */
+	if (!leaf && !spec->prefix_len && !spec->metric && !spec->protocol && !spec->oif && !spec->gateway_family)
+		return refuse(why, -ENOENT, "there is no such route");
 	if (!leaf)
 		return refuse(why, -ESRCH, "there is no such route");
 	list_for_each(node, &leaf->routes) {

@@ -44,8 +44,8 @@ unsigned int route_addr_types6(struct instance *inst, const struct iface *iface,
 	if (!iface && e->type == RTN_LOCAL)
 		types |= 1u << RTN_LOCAL;
 	/* The first address of a subnet that is on link is the subnet routers' anycast address. */
-	if (e->type == RTN_ANYCAST || (e->leaf->plen < 127 && !e->gateway_family && e->type != RTN_LOCAL &&
-				       prefix_equal(e->leaf->prefix, prefix_of6(addr))))
+	if ((e->ours && e->type == RTN_ANYCAST) || (e->leaf->plen < 127 && !e->gateway_family &&
+						    prefix_equal(e->leaf->prefix, prefix_of6(addr))))
 		types |= 1u << RTN_ANYCAST;
 	return types;
 }

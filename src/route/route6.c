@@ -6,10 +6,9 @@
 static void set_path(struct instance *inst, const struct fib_result *result, struct pkt_route *out)
 {
 	const struct route_entry *e = result->route;
-	bool ours = e->type == RTN_LOCAL || e->type == RTN_ANYCAST;
 
 	out->type = e->type;
-	out->oif = ours ? inst->lo : e->dev;
+	out->oif = e->ours ? inst->lo : e->dev;
 	out->mtu = e->mtu ? e->mtu : iface_conf_mtu6(out->oif);
 	out->mtu = MIN_OF(out->mtu, 65535u + 40);
 	out->advmss = e->advmss;

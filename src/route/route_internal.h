@@ -97,6 +97,7 @@ struct route_entry {
 	uint8_t nh_scope;		/* IPv4: scope of the next hop itself */
 	bool onlink;
 	bool reject;			/* IPv6: packets that take it are refused */
+	bool ours;			/* IPv6: packets that take it loop back over lo */
 	union nf_inet_addr gateway;
 	uint32_t mtu, advmss, realm;
 	uint8_t hoplimit;
