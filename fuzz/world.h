@@ -16,8 +16,6 @@
 #include "route/route.h"
 #include "table/table.h"
 
-#pragma weak rules_restore
-
 enum { WORLD_IFACES = 4 };
 
 struct world {
@@ -188,7 +186,7 @@ static struct world *world_new(bool with_rules)
 	world_add_route(world, "10.77.0.0", 16, RTN_UNICAST, "10.0.0.2", world->iface[0], 600);
 	world_sysctl(world, "net.ipv4.ip_forward", "1");
 	world_sysctl(world, "net.ipv6.conf.all.forwarding", "1");
-	if (with_rules && rules_restore) {
+	if (with_rules) {
 		must(rules_restore(inst, NFPROTO_IPV4, world_rules4, sizeof(world_rules4) - 1, "rules.v4", 0, &why), &why);
 		must(rules_restore(inst, NFPROTO_IPV6, world_rules6, sizeof(world_rules6) - 1, "rules.v6", 0, &why), &why);
 	}

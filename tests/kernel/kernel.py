@@ -179,6 +179,8 @@ class KernelRun:
             if any(i.arp for i in case.ifaces) else ""
         if case.host:
             nd = "log group %d accept; " % END_GROUP
+            self.udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)  # somebody takes what arrives, and is silent
+            self.udp.bind(("::", 6))
         code, out, err = run(["nft", "-f", "-"], END_CHAIN % (nd, END_GROUP, track))
         if code:
             raise RuntimeError("nft: " + err)
@@ -282,7 +284,7 @@ class KernelRun:
     def close(self):
         # A TAP device takes tens of milliseconds to go: not on this thread's time.
         CLOSER.put(list(self.fds.values()))
-        for name in ("events", "nflog", "raw4", "raw6"):
+        for name in ("events", "nflog", "raw4", "raw6", "udp"):
             if hasattr(self, name):
                 getattr(self, name).close()
         if self.kmsg:

@@ -77,7 +77,7 @@ def trains():
                 yield "trains4-%s-%s-%d" % (to, track, half), sum(
                     (send(train4(TRAINS[n], 0x100 + i, dst4)) for i, n in enumerate(names)), []), {"conntrack": track}
                 yield "trains6-%s-%s-%d" % (to, track, half), sum(
-                    (send(train6(TRAINS[n], 0x100 + i, dst6)) for i, n in enumerate(names)), []), {"conntrack": track}
+                    (send(train6(TRAINS[n], 0x100 + i, dst6)) for i, n in enumerate(names)), []), {"conntrack": track, "host": to == "local"}
 
 
 def heads():
@@ -117,7 +117,7 @@ def extensions():
         for to, dst in (("forward", B6), ("local", R06)):
             for track in ("auto", "on"):
                 yield "ext6-%s-%s-%s" % (name, to, track), send(train6(cut, 1, dst, unfrag, ext=ext)) + send(
-                    train6([(0, 200, 0)], 2, dst, unfrag, ext=ext)), {"conntrack": track}
+                    train6([(0, 200, 0)], 2, dst, unfrag, ext=ext)), {"conntrack": track, "host": to == "local"}
     long = [(60, b"\0\x1e\x1e\xf0" + b"b" * 0xf0 + b"\x01\x02\0\0")]
     yield "ext6-long", send(train6(cut, 1, B6, 40 + 248, ext=long)) + send(train6(cut, 2, B6, 40 + 256, ext=[(60, opts)] + long)), {
         "conntrack": "on", "note": "the kernel keeps the place of the next header byte in 8 bits"}
@@ -125,16 +125,16 @@ def extensions():
         inner = frag6(whole6(B6), 0, 200, 0, 7)
         local = frag6(whole6(R06), 0, 200, 0, 7)
         yield "nested6-" + track, send([frag6(inner, 0, 300, 0, 8), frag6(inner, 0, 64, 1, 9), frag6(inner, 64, 300, 0, 9),
-                                        frag6(local, 0, 300, 0, 8), frag6(local, 0, 64, 1, 9), frag6(local, 64, 300, 0, 9)]), {"conntrack": track}
+                                        frag6(local, 0, 300, 0, 8), frag6(local, 0, 64, 1, 9), frag6(local, 64, 300, 0, 9)]), {"conntrack": track, "host": True}
         cutoff = []
         for to in (B6, R06):
             for n in (0, 1, 4, 7, 8):
                 cutoff += [frag6(tcp(1, 2, "S", 1)(ip(A6, to)), 0, 8 * (n // 4), 1, 0x20 + n), frag6(whole6(to), 0, n, 0, 0x30 + n)]
             f = frag6(whole6(to), 0, 16, 1, 0x40)
             cutoff += [f[:44], f[:41], f[:4] + b"\0\0" + f[6:], f[:4] + b"\0\4" + f[6:44], f[:4] + b"\0\7" + f[6:47]]
-        yield "cut6-" + track, send(cutoff), {"conntrack": track}
+        yield "cut6-" + track, send(cutoff), {"conntrack": track, "host": True}
         yield "far6-" + track, send([frag6(whole6(d), 0, n, m, 0x50 + n)[:42] + struct.pack("!H", 65528 | m) + frag6(whole6(d), 0, n, m, 0x50 + n)[44:]
-                                     for d in (B6, R06) for n, m in ((8, 1), (8, 0), (7, 0), (1, 0), (16, 1))]), {"conntrack": track}
+                                     for d in (B6, R06) for n, m in ((8, 1), (8, 0), (7, 0), (1, 0), (16, 1))]), {"conntrack": track, "host": True}
 
 
 def limits():
@@ -148,7 +148,7 @@ def limits():
                 train4([(8, 64, 1)], 2, dst4)) + send(train4([(64, 70, 0), (0, 64, 1)], 3, dst4)[::-1][:1], gap=0.3) + send(
                 [later], gap=2.5) + send(train4([(61 // 8 * 8, 100, 0)], 1, dst4)), {"conntrack": track, "sysctl": time}
             yield "time6-%s-%s" % (to, track), send(train6([(0, 64, 1)], 1, dst6)) + send(train6([(8, 64, 1)], 2, dst6)) + send(
-                [later], gap=2.5) + send(train6([(64, 100, 0)], 1, dst6)), {"conntrack": track, "sysctl": time}
+                [later], gap=2.5) + send(train6([(64, 100, 0)], 1, dst6)), {"conntrack": track, "sysctl": time, "host": to == "local"}
     items = send(train4([(0, 64, 1)], 1))
     for i in range(70):
         items += send(train4([(0, 64, 1)], 100 + i))
