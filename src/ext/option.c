@@ -156,30 +156,29 @@ int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct r
 {
 	union nf_inet_addr addr = { 0 };
 
-	if (inet_pton(family == NFPROTO_IPV4 ? AF_INET : AF_INET6, text, &addr) == 1) {
+	if (family == NFPROTO_IPV6 && inet_pton(AF_INET6, text, &addr) == 1) {
 		*out = addr;
 		return 0;
 	}
-	/* Upstream also takes "10.1" for 10.1.0.0 and the like. */
+	/* Each part is a number of C, "0x10" and "010" too; "10.1" is 10.1.0.0. */
 	if (family == NFPROTO_IPV4) {
-		unsigned int part = 0;
 		uint8_t *byte = (uint8_t *)&addr.ip;
 		const char *p = text;
 
-		for (;; p++) {
-			unsigned int value = 0, digits = 0;
+		for (unsigned int part = 0; part < 4; part++) {
+			uint64_t value;
+			char *end;
 
-			for (; isdigit((unsigned char)*p) && digits < 4; p++, digits++)
-				value = value * 10 + (*p - '0');
-			if (!digits || value > 255 || part > 3)
+			if (!number_at(p, &end, &value) || value > 255)
 				break;
-			byte[part++] = value;
-			if (*p == '\0') {
+			byte[part] = (uint8_t)value;
+			if (*end == '\0') {
 				*out = addr;
 				return 0;
 			}
-			if (*p != '.')
+			if (*end != '.')
 				break;
+			p = end + 1;
 		}
 	}
 	return refuse(why, -EINVAL, "\"%s\" is not an %s address (names are not looked up)", text,

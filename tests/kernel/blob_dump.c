@@ -1,0 +1,69 @@
+/*
+ * tests/kernel/blob_dump.c - what weir makes of rule texts, for comparison with iptables-legacy and the kernel.
+ * Reads requests from stdin: "FAMILY FLAGS LENGTH\n" and a rule file's text; answers each with lines
+ * "ok" or "refused ERRNO LINE:COLUMN+WIDTH SENTENCE", then "table NAME SIZE\n" + blob each, then "save LENGTH\n" + text.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "table/table.h"
+
+struct dump {
+	struct instance *inst;
+	uint8_t family;
+};
+
+static void dump_table(void *priv, const char *name)
+{
+	const struct dump *dump = priv;
+	struct ipt_getinfo info = { 0 };
+	void *entries;
+
+	strncpy(info.name, name, sizeof(info.name) - 1);
+	if (tables_get_info(dump->inst, dump->family, &info, NULL))
+		exit(1);
+	entries = malloc(info.size);
+	if (!entries || tables_get_entries(dump->inst, dump->family, name, entries, info.size, NULL, NULL))
+		exit(1);
+	printf("table %s %u\n", name, info.size);
+	fwrite(entries, 1, info.size, stdout);
+	free(entries);
+}
+
+static void answer(uint8_t family, unsigned int flags, const char *text, size_t len)
+{
+	struct refusal why = { 0 };
+	struct strbuf saved = STRBUF_INIT;
+	struct dump dump = { instance_new(1, 0, &why), family };
+	int err;
+
+	if (!dump.inst)
+		exit(1);
+	err = rules_restore(dump.inst, family, text, len, "stdin", flags, &why);
+	if (err)
+		printf("refused %d %u:%u+%u %s\n", -err, why.at.line, why.at.column, why.at.width, why.text);
+	else
+		printf("ok\n");
+	tables_each(dump.inst, family, dump_table, &dump);
+	rules_save(dump.inst, family, true, -1, &saved);
+	printf("save %zu\n%s", saved.len, sb_str(&saved));
+	fflush(stdout);
+	sb_free(&saved);
+	instance_free(dump.inst);
+}
+
+int main(void)
+{
+	unsigned int family, flags;
+	size_t len;
+
+	while (scanf("%u %u %zu", &family, &flags, &len) == 3 && getchar() == '\n' && len < 64u << 20) {
+		char *text = malloc(len + 1);
+
+		if (!text || fread(text, 1, len, stdin) != len)
+			return 1;
+		answer(family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4, flags, text, len);
+		free(text);
+	}
+	return 0;
+}
