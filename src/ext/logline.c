@@ -58,7 +58,9 @@ static bool add_tcp(const struct logger *log, bool fragment, uint32_t off)
 	sb_printf(log->out, "SPT=%u DPT=%u ", get_be16(tcp), get_be16(tcp + 2));
 	if (log->flags & NF_LOG_TCPSEQ)
 		sb_printf(log->out, "SEQ=%u ACK=%u ", get_be32(tcp + 4), get_be32(tcp + 8));
-	sb_printf(log->out, "WINDOW=%u RES=0x%02x ", get_be16(tcp + 14), (tcp[12] & 0x0f) << 2);
+	sb_printf(log->out, "WINDOW=%u RES=0x%02x ", get_be16(tcp + 14), (tcp[12] & 0x0e) << 2);
+	if (tcp[12] & 0x01)	/* RFC 9768 took it from the reserved bits */
+		sb_adds(log->out, "AE ");
 	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++)
 		if (tcp[13] & flags[i].bit)
 			sb_adds(log->out, flags[i].word);

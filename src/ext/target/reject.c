@@ -24,16 +24,19 @@ static bool checksum_says_nothing(const struct pkt *pkt, uint32_t off, uint8_t p
 	case IPPROTO_UDP:
 		udp = pkt_at(pkt, off, sizeof(struct udphdr));
 		return udp && !udp[6] && !udp[7];
-	case IPPROTO_GRE: case IPPROTO_AH: case IPPROTO_ESP: case IPPROTO_SCTP: case IPPROTO_UDPLITE: case IPPROTO_DCCP:
+	case IPPROTO_GRE: case IPPROTO_AH: case IPPROTO_ESP: case IPPROTO_SCTP: case IPPROTO_UDPLITE:
 		return true;
 	}
 	return false;
 }
 
-/* Every other protocol is summed up whole, as if it had an internet checksum. */
+/*
+ * Every other protocol is summed up whole, as if it had an internet checksum. An IPv4 header is summed along: one that
+ * waits for a new checksum, as with a route recorded on the way in, makes the packet look wrong.
+ */
 static bool checksum_holds(const struct pkt *pkt, uint8_t family, uint32_t off, uint8_t proto)
 {
-	uint32_t len, sum = 0;
+	uint32_t len, sum = 0, from = family == NFPROTO_IPV4 ? 0 : off;
 
 	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
 		return true;
@@ -44,7 +47,7 @@ static bool checksum_holds(const struct pkt *pkt, uint8_t family, uint32_t off, 
 		sum = csum_pseudo6(&pkt_ip6(pkt)->saddr, &pkt_ip6(pkt)->daddr, proto, len);
 	else if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
 		sum = csum_pseudo4(pkt_ip4(pkt)->saddr, pkt_ip4(pkt)->daddr, proto, len);
-	return csum_fold(csum_partial(pkt->data + off, len, sum)) == 0;
+	return csum_fold(csum_partial(pkt->data + from, pkt->len - from, sum)) == 0;
 }
 
 /* The TCP header to be answered with a reset; NULL: none is sent. */
