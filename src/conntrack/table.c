@@ -226,7 +226,8 @@ static int by_serial(const void *a, const void *b)
 
 static bool is_listed(const struct ct *ct)
 {
-	return ct->refs && ct_is_confirmed(ct) && !ct_is_dying(ct) && !(ct->status & CT_STATUS_NAT_CLASH);
+	return ct->refs && ct_is_confirmed(ct) && !ct_is_dying(ct) &&
+	       !(ct->status & (CT_STATUS_NAT_CLASH | IPS_TEMPLATE));
 }
 
 /* A share of each is held while it goes on: visits may end any of them. */
