@@ -213,7 +213,7 @@ static void line_begin(struct outputs *out)
 static void on_ct_event(void *priv, const struct ct_event *event)
 {
 	struct outputs *out = priv;
-	size_t from, blanks;
+	size_t from;
 
 	if ((size_t)event->kind < ARRAY_SIZE(out->run->stats->events))
 		out->run->stats->events[event->kind]++;
@@ -224,12 +224,6 @@ static void on_ct_event(void *priv, const struct ct_event *event)
 	ct_event_print(out->run->inst, event, CT_TEXT_EXTENDED, &out->line);
 	while (out->line.len > from && out->line.s[out->line.len - 1] == '\n')
 		out->line.s[--out->line.len] = '\0';
-	/* conntrack -E pads to align; here the time stands before it */
-	blanks = strspn(out->line.s + from, " ");
-	if (blanks) {
-		memmove(out->line.s + from, out->line.s + from + blanks, out->line.len - from - blanks + 1);
-		out->line.len -= blanks;
-	}
 	sb_addc(&out->line, '\n');
 	sink_text(out->events, &out->line);
 }
