@@ -89,11 +89,15 @@ static void push(struct instance *inst, struct pkt *made, const struct pkt *orig
 	struct iphdr *ip = pkt_ip4(made);
 	uint32_t header = sizeof(*ip) + options->len;
 	struct icmphdr *icmp = (struct icmphdr *)(made->data + header);
+	uint8_t ttl = path_state(inst)->ttl;
 
+	if (made->route.type == RTN_MULTICAST)
+		ttl = 1;
+	else if (made->route.hoplimit)
+		ttl = made->route.hoplimit;
 	*ip = (struct iphdr){
 		.version = 4, .ihl = header / 4, .tos = tos, .tot_len = htons(made->len),
-		.ttl = made->route.hoplimit ? made->route.hoplimit : path_state(inst)->ttl,
-		.protocol = IPPROTO_ICMP, .saddr = flow->saddr.ip, .daddr = flow->daddr.ip,
+		.ttl = ttl, .protocol = IPPROTO_ICMP, .saddr = flow->saddr.ip, .daddr = flow->daddr.ip,
 	};
 	ip4_options_write(inst, made, options, final);
 	ip->id = htons(path_ip_id(inst));

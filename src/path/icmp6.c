@@ -153,7 +153,8 @@ static bool error_flow(struct instance *inst, const struct pkt *orig, struct ifa
 	const struct in6_addr *source = NULL;
 	struct pkt_route route;
 
-	if (is_own(inst, &ip->daddr, dev) || orig->route.type == RTN_ANYCAST)
+	if (is_own(inst, &ip->daddr, dev) ||
+	    route_addr_type6(inst, ip6_is_link_local(&ip->daddr) ? dev : NULL, &ip->daddr) == RTN_ANYCAST)
 		source = &ip->daddr;
 	if (ip6_is_multicast(&ip->daddr) || orig->type != PACKET_HOST) {
 		if (type != ICMPV6_PKT_TOOBIG &&

@@ -4,15 +4,23 @@
  */
 #include "path/path_internal.h"
 
-enum { FRAGMENT_HEADER = 8 };
+enum {
+	FRAGMENT_HEADER = 8,
+	/* What the kernel has in front of a received piece besides the headers it came with: more headers mean new pieces. */
+	SPARE_ROOM_IN = 62,
+};
 
 int ip6_fragment_place(const struct pkt *pkt, uint32_t *nexthdr)
 {
-	uint32_t at = sizeof(struct ipv6hdr);
+	uint32_t at = sizeof(struct ipv6hdr), end = pkt->len;
 	bool routed = false;
 
+	/* The kernel looks no further than the first piece. */
+	for (unsigned int i = 1; i < pkt->piece_count; i++)
+		end -= MIN_OF(end, (uint32_t)pkt->piece_len[i]);
+
 	*nexthdr = offsetof(struct ipv6hdr, nexthdr);
-	while (at <= pkt->len) {
+	while (at <= end) {
 		switch (pkt->data[*nexthdr]) {
 		case IPPROTO_HOPOPTS:
 			break;
@@ -26,7 +34,7 @@ int ip6_fragment_place(const struct pkt *pkt, uint32_t *nexthdr)
 		default:
 			return at;
 		}
-		if (at + 2 > pkt->len)
+		if (at + 2 > end)
 			return -EINVAL;
 		*nexthdr = at;
 		at += (pkt->data[at + 1] + 1) * 8;
@@ -78,6 +86,8 @@ static bool pieces_fit(const struct pkt *pkt, uint32_t head, uint32_t room, uint
 		rest += pkt->piece_len[i];
 	}
 	if (head + rest >= pkt->len)
+		return false;
+	if (head + rest + pkt->piece_len[0] > pkt->len + (pkt->in ? SPARE_ROOM_IN : 0))
 		return false;
 	*first = pkt->len - head - rest;
 	return *first <= room && !(*first & 7);

@@ -79,6 +79,8 @@ static int send_header6(struct instance *inst, struct pkt *pkt)
 	if (pkt->len < sizeof(struct ipv6hdr))
 		return -EINVAL;
 	flow.daddr.in6 = pkt_ip6(pkt)->daddr;
+	if (ip6_is_any(&flow.daddr.in6))
+		flow.daddr.in6 = in6addr_loopback;	/* the unspecified address means this host */
 	err = route_output(inst, &flow, &pkt->route);
 	if (!err && pkt->len > pkt->route.oif->mtu)
 		err = -EMSGSIZE;

@@ -51,7 +51,7 @@ static void nd_mac_option(uint8_t *at, uint8_t type, const uint8_t mac[6])
 	memcpy(at + 2, mac, ETH_ALEN);
 }
 
-static void nd_send(struct instance *inst, struct pkt *pkt, const struct pkt *cause)
+static void nd_send(struct instance *inst, struct iface *iface, struct pkt *pkt, const struct pkt *cause)
 {
 	struct ipv6hdr *ip = pkt_ip6(pkt);
 	struct nd_message *nd = (struct nd_message *)(ip + 1);
@@ -60,8 +60,8 @@ static void nd_send(struct instance *inst, struct pkt *pkt, const struct pkt *ca
 	ip->payload_len = htons(len);
 	nd->checksum = csum_fold(csum_partial(nd, len, csum_pseudo6(&ip->saddr, &ip->daddr, IPPROTO_ICMPV6, len)));
 	pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
-	/* A quirk that rules at POST_ROUTING see: these messages say that they came in by their way out. */
-	pkt->in = pkt->route.oif;
+	/* A quirk that rules at POST_ROUTING see: these messages say that they came in. */
+	pkt->in = iface;
 	pkt_parse(pkt);
 	path_made_send(inst, pkt, cause);
 }
@@ -110,7 +110,7 @@ static void nd_solicit(struct instance *inst, struct iface *iface, const union n
 	nd = (struct nd_message *)(pkt->data + sizeof(struct ipv6hdr));
 	nd->target = target->in6;
 	nd_mac_option((uint8_t *)(nd + 1), OPT_SOURCE_MAC, iface->mac);
-	nd_send(inst, pkt, cause);
+	nd_send(inst, iface, pkt, cause);
 }
 
 const struct neigh_ops ndisc_neigh_ops = {
@@ -159,7 +159,7 @@ static void advertise(struct instance *inst, struct pkt *cause, const struct in6
 	nd->target = *target;
 	if (with_mac)
 		nd_mac_option((uint8_t *)(nd + 1), OPT_TARGET_MAC, iface->mac);
-	nd_send(inst, pkt, cause);
+	nd_send(inst, iface, pkt, cause);
 }
 
 /* A subnet-router anycast address: ours while we forward. */
@@ -273,6 +273,6 @@ void ndisc_redirect(struct instance *inst, struct pkt *pkt, const struct in6_add
 	at[0] = OPT_REDIRECTED;
 	at[1] = quoted / 8;
 	memcpy(at + 8, pkt->data, quoted - 8);
-	made->route.gateway = route.gateway;
-	nd_send(inst, made, pkt);
+	made->route = route;
+	nd_send(inst, iface, made, pkt);
 }
