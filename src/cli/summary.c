@@ -28,7 +28,7 @@ static int by_packets(const void *a, const void *b)
 		return x->packets > y->packets ? -1 : 1;
 	if (x->note && y->note)
 		return strcmp(x->note->comment, y->note->comment);
-	return (x->note != NULL) - (y->note != NULL) ? (x->note ? -1 : 1) : (int)x->reason - (int)y->reason;
+	return (x->note != NULL) != (y->note != NULL) ? (x->note ? -1 : 1) : (int)x->reason - (int)y->reason;
 }
 
 static bool told_by_rule(enum drop_reason reason)
