@@ -8,6 +8,7 @@
 enum {
 	ICMP_HEADER_LEN = 8,
 	ND_REDIRECT = 137,
+	MRD_ADVERTISEMENT = 151, MRD_SOLICITATION = 152,	/* multicast router discovery, RFC 4286 */
 	ND_REDIRECT_LEN = 40,		/* ICMPv6 header, target, destination */
 	ND_OPT_REDIRECTED_HEADER = 4,
 	ND_OPT_REDIRECTED_HEADER_LEN = 8,
@@ -138,7 +139,8 @@ static int find_redirected(struct instance *inst, struct pkt *pkt, const struct 
 /* Neighbour discovery and multicast listening are no connections: they pass UNTRACKED. */
 static bool is_untracked(uint8_t type)
 {
-	return (type >= 130 && type <= 136) || type == ICMPV6_MLD2_REPORT;
+	return (type >= 130 && type <= 136) || type == ICMPV6_MLD2_REPORT || type == MRD_ADVERTISEMENT ||
+	       type == MRD_SOLICITATION;
 }
 
 int ct_icmp6_error(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,

@@ -311,7 +311,12 @@ static void counters_hand_over(const struct edit *edit, struct ruleset *rs, cons
 		for (uint32_t i = 0; i <= chain->count; i++, to++) {
 			const struct counter_plan *plan = i < chain->count ? &chain->rules[i]->counted : &chain->counted;
 
-			*to = plan->map == COUNTER_KEEP ? old[plan->old] : plan->counters;
+			if (plan->map == COUNTER_SET)
+				*to = plan->counters;
+			else if (i < chain->count)
+				*to = old[plan->old];
+			else
+				*to = (struct xt_counters){ 0 };	/* any change makes libiptc forget a policy's */
 		}
 	}
 }

@@ -235,7 +235,7 @@ def near(x, others):
 
 def event(line):
     """Events by expiry come when the kernel's collector runs (gc-time): left out on both sides."""
-    line = line.rstrip()
+    line = line.strip()
     if "[DESTROY]" in line and not re.search(r"\[DESTROY\] \S+\s+\d+ \S+\s+\d+ \d", line):
         return None
     return line

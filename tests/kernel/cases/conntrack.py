@@ -272,8 +272,7 @@ def life_cases():
     yield case("local", [Send("eth0", udp(5, 6)(ip(A, R))), Send(None, udp(6, 5)(ip(R, A))), Send(None, udp(7, 8)(ip("10.1.0.1", B))),
                          Send("eth1", udp(8, 7)(ip(B, "10.1.0.1"))), Send(None, tcp(7, 8, "S", 5)(ip("10.1.0.1", B))),
                          Send(None, tcp(7, 9, "SA", 5)(ip("10.1.0.1", B))), Send(None, echo(5, 5)(ip("10.1.0.1", B)))], covers=["conntrack", "local-out"])
-    yield case("nd-untracked", [Send("eth0", icmp(135, 0, data=struct.pack("!16s", addr("fd00::1")))(ip(A6, "fd00::1", ttl=255))),
-                                Send("eth0", icmp(136, 0, data=struct.pack("!16s", addr(A6)))(ip(A6, "fd00::1", ttl=255))),
+    yield case("nd-untracked", [Send("eth0", icmp(136, 0, data=struct.pack("!16s", addr(A6)))(ip(A6, "fd00::1", ttl=255))),
                                 Send("eth0", icmp(133, 0)(ip(A6, "fd00::1", ttl=255))), Send("eth0", icmp(143, 0)(ip(A6, "fd00::1", ttl=1)))],
                covers=["conntrack", "icmp"])
 
