@@ -96,6 +96,9 @@ int ct_insert(struct instance *inst, struct ct *ct)
 
 	if (ct_is_confirmed(ct) || find_clash(inst->ct, ct, &reply_hash))
 		return -EEXIST;
+	/* Nothing is known of its beginning: a UDP one counts as old enough for a stream. */
+	if (ct_proto_num(ct) == IPPROTO_UDP)
+		ct->proto.udp.stream_tick = (uint32_t)inst_jiffies(inst) - 1;
 	make_visible(inst, ct, reply_hash);
 	return 0;
 }
