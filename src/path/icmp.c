@@ -54,8 +54,8 @@ static bool may_complain_about(const struct pkt *orig)
 
 	if (orig->route.kind == ROUTE_NONE || orig->len < sizeof(*ip) || orig->type != PACKET_HOST)
 		return false;
-	if (orig->route.type == RTN_BROADCAST || orig->route.type == RTN_MULTICAST ||
-	    orig->route.flags & (ROUTE_BROADCAST | ROUTE_MULTICAST))
+	/* Not by type: a subnet broadcast that is forwarded (bc_forwarding) is a packet like any other. */
+	if (orig->route.flags & (ROUTE_BROADCAST | ROUTE_MULTICAST))
 		return false;
 	if (ip->frag_off & htons(IP4_OFFSET_MASK))
 		return false;

@@ -106,6 +106,9 @@ void path_leave(struct instance *inst)
 
 void path_output(struct instance *inst, struct pkt *pkt)
 {
+	/* IPv6 has routes over lo that let a packet out only to refuse it. */
+	if (pkt->route.kind == ROUTE_ERROR && pkt->l.family == NFPROTO_IPV6)
+		icmp6_send(inst, pkt, ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE, 0);
 	if (!pkt->route.oif || pkt->route.kind == ROUTE_ERROR || pkt->route.kind == ROUTE_NONE)
 		pkt_drop(inst, pkt, DROP_NO_ROUTE);
 	else if (pkt->l.family == NFPROTO_IPV6)

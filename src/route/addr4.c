@@ -366,7 +366,7 @@ int addr4_del(struct fib *fib, struct iface *iface, const struct iface_addr *add
 		/* Without any address the interface does no IPv4: nothing leads over it any more. */
 		if (list_is_empty(&iface->addrs4)) {
 			fib_sweep(fib, leads_over, iface);
-			neigh_flush_iface(fib->inst, iface, false);
+			neigh_flush_iface(fib->inst, iface, NFPROTO_IPV4);
 		}
 		return 0;
 	}

@@ -162,10 +162,13 @@ static void set_disable6(struct fib *fib, struct iface *iface, int value)
 	if (was == (bool)value)
 		return;
 	iface->conf->disable6 = 0;
-	if (value)
+	if (value) {
 		addr6_iface_down(fib, iface, false);
-	else if (iface->up)
+		if (fib->inst->neigh)
+			neigh_flush_iface(fib->inst, iface, NFPROTO_IPV6);
+	} else if (iface->up) {
 		addr6_iface_up(fib, iface);
+	}
 	iface->conf->disable6 = value;
 }
 
@@ -329,7 +332,7 @@ void iface_conf_free(struct instance *inst, struct iface *iface)
 	addr4_iface_down(inst->fib, iface, true);
 	addr6_iface_down(inst->fib, iface, true);
 	if (inst->neigh)
-		neigh_flush_iface(inst, iface, true);
+		neigh_flush_iface(inst, iface, 0);
 	while (*at && (*at)->iface != iface)
 		at = &(*at)->next;
 	if (*at) {

@@ -509,12 +509,12 @@ int neigh_del(struct instance *inst, struct iface *iface, uint8_t family, const 
 	return 0;
 }
 
-void neigh_flush_iface(struct instance *inst, struct iface *iface, bool also_permanent)
+void neigh_flush_iface(struct instance *inst, struct iface *iface, uint8_t family)
 {
 	for (unsigned int i = 0; inst->neigh && i < NEIGH_BUCKETS; i++)
 		for (struct neigh *n = inst->neigh->buckets[i], *next; n; n = next) {
 			next = n->next;
-			if (n->iface == iface && (also_permanent || n->state != NUD_PERMANENT))
+			if (n->iface == iface && (!family || n->family == family))
 				neigh_unlink(n);
 		}
 }

@@ -76,8 +76,11 @@ int64_t neigh_updated_ns(struct instance *inst, const struct iface *iface, uint8
 int neigh_update(struct instance *inst, struct iface *iface, uint8_t family, const union nf_inet_addr *addr,
 		 const uint8_t *mac, uint8_t state, unsigned int flags);
 
-/* The interface went down or goes away: dynamic entries are forgotten, waiting packets dropped. */
-void neigh_flush_iface(struct instance *inst, struct iface *iface, bool also_permanent);
+/*
+ * The interface went down or stopped doing this family: its entries are forgotten, permanent ones too, waiting
+ * packets dropped. @family 0: both.
+ */
+void neigh_flush_iface(struct instance *inst, struct iface *iface, uint8_t family);
 
 /* Every entry, sorted by nothing in particular; @visit returns false to stop. */
 struct neigh_view {

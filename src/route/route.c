@@ -123,7 +123,7 @@ int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, stru
 	addr4_iface_down(inst->fib, iface, false);
 	addr6_iface_down(inst->fib, iface, false);
 	if (inst->neigh)
-		neigh_flush_iface(inst, iface, false);
+		neigh_flush_iface(inst, iface, 0);
 	return 0;
 }
 

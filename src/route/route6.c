@@ -81,12 +81,23 @@ static int lookup_output(struct instance *inst, const struct route_flow *flow, b
 	return fib6_lookup(inst->fib, &q, result);
 }
 
+/* A route over lo that is not for our own addresses has no error: the packet leaves, and is refused on its way. */
+static bool is_swallowed(const struct fib_result *result)
+{
+	return result->route && result->route->reject && !fib_type_is_error(result->route->type);
+}
+
 static void fill_output(struct instance *inst, const struct route_flow *flow, const struct fib_result *result,
 			struct pkt_route *out)
 {
 	memset(out, 0, sizeof(*out));
 	set_path(inst, result, out);
 	out->kind = ROUTE_OUTPUT;
+	if (is_swallowed(result)) {
+		out->kind = ROUTE_ERROR;
+		out->err = -ENETUNREACH;
+		return;
+	}
 	if (addr6_classify(&flow->daddr.in6) & ADDR6_MULTICAST) {
 		out->flags |= ROUTE_MULTICAST;
 		out->type = RTN_MULTICAST;
@@ -105,17 +116,17 @@ int route_output6(struct instance *inst, struct route_flow *flow, struct pkt_rou
 
 	if (choose) {
 		static const struct in6_addr none;
-		const struct route_entry *e = err ? NULL : result.route;
+		const struct route_entry *e = err && !is_swallowed(&result) ? NULL : result.route;
 
 		if (e && memcmp(&e->prefsrc.in6, &none, sizeof(none)))
 			flow->saddr = e->prefsrc;
 		else if (!addr6_select(inst->fib, e ? e->dev : NULL, &flow->daddr.in6, &flow->saddr.in6))
 			return -EADDRNOTAVAIL;
 		/* Rules that look at the source may know better now. */
-		if (err)
+		if (err && !is_swallowed(&result))
 			err = lookup_output(inst, flow, flow->oif, &result);
 	}
-	if (err)
+	if (err && !is_swallowed(&result))
 		return err;
 	fill_output(inst, flow, &result, out);
 	return 0;
@@ -138,7 +149,7 @@ int route_me_harder6(struct instance *inst, struct pkt *pkt)
 	flow.sport = htons(ports.sport);
 	flow.dport = htons(ports.dport);
 	err = lookup_output(inst, &flow, false, &result);
-	if (err)
+	if (err && !is_swallowed(&result))
 		return err;
 	fill_output(inst, &flow, &result, &pkt->route);
 	pkt->out = pkt->route.oif;
