@@ -15,6 +15,7 @@ static const char usage[] =
 "  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
 "  net.ip holds lines of `ip -batch` (link, addr, route, rule, neigh), sysctl.conf settings.\n"
 "\n"
+"\n"
 "Manual: man weir-run      Version: weir --version\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
