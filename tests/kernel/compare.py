@@ -54,7 +54,7 @@ class Masker:
     def packet(self, p, depth=0):
         if len(p) >= 20 and p[0] >> 4 == 4:
             hl = (p[0] & 15) * 4
-            if p[4:6] not in self.ids and p[4:6] != b"\0\0" and (depth or not csum(p[:hl])):
+            if p[4:6] not in self.ids and p[4:6] != b"\0\0" and (depth or hl > 20 or not csum(p[:hl])):
                 p = p[:4] + b"\xee\xee" + p[6:10] + b"\xee\xee" + p[12:]
             if p[9] == 1 and len(p) > hl + 8 and p[hl] in (3, 4, 5, 11, 12) and not depth and not p[6] & 0x1F and not p[7]:
                 inner = self.packet(p[hl + 8:], 1)
