@@ -4,11 +4,9 @@ PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
 
-all: $(BUILD)/build.ninja
+all: deps
+	@tools/configure $(BUILD) --prefix=$(PREFIX)
 	@ninja -C $(BUILD)
-
-$(BUILD)/build.ninja: meson.build meson_options.txt | deps
-	@test -f $@ || meson setup $(BUILD) --prefix=$(PREFIX)
 
 # Installs what is missing, through apt; needs root only when something is.
 deps:
