@@ -1,7 +1,9 @@
 /*
  * tests/kernel/blob_dump.c - what weir makes of rule texts, for comparison with iptables-legacy and the kernel.
- * Reads requests from stdin: "FAMILY FLAGS LENGTH\n" and a rule file's text; answers each with lines
- * "ok" or "refused ERRNO LINE:COLUMN+WIDTH SENTENCE", then "table NAME SIZE\n" + blob each, then "save LENGTH\n" + text.
+ * Reads requests from stdin:
+ * "FAMILY FLAGS LENGTH\n" and a rule file's text, answered with lines "ok" or "refused ERRNO LINE:COLUMN+WIDTH
+ * SENTENCE", then "table NAME SIZE HOOKS ENTRIES hook_entry[5] underflow[5]\n" + blob each, then "save LENGTH\n" + text;
+ * "FAMILY replace LENGTH\n" and a struct ipt_replace, answered with "ERRNO SENTENCE\n".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,12 @@ static void dump_table(void *priv, const char *name)
 	entries = malloc(info.size);
 	if (!entries || tables_get_entries(dump->inst, dump->family, name, entries, info.size, NULL, NULL))
 		exit(1);
-	printf("table %s %u\n", name, info.size);
+	printf("table %s %u %u %u", name, info.size, info.valid_hooks, info.num_entries);
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++)
+		printf(" %u", info.hook_entry[hook]);
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++)
+		printf(" %u", info.underflow[hook]);
+	putchar('\n');
 	fwrite(entries, 1, info.size, stdout);
 	free(entries);
 }
@@ -52,18 +59,34 @@ static void answer(uint8_t family, unsigned int flags, const char *text, size_t 
 	instance_free(dump.inst);
 }
 
+static void answer_replace(struct instance *inst, uint8_t family, const void *blob, size_t len)
+{
+	struct refusal why = { 0 };
+	int err = tables_replace(inst, family, blob, len, NULL, NULL, &why);
+
+	printf("%d %s\n", -err, err ? why.text : "");
+	fflush(stdout);
+}
+
 int main(void)
 {
-	unsigned int family, flags;
+	struct instance *inst = instance_new(1, 0, NULL);
+	unsigned int family;
+	char what[16];
 	size_t len;
 
-	while (scanf("%u %u %zu", &family, &flags, &len) == 3 && getchar() == '\n' && len < 64u << 20) {
+	while (inst && scanf("%u %15s %zu", &family, what, &len) == 3 && getchar() == '\n' && len < 64u << 20) {
+		const uint8_t proto = family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 		char *text = malloc(len + 1);
 
 		if (!text || fread(text, 1, len, stdin) != len)
 			return 1;
-		answer(family == 6 ? NFPROTO_IPV6 : NFPROTO_IPV4, flags, text, len);
+		if (!strcmp(what, "replace"))
+			answer_replace(inst, proto, text, len);
+		else
+			answer(proto, (unsigned int)atoi(what), text, len);
 		free(text);
 	}
+	instance_free(inst);
 	return 0;
 }
