@@ -18,16 +18,7 @@ static bool ttl_match(const struct pkt *pkt, const void *data, struct ext_call *
 	case IPT_TTL_LT: return ttl < info->ttl;
 	case IPT_TTL_GT: return ttl > info->ttl;
 	}
-	return false;
-}
-
-static int ttl_check(void *data, const struct ext_check *check, struct refusal *why)
-{
-	const struct ipt_ttl_info *info = data;
-
-	if (info->mode > IPT_TTL_GT)
-		return refuse(why, -EINVAL, "ttl: unknown mode %u", info->mode);
-	return 0;
+	return false;		/* an unknown comparison loads, and never holds */
 }
 
 static int ttl_parse(struct opt_call *call, struct refusal *why)
@@ -104,10 +95,10 @@ static const struct ext_text hl_text = {
 
 const struct match match_ttl = {
 	.name = "ttl", .families = FAMILY_V4, .info_size = sizeof(struct ipt_ttl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .checkentry = ttl_check, .text = &ttl_text,
+	.match = ttl_match, .text = &ttl_text,
 };
 
 const struct match match_hl = {
 	.name = "hl", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_hl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .checkentry = ttl_check, .text = &hl_text,
+	.match = ttl_match, .text = &hl_text,
 };
