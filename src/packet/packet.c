@@ -249,6 +249,30 @@ int pkt_grow_tail(struct pkt *pkt, uint32_t more)
 	return room >= more ? 0 : grow(pkt, 0, more + (WEIR_ASAN ? 0 : PKT_TAILROOM));
 }
 
+void pkt_pull_pieces(struct pkt *pkt, uint32_t len)
+{
+	uint32_t first = pkt->len, want, from = 1, to = 1;
+
+	if (pkt->piece_count < 2 || len > pkt->len)
+		return;
+	for (uint32_t i = 1; i < pkt->piece_count; i++)
+		first -= MIN_OF(first, (uint32_t)pkt->piece_len[i]);
+	if (len <= first)
+		return;
+	want = len - first;
+	pkt->piece_len[0] = (uint16_t)MIN_OF(pkt->piece_len[0] + want, 0xffffu);
+	for (; from < pkt->piece_count; from++) {
+		uint32_t eaten = MIN_OF(want, (uint32_t)pkt->piece_len[from]);
+
+		want -= eaten;
+		if (pkt->piece_len[from] > eaten)
+			pkt->piece_len[to++] = (uint16_t)(pkt->piece_len[from] - eaten);
+	}
+	pkt->piece_count = (uint16_t)to;
+	if (to < 2)
+		pkt_forget_pieces(pkt);
+}
+
 /* Below 0x600 the field is a length: 802.3 with LLC or Novell's raw form, of no interest to IP. */
 static uint16_t ether_protocol(uint16_t field, const uint8_t *payload, uint32_t len)
 {

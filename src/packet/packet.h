@@ -155,6 +155,12 @@ struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *
 /* The same for raw IP; family by the version nibble. */
 struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len);
 
+/*
+ * Somebody wants the first @len bytes from data on in one piece, as pskb_may_pull() would have them: the first piece
+ * grows at the cost of the next ones. No effect beyond the packet's end.
+ */
+void pkt_pull_pieces(struct pkt *pkt, uint32_t len);
+
 static inline void pkt_forget_pieces(struct pkt *pkt)
 {
 	free(pkt->piece_len);

@@ -93,8 +93,12 @@ void ip4_receive_finish(struct instance *inst, struct pkt *pkt)
 {
 	enum drop_reason reason = DROP_NONE;
 
-	if (pkt->route.kind == ROUTE_NONE)
+	if (pkt->route.kind == ROUTE_NONE) {
+		/* the kernel looks for a socket first, and wants the TCP header in one piece for that */
+		if (pkt->type == PACKET_HOST && pkt->l.l4proto == IPPROTO_TCP)
+			pkt_pull_pieces(pkt, pkt->l.l4_off + sizeof(struct tcphdr));
 		reason = route_input(inst, pkt);
+	}
 	if (reason != DROP_NONE) {
 		pkt_drop(inst, pkt, reason);
 		return;

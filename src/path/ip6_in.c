@@ -100,8 +100,11 @@ void ip6_receive_finish(struct instance *inst, struct pkt *pkt)
 {
 	enum drop_reason reason = DROP_NONE;
 
-	if (pkt->route.kind == ROUTE_NONE)
+	if (pkt->route.kind == ROUTE_NONE) {
+		if (pkt->type == PACKET_HOST && pkt_ip6(pkt)->nexthdr == IPPROTO_TCP)
+			pkt_pull_pieces(pkt, sizeof(struct ipv6hdr) + sizeof(struct tcphdr));
 		reason = route_input(inst, pkt);
+	}
 	if (reason != DROP_NONE) {
 		pkt_drop(inst, pkt, reason);
 		return;

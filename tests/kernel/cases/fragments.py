@@ -109,6 +109,24 @@ def heads():
     yield "keys6", send([a[0], b[1], a[2], b[0], a[1], b[2]]), {"conntrack": "on"}
 
 
+def pulled():
+    """Pieces in which the TCP header is split: whoever wants it whole changes how the datagram leaves."""
+    for name, first in (("8", 8), ("16", 16), ("24", 24)):
+        for v, packet, cut in (("4", tcp(1, 2, "A", 5, 6, data=b"t" * 84), frag4), ("6", tcp(1, 2, "A", 5, 6, data=b"t" * 84), None)):
+            items = []
+            for i, n in enumerate((64, 48, 16)):
+                whole = packet(ip(A, B, ident=0x600 + i)) if v == "4" else packet(ip(A6, B6))
+                pieces = [(0, first, 1), (first, first + n, 1), (first + n, 200, 0)]
+                items += [Send("eth0", cut(whole, a, b - a, m) if cut else frag6(whole, a, b - a, m, 0x600 + i)) for a, b, m in pieces]
+            yield "pulled%s-%s" % (v, name), items, {"conntrack": "on"}
+            rules = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n"
+            yield "pulled%s-nat-%s" % (v, name), items, {"v4": rules, "v6": rules, "masks": ["nat-port"]}
+            local = [Send(None, frag4(packet(ip(R1, B, ident=0x700)), a, b - a, m)) for a, b, m in ((0, first, 1), (first, 200, 0))]
+            yield "pulled%s-out-%s" % (v, name), local if v == "4" else [
+                Send(None, frag6(packet(ip("fd00:1::1", B6)), a, b - a, m, 9)) for a, b, m in ((0, first, 1), (first, 200, 0))], {
+                "v4": rules, "v6": rules, "masks": ["nat-port"]}
+
+
 def extensions():
     opts = b"\0\0\x1e\x04aaaa"
     cut = [(0, 16, 1), (16, 40, 0)]
@@ -172,6 +190,6 @@ def limits():
 
 
 def cases():
-    for group in (trains, heads, extensions, limits):
+    for group in (trains, heads, pulled, extensions, limits):
         for name, items, kw in group():
             yield Case("fragments-" + name, items, covers=["fragments"], **kw)
