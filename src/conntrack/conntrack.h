@@ -47,6 +47,13 @@ struct ct_tcp {			/* struct ip_ct_tcp */
 	uint32_t last_seq, last_ack, last_end;
 };
 
+struct ct_sctp {
+	be32 vtag[IP_CT_DIR_MAX];	/* what packets of this direction carry; 0 = not known */
+	uint8_t state, last_dir;
+	bool init[IP_CT_DIR_MAX];	/* this direction sent an INIT that is not settled */
+	bool heartbeat_vtag_failed;
+};
+
 struct ct_counter { uint64_t packets, bytes; };
 /* What only some connections carry: nf_conntrack_acct or nf_conntrack_timestamp was on when they began. */
 struct ct_extra {
@@ -65,7 +72,9 @@ struct ct {
 	uint32_t look_tick;		/* when the wheel looks at it; before confirm: the original tuple's hash */
 	union {
 		struct ct_tcp tcp;
+		struct ct_sctp sctp;
 		struct { uint32_t stream_tick; } udp;
+		struct { uint32_t timeout, stream_timeout; } gre;
 	} proto;
 	uint32_t refs;			/* the table, each packet and each expectation hold one */
 	struct ct_zone zone;

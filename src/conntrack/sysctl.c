@@ -20,6 +20,8 @@ static int register_timeouts(struct instance *inst, struct ct_table *table, cons
 {
 	char name[128];
 
+	if (!proto->timeout_count)
+		return 0;
 	table->timeouts_sec[proto->number] = calloc(proto->timeout_count, sizeof(unsigned int));
 	if (!table->timeouts_sec[proto->number])
 		return -ENOMEM;

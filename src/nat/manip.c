@@ -3,7 +3,10 @@
  * Checksums are adjusted, never computed anew: a packet that came in broken leaves just as broken. The same code
  * serves the packet itself and the headers quoted in an ICMP error, where less than a whole L4 header may be left.
  */
+#include "base/crc32c.h"
 #include "nat/nat_internal.h"
+
+enum { SCTP_HEADER_LEN = 12, SCTP_CHECKSUM = 8, GRE_VERSION_MASK = 7 };
 
 /* What the rewriting of one header needs to know. */
 struct rewrite {
@@ -146,6 +149,47 @@ static bool rewrite_icmp6(const struct rewrite *rw, uint32_t off)
 	return true;
 }
 
+/* SCTP's sum has no pseudo header and is made anew, over what there is from the header on. */
+static bool rewrite_sctp(const struct rewrite *rw, uint32_t off)
+{
+	uint8_t *l4 = rw->data + off;
+	uint32_t crc;
+
+	if (rw->len < off + 8)
+		return false;
+	if (rw->manip == NAT_MANIP_SRC)
+		write16(l4, rw->target->src_l4.port);
+	else
+		write16(l4 + 2, rw->target->dst_l4.port);
+	if (rw->len < off + SCTP_HEADER_LEN)
+		return true;		/* a quoted header ends before its checksum */
+	memset(l4 + SCTP_CHECKSUM, 0, 4);
+	crc = ~crc32c(~0u, l4, rw->len - off);
+	for (int i = 0; i < 4; i++)
+		l4[SCTP_CHECKSUM + i] = (uint8_t)(crc >> 8 * i);
+	return true;
+}
+
+/* Only PPTP's GRE has a key, and a packet shows only its destination's. */
+static bool rewrite_gre(const struct rewrite *rw, uint32_t off)
+{
+	uint8_t *l4 = rw->data + off;
+
+	if (rw->len < off + 8)
+		return false;
+	if (rw->manip != NAT_MANIP_DST)
+		return true;
+	switch (get_be16(l4) & GRE_VERSION_MASK) {
+	case 0:
+		return true;
+	case 1:
+		write16(l4 + 6, rw->target->dst_l4.gre_key);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Protocols without ports of their own pass with only their addresses changed. */
 static bool rewrite_l4(const struct rewrite *rw, uint32_t off)
 {
@@ -154,6 +198,12 @@ static bool rewrite_l4(const struct rewrite *rw, uint32_t off)
 		return rewrite_tcp(rw, off);
 	case IPPROTO_UDP:
 		return rewrite_udp(rw, off, true);
+	case IPPROTO_UDPLITE:
+		return rewrite_udp(rw, off, false);
+	case IPPROTO_SCTP:
+		return rewrite_sctp(rw, off);
+	case IPPROTO_GRE:
+		return rewrite_gre(rw, off);
 	case IPPROTO_ICMP:
 		return rewrite_icmp(rw, off);
 	case IPPROTO_ICMPV6:

@@ -1,7 +1,7 @@
 /*
  * conntrack/proto/generic.c - protocols without a tracker of their own: two addresses and a timeout.
- * SCTP, GRE, DCCP and UDP-Lite come here too, as in a kernel built without their trackers: all their
- * packets between two hosts are one connection.
+ * DCCP comes here too, as in a kernel built without its tracker. All such packets between two hosts are
+ * one connection.
  */
 #include "conntrack/conntrack_internal.h"
 
