@@ -80,9 +80,7 @@ def reject_cases():
                    conntrack="on", covers=cov, **{"v%d" % v: chain("filter", "FORWARD", ["-m conntrack --ctstate NEW -j REJECT"]) + chain("mangle", "OUTPUT", [
                        "-m conntrack --ctstate RELATED", "-m conntrack --ctstate NEW", "-m conntrack --ctdir REPLY", "-m conntrack --ctstatus CONFIRMED"])})
     yield Case("reject-fwmark", send([tcp(1, 2, "S", 7)(ip(A, B)), udp(1, 2)(ip(A, B))]), sysctl={"net.ipv4.fwmark_reflect": 1},
-               v4=chain("mangle", "PREROUTING", ["-j MARK --set-mark 7"]) + chain("filter", "FORWARD", ["-p tcp -j REJECT --reject-with tcp-reset", "-j REJECT"]) +
-               chain("mangle", "OUTPUT", ["-m mark --mark 7", "-m mark --mark 0"]).replace("*mangle\n", "").replace("COMMIT\n", "") and
-               "*mangle\n-A PREROUTING -j MARK --set-mark 7\n-A OUTPUT -m mark --mark 7\n-A OUTPUT -m mark --mark 0\nCOMMIT\n*filter\n-A FORWARD -p tcp -j REJECT --reject-with tcp-reset\n-A FORWARD -j REJECT\nCOMMIT\n",
+               v4="*mangle\n-A PREROUTING -j MARK --set-mark 7\n-A OUTPUT -m mark --mark 7\n-A OUTPUT -m mark --mark 0\nCOMMIT\n*filter\n-A FORWARD -p tcp -j REJECT --reject-with tcp-reset\n-A FORWARD -j REJECT\nCOMMIT\n",
                covers=cov)
     yield Case("reject-ttl-sysctl", send([tcp(1, 2, "S", 7)(ip(A, B)), udp(1, 2)(ip(A, B))]), sysctl={"net.ipv4.ip_default_ttl": 77},
                v4=chain("filter", "FORWARD", ["-p tcp -j REJECT --reject-with tcp-reset", "-j REJECT"]), covers=cov)
@@ -211,7 +209,12 @@ def log_cases():
     yield Case("LOG-fragments-6", send(fragments6(udp(5, 6, b"x" * 100)(ip(A6, B6)), [48, 16], 7) + fragments6(tcp(5, 6, "S", data=b"x" * 60)(ip(A6, B6)), [24], 8) +
                fragments6(echo(1, 2, b"x" * 60)(ip(A6, B6)), [24], 9) + fragments6(raw(60, b"\x11\0\x01\x04\0\0\0\0" * 4)(ip(A6, B6)), [16], 10)),
                v6=chain("filter", "FORWARD", ["-j LOG " + ALL]), covers=["LOG"])
-    yield Case("LOG-vlan", [], covers=["LOG"]) if False else Case("LOG-nat", [Send("eth0", tcp(1000, 80, "S", 1)(ip(A, R0)))],
+    yield Case("LOG-reject-made", [Send("eth0", udp(1, 2)(ip(A, B))), Send("eth0", tcp(1, 2, "S", 3)(ip(A, B))), Send("eth0", udp(1, 2)(ip(A, B, ttl=1)))],
+               v4=chain("filter", "FORWARD", ["-p tcp -j REJECT --reject-with tcp-reset", "-j REJECT"]) + "*mangle\n-A OUTPUT -j LOG --log-prefix \"out: \" --log-uid\n-A POSTROUTING -j LOG --log-prefix \"post: \"\nCOMMIT\n",
+               covers=["LOG", "REJECT"])
+    yield Case("LOG-reassembled", send(fragments4(udp(5, 6, b"x" * 100)(ip(A, B)), [48, 16])) + send(fragments6(udp(5, 6, b"x" * 100)(ip(A6, B6)), [48, 16], 7)), conntrack="on",
+               v4=chain("filter", "FORWARD", ["-j LOG"]), v6=chain("filter", "FORWARD", ["-j LOG"]), covers=["LOG"])
+    yield Case("LOG-nat", [Send("eth0", tcp(1000, 80, "S", 1)(ip(A, R0)))],
                v4="*nat\n-A PREROUTING -j LOG --log-prefix \"nat: \"\n-A PREROUTING -d 10.0.0.1 -j DNAT --to-destination 10.1.0.2\nCOMMIT\n" + chain("filter", "FORWARD", ["-j LOG"]), covers=["LOG"])
     rules = ["-j NFLOG", "-j NFLOG --nflog-group 5 --nflog-prefix \"a prefix\"", "-j NFLOG --nflog-size 20", "-j NFLOG --nflog-size 0", "-p tcp -j NFLOG --nflog-group 7 --nflog-threshold 4"]
     yield Case("NFLOG-4", send([udp(1, 2, b"x" * 100)(ip(A, B)), tcp(1, 2, "S")(ip(A, B))]), v4=chain("filter", "FORWARD", rules), covers=["NFLOG"])

@@ -1,0 +1,215 @@
+/*
+ * tests/unit/ext/depends.c - what every match promises: its answer rests on the fields it names and on no other, and
+ * it never reads beyond the packet. The infos are those of upstream.inc; packets are random, often too short, and lie
+ * in memory of exactly their size so that a sanitizer sees each stray read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conntrack/conntrack.h"
+#include "ext/ext.h"
+
+struct upstream_case {
+	int family;
+	const char *table, *chain, *rule;
+	const char *saved, *numeric, *named, *data;
+	int exit_code;
+};
+
+static const struct upstream_case cases[] = {
+#include "upstream.inc"
+};
+
+enum { PACKETS_PER_INFO = 200 };
+
+struct world {
+	struct instance *inst;
+	struct rng rng;
+	struct iface eth;
+	struct ct *ct;
+	struct hook_state state;
+	struct ext_call call;
+	struct pkt pkt;
+	uint8_t mac[ETH_HLEN];
+	uint32_t l4;
+};
+
+static void random_bytes(struct world *w, uint8_t *to, uint32_t len)
+{
+	while (len--)
+		*to++ = rng_u32(&w->rng);
+}
+
+/* A packet of @family: its network header is whole, the rest as luck will have it. */
+static void packet_new(struct world *w, uint8_t family)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, 132, 99 };
+	uint32_t header = family == NFPROTO_IPV4 ? 20 + 4 * rng_below(&w->rng, 3) : 40;
+	uint32_t len = header + (rng_below(&w->rng, 3) ? 20 + rng_below(&w->rng, 60) : rng_below(&w->rng, 20));
+	uint8_t proto = protos[rng_below(&w->rng, ARRAY_SIZE(protos))];
+
+	memset(&w->pkt, 0, sizeof(w->pkt));
+	w->pkt.data = malloc(len);
+	w->pkt.len = len;
+	w->l4 = header;
+	random_bytes(w, w->pkt.data, len);
+	if (family == NFPROTO_IPV4) {
+		struct iphdr *ip = pkt_ip4(&w->pkt);
+
+		ip->version = 4;
+		ip->ihl = header / 4;
+		ip->tot_len = htons(len);
+		ip->protocol = proto;
+	} else {
+		put_be32(w->pkt.data, 6u << 28 | (rng_u32(&w->rng) & 0xfffffff));
+		pkt_ip6(&w->pkt)->nexthdr = proto;
+	}
+	if (len > header + 12)	/* sensible options most of the time */
+		w->pkt.data[header + 12] = (5 + rng_below(&w->rng, 6)) << 4;
+	random_bytes(w, w->mac, sizeof(w->mac));
+	if (rng_below(&w->rng, 4)) {
+		w->pkt.mac = w->mac;
+		w->pkt.mac_len = ETH_HLEN;
+	}
+	w->pkt.protocol = family == NFPROTO_IPV4 ? ETH_P_IP : ETH_P_IPV6;
+	w->pkt.mark = rng_below(&w->rng, 2) ? rng_below(&w->rng, 32) : 0;
+	w->pkt.ct = rng_below(&w->rng, 2) ? w->ct : NULL;
+	w->pkt.ctinfo = w->pkt.ct ? rng_below(&w->rng, 5) : rng_below(&w->rng, 2) * IP_CT_UNTRACKED;
+	w->ct->mark = rng_below(&w->rng, 32);
+	w->ct->status = rng_u32(&w->rng) & (IPS_SEEN_REPLY | IPS_ASSURED | IPS_EXPECTED | IPS_SRC_NAT | IPS_DST_NAT);
+	w->state.family = w->call.family = family;
+	w->call.thoff = header;
+	w->call.fragoff = rng_below(&w->rng, 8) ? 0 : rng_below(&w->rng, 3);
+}
+
+static void flip_bytes(struct world *w, uint32_t at, uint32_t len)
+{
+	if (at + len <= w->pkt.len)
+		random_bytes(w, w->pkt.data + at, len);
+}
+
+/* Changes one field that goes by the name of @bit; false: this packet has none. */
+static bool flip(struct world *w, uint32_t bit)
+{
+	bool v4 = w->call.family == NFPROTO_IPV4;
+
+	switch (bit) {
+	case DEP_L3_ADDRS: flip_bytes(w, v4 ? 12 : 8, v4 ? 8 : 32); return true;
+	case DEP_L3_TTL: flip_bytes(w, v4 ? 8 : 7, 1); return true;
+	case DEP_L3_TOS:
+		if (v4)
+			flip_bytes(w, 1, 1);
+		else
+			put_be16(w->pkt.data, (get_be16(w->pkt.data) & 0xf00f) | (rng_u32(&w->rng) & 0xff0));
+		return true;
+	case DEP_L4_PORTS: flip_bytes(w, w->l4, 4); return true;
+	case DEP_L4_FLAGS: flip_bytes(w, w->l4 + 13, 1); return w->pkt.len > w->l4 + 20;
+	case DEP_MARK: w->pkt.mark ^= rng_u32(&w->rng); return true;
+	case DEP_CT_MARK: w->ct->mark ^= rng_u32(&w->rng); return true;
+	case DEP_MAC: random_bytes(w, w->mac, sizeof(w->mac)); return true;
+	case DEP_PAYLOAD: flip_bytes(w, w->pkt.len > w->l4 + 60 ? w->l4 + 60 : w->pkt.len, w->pkt.len > w->l4 + 60); return true;
+	case DEP_CT_STATE: w->pkt.ctinfo = w->pkt.ct ? rng_below(&w->rng, 5) : 0; return true;
+	}
+	return false;
+}
+
+static unsigned int ask(struct world *w, const struct match *match, const void *info)
+{
+	bool answer;
+
+	w->call.hotdrop = false;
+	answer = match->match(&w->pkt, info, &w->call);
+	return answer | w->call.hotdrop << 1;
+}
+
+static void match_keeps_its_word(struct world *w, const struct upstream_case *c, const struct match *match, void *info)
+{
+	uint8_t family = c->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	const struct ext_check check = { .inst = w->inst, .table = c->table, .hook_mask = 1 << NF_INET_FORWARD, .family = family,
+					 .proto = match->proto ? match->proto : IPPROTO_TCP };
+	uint32_t depends = match->depends_of ? match->depends_of(info) : match->depends;
+	struct refusal why = { 0 };
+
+	if (match->checkentry && match->checkentry(info, &check, &why))
+		fail_msg("%s: %s", c->rule, why.text);
+	assert_int_not_equal(depends, 0);
+	assert_int_equal(depends & ~match->depends, 0);	/* a rule never rests on more than its match says */
+	for (unsigned int i = 0; i < PACKETS_PER_INFO; i++) {
+		unsigned int first;
+
+		packet_new(w, family);
+		first = ask(w, match, info);
+		for (uint32_t bit = 2; bit && !(depends & (DEP_STATE | DEP_TIME)); bit <<= 1)
+			if (!(depends & bit) && flip(w, bit) && ask(w, match, info) != first)
+				fail_msg("%s of \"%s\" rests on %#x and does not say so", match->name, c->rule, bit);
+		free(w->pkt.data);
+	}
+	if (match->destroy)
+		match->destroy(info, &check);
+}
+
+/* "tcp/0:00ff.. /0:c8.." - each extension's name, revision and data. */
+static void each_match(struct world *w, const struct upstream_case *c)
+{
+	const char *at = c->data;
+
+	while (at && *at) {
+		char name[32] = "";
+		unsigned int revision, byte;
+		size_t len = strcspn(at, "/"), size = 0;
+		const struct match *match;
+		uint8_t *info;
+
+		memcpy(name, at, MIN_OF(len, sizeof(name) - 1));
+		sscanf(at + len, "/%u", &revision);
+		at = strchr(at, ':') + 1;
+		len = strcspn(at, " ");
+		info = malloc(len / 2 + 1);
+		for (; size < len / 2 && sscanf(at + 2 * size, "%2x", &byte) == 1; size++)
+			info[size] = byte;
+		match = match_find(name, revision, c->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+		/* the last one is the target, whose name may be a match's with the same letters: LOG is no match */
+		if (match && at[len] == ' ')
+			match_keeps_its_word(w, c, match, info);
+		free(info);
+		at += len + (at[len] == ' ');
+	}
+}
+
+static void matches_rest_on_what_they_say(void **state)
+{
+	struct world w = { .inst = instance_new(1, 1700000000ll * NSEC_PER_SEC, NULL) };
+	struct ct_tuple orig = { .family = NFPROTO_IPV4, .proto = IPPROTO_TCP, .src_l4.all = htons(1000), .dst_l4.all = htons(80) };
+	struct ct_tuple reply;
+
+	assert_non_null(w.inst);
+	rng_seed(&w.rng, 42);
+	w.eth = (struct iface){ .index = 9, .name = "eth0", .type = ARPHRD_ETHER };
+	list_init(&w.eth.addrs4);
+	list_init(&w.eth.addrs6);
+	w.state = (struct hook_state){ .inst = w.inst, .hooknum = NF_INET_FORWARD, .in = &w.eth, .out = &w.eth };
+	w.call = (struct ext_call){ .inst = w.inst, .state = &w.state };
+	assert_true(ct_tuple_invert(&reply, &orig));
+	w.ct = ct_new(w.inst, NULL, &orig, &reply);
+	assert_non_null(w.ct);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (!cases[i].exit_code && strcmp(cases[i].chain, "OUTPUT"))
+			each_match(&w, &cases[i]);
+	w.ct->status = 0;
+	ct_put(w.inst, w.ct);
+	instance_free(w.inst);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(matches_rest_on_what_they_say) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
