@@ -92,14 +92,13 @@ static void chain_end_find(const struct pkt *pkt, struct chain_end *end)
 			}
 			len = 8;
 		}
-		if (left < len)
-			return;
+		/* a header may reach beyond the packet: only the next one's first bytes are asked for */
 		proto = h[0];
 		at += len;
 	}
 	end->broken = false;
 	end->proto = proto;
-	end->offset = (uint16_t)at;
+	end->offset = (uint16_t)MIN_OF(at, 0xffffu);
 }
 
 static inline bool header_matches6(const struct pkt *pkt, const struct ip6t_ip6 *want, const char *in,
