@@ -20,6 +20,12 @@ static bool type_is_error(uint8_t type)
 	case ICMP_REDIRECT:
 	case ICMP_TIME_EXCEEDED:
 	case ICMP_PARAMETERPROB:
+	case 1:		/* unassigned, and router advertisement and solicitation: nobody complains about them */
+	case 2:
+	case 6:
+	case 7:
+	case 9:
+	case 10:
 		return true;
 	default:
 		return false;
