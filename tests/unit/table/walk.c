@@ -44,17 +44,18 @@ static void header_chains_end_as_in_the_kernel(void **state)
 		{ 6, { 0 }, 0, NF_ACCEPT, DROP_NONE },				/* nothing behind: still TCP */
 		{ 17, { 0 }, 8, NF_DROP, DROP_POLICY },
 		{ 0, { 6, 0 }, 8, NF_ACCEPT, DROP_NONE },			/* hop-by-hop, then TCP */
-		{ 0, { 6, 0 }, 7, NF_DROP, DROP_HOTDROP },			/* cut short */
+		{ 0, { 6, 0 }, 7, NF_ACCEPT, DROP_NONE },			/* longer than the packet: only its first bytes count */
 		{ 0, { 6, 0 }, 1, NF_DROP, DROP_HOTDROP },
 		{ 0, { 60, 0, [8] = 6, 0 }, 16, NF_ACCEPT, DROP_NONE },
-		{ 0, { 60, 0, [8] = 6, 1 }, 16, NF_DROP, DROP_HOTDROP },	/* longer than the packet */
+		{ 0, { 60, 0, [8] = 6, 1 }, 16, NF_ACCEPT, DROP_NONE },
 		{ 43, { 6, 0 }, 3, NF_DROP, DROP_HOTDROP },
 		{ 44, { 6, 0, 0, 1 }, 8, NF_ACCEPT, DROP_NONE },		/* first fragment */
 		{ 44, { 6, 0, 0, 8 }, 8, NF_ACCEPT, DROP_NONE },		/* later fragment: -p sees its protocol */
 		{ 44, { 60, 0, 0, 8 }, 16, NF_DROP, DROP_HOTDROP },		/* later, in the midst of headers */
 		{ 44, { 6, 0, 0 }, 3, NF_DROP, DROP_HOTDROP },
 		{ 51, { 6, 1 }, 12, NF_ACCEPT, DROP_NONE },			/* AH counts in fours */
-		{ 51, { 6, 1 }, 11, NF_DROP, DROP_HOTDROP },
+		{ 51, { 6, 1 }, 11, NF_ACCEPT, DROP_NONE },
+		{ 51, { 6, 1 }, 1, NF_DROP, DROP_HOTDROP },
 		{ 59, { 0 }, 4, NF_DROP, DROP_POLICY },
 		{ 50, { 6, 0 }, 8, NF_DROP, DROP_POLICY },			/* ESP hides the rest */
 	};
