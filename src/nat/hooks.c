@@ -235,6 +235,7 @@ void nat_hooks_put(struct instance *inst, uint8_t family, nat_lookup_fn lookup, 
 
 struct nat *nat_new(struct instance *inst)
 {
+	static const struct route_watch watch = { .addr_gone = nat_addr_gone, .iface_down = nat_iface_gone };
 	struct nat *nat = calloc(1, sizeof(*nat));
 
 	if (!nat)
@@ -246,14 +247,17 @@ struct nat *nat_new(struct instance *inst)
 		free(nat);
 		return NULL;
 	}
+	if (inst->fib)
+		route_set_watch(inst, &watch);
 	return nat;
 }
 
 void nat_free(struct instance *inst, struct nat *nat)
 {
-	(void)inst;
 	if (!nat)
 		return;
+	if (inst->fib)
+		route_set_watch(inst, NULL);
 	/* Connections that outlive the index must not reach back into it. */
 	for (uint32_t i = 0; i <= nat->bucket_mask; i++) {
 		list_for_each_safe(node, &nat->by_source[i]) {

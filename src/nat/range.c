@@ -4,18 +4,10 @@
  */
 #include "nat/nat_internal.h"
 
+/* Protocols whose tracker reads ports: SCTP and UDP-Lite join when they have one of their own. */
 static bool has_ports(uint8_t proto)
 {
-	switch (proto) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		return true;
-	default:
-		return false;
-	}
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
 }
 
 static bool is_icmp(uint8_t proto)

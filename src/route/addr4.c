@@ -318,6 +318,7 @@ static void remove_addr(struct fib *fib, struct iface_addr *gone)
 			list_remove(node);
 			hash_remove(fib, container_of(a, struct addr_record, pub));
 			routes_disappear(fib, a, NULL);
+			fib_tell_addr_gone(fib, a);
 			free(container_of(a, struct addr_record, pub));
 		}
 		for (follow = promote ? &promote->node : &iface->addrs4; follow != &iface->addrs4;
@@ -340,6 +341,7 @@ static void remove_addr(struct fib *fib, struct iface_addr *gone)
 			if (same_subnet(addr_at(rest), gone))
 				routes_appear(fib, addr_at(rest));
 	}
+	fib_tell_addr_gone(fib, gone);
 	free(container_of(gone, struct addr_record, pub));
 	fib->generation++;
 }

@@ -319,6 +319,7 @@ static void remove_record(struct fib *fib, struct iface_addr *a, bool with_prefi
 	}
 	list_remove(&a->node);
 	hash_remove(fib, record_of(a));
+	fib_tell_addr_gone(fib, a);
 	free(record_of(a));
 	fib->generation++;
 }

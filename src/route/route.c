@@ -87,6 +87,20 @@ bool route_is_local_addr(struct instance *inst, uint8_t family, const union nf_i
 
 /* --- control --- */
 
+void route_set_watch(struct instance *inst, const struct route_watch *watch)
+{
+	inst->fib->watch = watch ? *watch : (struct route_watch){ NULL };
+}
+
+void fib_tell_addr_gone(struct fib *fib, const struct iface_addr *addr)
+{
+	/* IPv4 speaks of the far end of a point-to-point address. */
+	const union nf_inet_addr *gone = addr->family == NFPROTO_IPV4 ? &addr->peer : &addr->addr;
+
+	if (fib->watch.addr_gone)
+		fib->watch.addr_gone(fib->inst, addr->iface, addr->family, gone);
+}
+
 int route_addr_add(struct instance *inst, struct iface *iface, const struct iface_addr *addr, struct refusal *why)
 {
 	if (addr->family == NFPROTO_IPV6)
@@ -124,6 +138,8 @@ int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, stru
 	addr6_iface_down(inst->fib, iface, false);
 	if (inst->neigh)
 		neigh_flush_iface(inst, iface, 0);
+	if (inst->fib->watch.iface_down)
+		inst->fib->watch.iface_down(inst, iface);
 	return 0;
 }
 

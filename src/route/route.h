@@ -76,6 +76,13 @@ int route_addr_add(struct instance *inst, struct iface *iface, const struct ifac
 int route_addr_del(struct instance *inst, struct iface *iface, const struct iface_addr *addr, struct refusal *why);
 int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, struct refusal *why);
 
+/* Told when an address or an interface has gone: NAT ends the connections that took their address from it. */
+struct route_watch {
+	void (*addr_gone)(struct instance *inst, struct iface *iface, uint8_t family, const union nf_inet_addr *addr);
+	void (*iface_down)(struct instance *inst, struct iface *iface);
+};
+void route_set_watch(struct instance *inst, const struct route_watch *watch);	/* copied; NULL: nobody */
+
 struct route_spec {			/* one `ip route` line */
 	uint8_t family, type, prefix_len, tos, scope, protocol;	/* RTN_*, RT_SCOPE_*, RTPROT_* */
 	bool has_scope, onlink;

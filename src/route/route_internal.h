@@ -147,7 +147,10 @@ struct fib {
 	struct conf_owner *conf_owners;	/* iface_conf.c */
 	int forwarding4;		/* what all.forwarding was: writing the same again spreads nothing */
 	uint64_t generation;		/* grows with every change: caches compare it */
+	struct route_watch watch;	/* who hears of it */
 };
+
+void fib_tell_addr_gone(struct fib *fib, const struct iface_addr *addr);
 
 /* What one lookup asks; addresses as in the packet. */
 struct fib_query {
