@@ -7,16 +7,15 @@
 static const char usage[] =
 "weir: what a Linux firewall does to traffic, without a kernel and without root.\n"
 "\n"
-"  weir run SNAPSHOT -i eth0=in.pcap            packets through the rules, verdicts and counters out\n"
-"  weir run SNAPSHOT -i eth0=in.pcap --out DIR  and what left, what was dropped and by which line\n"
-"  weir run --help                              all options\n"
+"  weir run fw -i eth0=in.pcap                   packets through the rules: verdicts, counters, drops by line\n"
+"  weir run fw -i eth0=in.pcap --out result      and captures of what left, what was dropped and by which rule\n"
+"  weir run fw -i eth0=in.pcap --script changes  with timed commands: iptables, conntrack, ip, sysctl\n"
 "\n"
-"SNAPSHOT is a directory; all parts are optional. On the firewall itself:\n"
+"fw is a directory; all parts are optional. On the firewall itself:\n"
 "  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
-"  net.ip holds lines of `ip -batch` (link, addr, route, rule, neigh), sysctl.conf settings.\n"
+"  fw/net.ip holds lines of `ip -batch` (link, addr, route, rule, neigh), fw/sysctl.conf settings\n"
 "\n"
-"\n"
-"Manual: man weir-run      Version: weir --version\n";
+"Options: weir run --help   manual: man weir-run   version: weir --version\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
 	{ "run", cmd_run },
