@@ -13,7 +13,8 @@ static const char usage[] =
 "\n"
 "fw is a directory; all parts are optional. On the firewall itself:\n"
 "  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
-"  fw/net.ip holds lines of `ip -batch` (link, addr, route, rule, neigh), fw/sysctl.conf settings\n"
+"  fw/net.ip holds lines of `ip -batch`: link, addr, route, rule, neigh\n"
+"  fw/sysctl.conf holds settings, as sysctl.conf(5)\n"
 "\n"
 "Options: weir run --help   manual: man weir-run   version: weir --version\n";
 
