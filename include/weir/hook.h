@@ -10,7 +10,7 @@ extern "C" {
 
 /**
  * typedef weir_hook_fn - Asked for each packet at its hook
- * @pkt: borrowed; with NF_STOLEN it is taken over: give it back with weir_reinject()
+ * @pkt: borrowed; with NF_STOLEN it is given: weir_pkt_free()
  * Return: NF_ACCEPT, NF_DROP, NF_STOLEN, NF_QUEUE, NF_REPEAT or NF_STOP of <linux/netfilter.h>.
  */
 typedef unsigned int (*weir_hook_fn)(void *priv, struct weir_pkt *pkt, int hook);
@@ -33,11 +33,23 @@ WEIR_API int weir_hook_register(struct weir *weir, const struct weir_hook *hook)
 WEIR_API int weir_hook_unregister(struct weir *weir, const struct weir_hook *hook);
 
 /**
- * weir_reinject() - A stolen packet goes on after the function that stole it
- * @pkt:     taken
- * @verdict: NF_ACCEPT, NF_DROP, NF_REPEAT ...
+ * typedef weir_queue_fn - Takes packets of NF_QUEUE verdicts (rules with -j NFQUEUE, hooks)
+ * @pkt: given when 0 is returned: weir_reinject() or weir_pkt_free()
+ * Return: 0; negative: no room, the packet is dropped (or goes on, with bypass).
+ */
+typedef int (*weir_queue_fn)(void *priv, struct weir_pkt *pkt, int hook, unsigned int queue);
+
+/** weir_queue() - Who takes queued packets; NULL: nobody, they are dropped. Context: control. */
+WEIR_API void weir_queue(struct weir *weir, weir_queue_fn fn, void *priv);
+
+/**
+ * weir_reinject() - A queued packet goes on after the rule or function that queued it
+ * @pkt:     taken; only packets that weir_queue_fn was given
+ * @verdict: NF_ACCEPT, NF_DROP, NF_STOP, NF_REPEAT, or NF_QUEUE_NR(n)
  */
 WEIR_API void weir_reinject(struct weir *weir, struct weir_pkt *pkt, unsigned int verdict);
+/** weir_pkt_free() - Ends a packet that was given; nobody is told. */
+WEIR_API void weir_pkt_free(struct weir *weir, struct weir_pkt *pkt);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,8 @@ struct weir {
 	struct instance *inst;
 	struct weir_observer observer;
 	struct api_hook { struct api_hook *next; struct weir_hook ops; } *hooks;
+	weir_queue_fn queue;
+	void *queue_priv;
 	struct strbuf line;
 };
 

@@ -162,3 +162,22 @@ void weir_reinject(struct weir *weir, struct weir_pkt *pkt, unsigned int verdict
 {
 	hook_reinject(weir->inst, api_pkt(pkt), verdict);
 }
+
+static int enqueue(void *priv, struct pkt *pkt, const struct hook_state *state, unsigned int queue)
+{
+	struct weir *weir = priv;
+
+	return weir->queue(weir->queue_priv, api_pkt_out(pkt), state->hooknum, queue);
+}
+
+void weir_queue(struct weir *weir, weir_queue_fn fn, void *priv)
+{
+	weir->queue = fn;
+	weir->queue_priv = priv;
+	hooks_set_queue(weir->inst->hooks, fn ? enqueue : NULL, weir);
+}
+
+void weir_pkt_free(struct weir *weir, struct weir_pkt *pkt)
+{
+	pkt_free(weir->inst, api_pkt(pkt));
+}

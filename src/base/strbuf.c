@@ -28,7 +28,8 @@ void sb_add(struct strbuf *sb, const char *bytes, size_t len)
 {
 	if (!sb_reserve(sb, len))
 		return;
-	memcpy(sb->s + sb->len, bytes, len);
+	if (len)
+		memcpy(sb->s + sb->len, bytes, len);
 	sb->len += len;
 	sb->s[sb->len] = '\0';
 }

@@ -16,7 +16,7 @@ struct seen {
 	struct weir *weir;
 	unsigned int sent, delivered, dropped, asked, events;
 	char out[16], reason[32], line[512];
-	struct weir_pkt *stolen;
+	struct weir_pkt *queued;
 	unsigned int verdict;
 };
 
@@ -59,8 +59,17 @@ static unsigned int hook(void *priv, struct weir_pkt *pkt, int number)
 	seen->asked++;
 	weir_pkt_set_mark(pkt, 7);
 	if (seen->verdict == NF_STOLEN)
-		seen->stolen = pkt;
+		weir_pkt_free(seen->weir, pkt);
 	return seen->verdict;
+}
+
+static int queue(void *priv, struct weir_pkt *pkt, int number, unsigned int queue_number)
+{
+	struct seen *seen = priv;
+
+	assert_int_equal(queue_number, 5);
+	seen->queued = pkt;
+	return 0;
 }
 
 /* UDP 10.0.0.2:1000 -> 10.1.0.2:@dport without a UDP checksum. */
@@ -122,14 +131,18 @@ static void hooks_decide(void **state)
 	assert_string_equal(seen->reason, "hook");
 	seen->verdict = NF_STOLEN;
 	receive(seen->weir, 53);
-	assert_non_null(seen->stolen);
+	assert_int_equal(seen->sent + seen->dropped, 1);
+	weir_queue(seen->weir, queue, seen);
+	seen->verdict = NF_QUEUE_NR(5);
+	receive(seen->weir, 53);
+	assert_non_null(seen->queued);
 	assert_int_equal(seen->sent, 0);
-	weir_reinject(seen->weir, seen->stolen, NF_ACCEPT);
+	weir_reinject(seen->weir, seen->queued, NF_ACCEPT);
 	assert_int_equal(seen->sent, 1);
 	assert_int_equal(weir_hook_unregister(seen->weir, &ops), 0);
 	assert_int_equal(weir_hook_unregister(seen->weir, &ops), -ENOENT);
 	receive(seen->weir, 53);
-	assert_int_equal(seen->asked, 2);
+	assert_int_equal(seen->asked, 3);
 	ops.hook = 17;
 	assert_int_equal(weir_hook_register(seen->weir, &ops), -EINVAL);
 }
