@@ -15,27 +15,6 @@
 #include "route/route.h"
 #include "table/table.h"
 
-/* While modules land one by one: one that is missing is left out of the house. */
-#pragma weak fib_new
-#pragma weak fib_free
-#pragma weak neigh_table_new
-#pragma weak neigh_table_free
-#pragma weak icmp_state_new
-#pragma weak icmp_state_free
-#pragma weak defrag_new
-#pragma weak defrag_free
-#pragma weak ct_table_new
-#pragma weak ct_table_free
-#pragma weak nat_new
-#pragma weak nat_free
-#pragma weak tables_new
-#pragma weak tables_free
-#pragma weak iface_conf_new
-#pragma weak iface_conf_free
-#pragma weak route_addr_add
-#pragma weak route_addr_del
-#pragma weak route_iface_set_up
-
 static int build_floors(struct instance *inst, struct refusal *why)
 {
 #define FLOOR(member, build, what) do { \
@@ -48,20 +27,13 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(pkt_pool, pkt_pool_new(), "packets");
 	FLOOR(hooks, hooks_new(), "hooks");
 	FLOOR(sysctls, sysctls_new(), "sysctls");
-	if (fib_new)
-		FLOOR(fib, fib_new(inst), "routes");
-	if (neigh_table_new)
-		FLOOR(neigh, neigh_table_new(inst), "neighbours");
-	if (icmp_state_new)
-		FLOOR(icmp, icmp_state_new(inst), "ICMP");
-	if (defrag_new)
-		FLOOR(defrag, defrag_new(inst), "fragments");
-	if (ct_table_new)
-		FLOOR(ct, ct_table_new(inst), "connections");
-	if (nat_new)
-		FLOOR(nat, nat_new(inst), "NAT");
-	if (tables_new)
-		FLOOR(tables, tables_new(inst), "tables");
+	FLOOR(fib, fib_new(inst), "routes");
+	FLOOR(neigh, neigh_table_new(inst), "neighbours");
+	FLOOR(icmp, icmp_state_new(inst), "ICMP");
+	FLOOR(defrag, defrag_new(inst), "fragments");
+	FLOOR(ct, ct_table_new(inst), "connections");
+	FLOOR(nat, nat_new(inst), "NAT");
+	FLOOR(tables, tables_new(inst), "tables");
 #undef FLOOR
 	return 0;
 }
@@ -74,7 +46,7 @@ static int build_loopback(struct instance *inst, struct refusal *why)
 				    .flags = IFA_F_PERMANENT };
 	int err = iface_add(inst, "lo", ARPHRD_LOOPBACK, &inst->lo, why);
 
-	if (err || !route_addr_add)
+	if (err)
 		return err;
 	addr4.addr.ip = addr4.peer.ip = htonl(INADDR_LOOPBACK);
 	addr6.addr.in6 = addr6.peer.in6 = in6addr_loopback;
@@ -223,7 +195,7 @@ int iface_add(struct instance *inst, const char *name, unsigned short type, stru
 	list_init(&iface->addrs4);
 	list_init(&iface->addrs6);
 	iface->index = inst->next_ifindex;
-	if (iface_conf_new && iface_conf_new(inst, iface)) {
+	if (iface_conf_new(inst, iface)) {
 		free(iface);
 		return refuse(why, -ENOMEM, "link: no memory for \"%s\"", name);
 	}
@@ -247,17 +219,17 @@ void iface_remove(struct instance *inst, struct iface *iface)
 		}
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(addrs); i++) {
-		while (route_addr_del && !list_is_empty(addrs[i])) {
+		while (!list_is_empty(addrs[i])) {
 			struct iface_addr *addr = list_entry(addrs[i]->next, struct iface_addr, node), key = *addr;
 
 			if (route_addr_del(inst, iface, &key, NULL) || addrs[i]->next == &addr->node)
 				break;
 		}
 	}
-	if (iface->up && route_iface_set_up)
+	if (iface->up)
 		route_iface_set_up(inst, iface, false, NULL);
 	iface->up = false;
-	if (iface->conf && iface_conf_free)
+	if (iface->conf)
 		iface_conf_free(inst, iface);
 	iface->conf = NULL;
 	list_remove(&iface->node);
