@@ -118,7 +118,7 @@ void instance_advance(struct instance *inst, int64_t now_ns)
 
 	while ((due = timers_due_ns(inst->timers, now_ns)) != INT64_MAX) {
 		inst->now_ns = MAX_OF(inst->now_ns, due);
-		timers_run(inst->timers, due);
+		timers_run(inst->timers, inst->now_ns);
 	}
 	inst->now_ns = MAX_OF(inst->now_ns, now_ns);
 }
