@@ -13,14 +13,6 @@ MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "
 MLD = bytes.fromhex("ff020000000000000000000000000016")  # reports of multicast groups: weir joins none over the wire
 
 
-def checksum_errors(p):
-    """A list of wrong checksums in an IP packet ('' parts are unchecked: fragments)."""
-    bad = []
-    if p[0] >> 4 == 4 and csum(p[:(p[0] & 15) * 4]):
-        bad.append("ip")
-    return bad
-
-
 class Masker:
     """Rewrites one side's packets and lines into a canonical form."""
 
@@ -35,9 +27,11 @@ class Masker:
                 self.ids.add(p[4:6])
         self.frag6 = {}
         self.frag6_in = set()
+        self.labels = {0}
         for data in datas:
             for p in ((data[14:], data) if data else ()):
                 if len(p) >= 48 and p[0] >> 4 == 6:
+                    self.labels.add(struct.unpack("!I", p[:4])[0] & 0xFFFFF)
                     at = self.frag_header(p)
                     if at:
                         self.frag6_in.add(p[at + 4:at + 8])
@@ -61,10 +55,10 @@ class Masker:
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
         elif len(p) >= 48 and p[0] >> 4 == 6:
-            if p[6] == 58 and p[40] < 128:
-                if struct.unpack("!I", p[:4])[0] & 0xFFFFF:
-                    p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-                inner = self.packet(p[48:], depth + 1) if depth < 3 else p[48:]
+            if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
+                p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
+            if p[6] == 58 and p[40] < 128 and depth < 3:
+                inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
             at = self.frag_header(p)
@@ -142,6 +136,8 @@ def rename_ports(seen, names):
     seen.tx = {i: [(n, frame(f)) for n, f in v] for i, v in seen.tx.items()}
     seen.local = {i: [frame(b"\0" * 12 + (b"\x86\xdd" if p[:1] and p[0] >> 4 == 6 else b"\x08\x00") + p)[14:] for p in v]
                   for i, v in seen.local.items()}
+    seen.nflog = {i: [(g, n, frame(b"\0" * 12 + (b"\x86\xdd" if p[:1] and p[0] >> 4 == 6 else b"\x08\x00") + p)[14:]) for g, n, p in v]
+                  for i, v in seen.nflog.items()}
     for where in ("events", "log"):
         setattr(seen, where, {i: [line(x) for x in v] for i, v in getattr(seen, where).items()})
     seen.connections = [line(x) for x in seen.connections]
