@@ -88,6 +88,7 @@ struct instance {
 	struct observer observer;
 	uint64_t serial;		/* input packets so far */
 	bool host_echo;			/* answer pings as a host would, for demonstrations */
+	bool host_silent;		/* the host does not even judge extension headers after LOCAL_IN */
 };
 
 static inline int64_t inst_jiffies(const struct instance *inst) { return inst->now_ns / NSEC_PER_JIFFY; }

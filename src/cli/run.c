@@ -166,6 +166,7 @@ static int run_prepare(struct run *run, struct refusal *why)
 	if (!run->inst)
 		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
 	run->inst->host_echo = run->options.host_echo;
+	run->inst->host_silent = run->options.host_silent;
 	err = snapshot_load(run->inst, &run->paths, &run->inputs, run->options.conntrack_on, why);
 	if (!err)
 		err = heads_check(run, why);

@@ -30,7 +30,7 @@ struct run_options {
 	unsigned int map_count;
 	const char *filter, *out;
 	int64_t until_ns;
-	bool has_until, conntrack_on, is_json, is_quiet, host_echo, no_flow_cache, strict_checksums;
+	bool has_until, conntrack_on, is_json, is_quiet, host_echo, host_silent, no_flow_cache, strict_checksums;
 	uint32_t workers;
 	uint64_t seed;
 };

@@ -48,7 +48,8 @@ static const char help[] =
 "      --until TIME        let the clock run on to TIME (seconds since the epoch, up to nine decimals)\n"
 "      --conntrack auto|on track connections from the moment that a rule needs it (auto), or always\n"
 "      --seed N            of every random choice; the same seed gives the same bytes\n"
-"      --host echo         the host answers pings, for demonstrations\n"
+"      --host echo|silent  the host answers pings, for demonstrations; or says nothing at all, where its IP\n"
+	"                          layer would send errors about IPv6 extension headers and fragments\n"
 "      --strict-checksums  take checksums that the sender left to its network card as wrong\n"
 "      --no-flow-cache     take the full way for each packet\n"
 "      --workers N         threads (1: this version has one)\n"
@@ -200,8 +201,9 @@ static int one_option(struct run_options *o, int c, char **argv)
 		o->workers = (uint32_t)n;
 		return 0;
 	case LONG_HOST:
-		o->host_echo = true;
-		return strcmp(optarg, "echo") == 0 ? 0 : wrong("--host takes echo, not \"%s\"", optarg);
+		o->host_echo = strcmp(optarg, "echo") == 0;
+		o->host_silent = strcmp(optarg, "silent") == 0;
+		return o->host_echo || o->host_silent ? 0 : wrong("--host takes echo or silent, not \"%s\"", optarg);
 	case LONG_STRICT:
 		o->strict_checksums = true;
 		return 0;

@@ -196,6 +196,11 @@ static uint32_t pass_extension(struct instance *inst, struct pkt *pkt, uint8_t p
 	return len;
 }
 
+static bool is_host_business(uint8_t proto)
+{
+	return proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS || proto == IPPROTO_FRAGMENT;
+}
+
 /*
  * From the end of LOCAL_IN to the payload. Fragments that conntrack did not put together are put together
  * here, after the hook.
@@ -211,7 +216,11 @@ void ip6_local_finish(struct instance *inst, struct pkt *pkt)
 	for (unsigned int headers = 0; headers < HEADERS_MAX; headers++) {
 		uint8_t proto = pkt->data[nhoff];
 
-		if (proto != IPPROTO_ROUTING && proto != IPPROTO_DSTOPTS && proto != IPPROTO_FRAGMENT) {
+		if (inst->host_silent && headers == 0 && is_host_business(proto)) {
+			pkt_free(inst, pkt);	/* a silent host says nothing of headers it does not like */
+			return;
+		}
+		if (!is_host_business(proto)) {
 			local_payload6(inst, pkt, proto, at);
 			return;
 		}

@@ -108,6 +108,8 @@ class WeirRun:
         out = d + "/out"
         shutil.rmtree(out, ignore_errors=True)
         args = [WEIR, "run", d + "/snap", "--out", out, "--seed", str(self.seed), "--conntrack", case.conntrack] + self.extra
+        if not case.host:
+            args += ["--host", "silent"]
         for name, packets in inputs.items():
             write_pcap("%s/%s.pcap" % (d, name), 1, packets)
             args += ["-i", "%s=%s/%s.pcap" % (name, d, name)]
