@@ -4,7 +4,7 @@ import re
 import struct
 
 from case import Do, Send
-from packets import csum, l4_of, show
+from packets import addr, csum, l4_of, show
 
 # Every mask by name; docs/differences.md has a section for each.
 MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "boot-counters"}
@@ -25,6 +25,7 @@ class Masker:
             p = data[14:] if len(data) > 34 and data[12:14] in (b"\x08\x00",) else data
             if len(p) >= 20 and p[0] >> 4 == 4:
                 self.ids.add(p[4:6])
+        self.own = {addr(w.split()[2].split("/")[0]) for w in case.net if w.startswith("addr add ")}
         self.frag6 = {}
         self.frag6_in = set()
         self.labels = {0}
@@ -48,7 +49,8 @@ class Masker:
     def packet(self, p, depth=0):
         if len(p) >= 20 and p[0] >> 4 == 4:
             hl = (p[0] & 15) * 4
-            if p[4:6] not in self.ids and p[4:6] != b"\0\0" and (depth or hl > 20 or not csum(p[:hl])):
+            made = p[9] == 1 and p[hl:hl + 1] in (b"\3", b"\4", b"\5", b"\13", b"\14") and p[12:16] in self.own
+            if (made or p[4:6] not in self.ids) and p[4:6] != b"\0\0" and (depth or hl > 20 or not csum(p[:hl])):
                 p = p[:4] + b"\xee\xee" + p[6:10] + b"\xee\xee" + p[12:]
             if p[9] == 1 and len(p) > hl + 8 and p[hl] in (3, 4, 5, 11, 12) and not depth and not p[6] & 0x1F and not p[7]:
                 inner = self.packet(p[hl + 8:], 1)

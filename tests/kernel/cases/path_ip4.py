@@ -65,7 +65,7 @@ def forward():
     yield "ttl", [Send("eth0", u(20, ttl=t)) for t in (0, 1, 2, 255)] + [Send("eth0", udp(5, 6)(ip(A, R0, ttl=t))) for t in (0, 1)], {}
     yield "ttl-quotes", [Send("eth0", u(n, ttl=1, tos=t)) for n, t in ((0, 0), (1, 4), (519, 0xff), (520, 0), (521, 2), (1400, 0xb8))], {}
     yield "ttl-later-fragment", [Send("eth0", p) for p in fragments4(u(100, ttl=1), [48])], {}
-    for types in ((0, 8, 3, 4, 5), (11, 12, 13, 18, 19, 40, 255)):
+    for types in ((0, 8, 3, 4, 5), (11, 12, 13, 18, 19, 40, 255), (1, 2, 6, 7, 9, 10, 14)):
         yield "ttl-icmp-%d" % types[0], [Send("eth0", icmp(t, 0, data=u(8))(ip(A, B, ttl=1))) for t in types], {}
     yield "ttl-icmp-short", [Send("eth0", raw(1, b"")(ip(A, B, ttl=1))), Send("eth0", raw(1, b"\x08")(ip(A, B, ttl=1))), Send("eth0", raw(1, b"\x03")(ip(A, B, ttl=1)))], {}
     yield "ttl-other-protocols", [Send("eth0", raw(n, b"12345678")(ip(A, B, ttl=1))) for n in (2, 41, 47, 50, 51, 89, 132, 255)], {}
