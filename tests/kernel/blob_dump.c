@@ -2,7 +2,8 @@
  * tests/kernel/blob_dump.c - what weir makes of rule texts, for comparison with iptables-legacy and the kernel.
  * Reads requests from stdin:
  * "FAMILY FLAGS LENGTH\n" and a rule file's text, answered with lines "ok" or "refused ERRNO LINE:COLUMN+WIDTH
- * SENTENCE", then "table NAME SIZE HOOKS ENTRIES hook_entry[5] underflow[5]\n" + blob each, then "save LENGTH\n" + text;
+ * SENTENCE", then "table NAME SIZE HOOKS ENTRIES hook_entry[5] underflow[5]\n" + blob each, then "save LENGTH\n" + text,
+ * then "list LENGTH\n" + text for each table and listing, then "end\n";
  * "FAMILY replace LENGTH\n" and a struct ipt_replace, answered with "ERRNO SENTENCE\n".
  */
 #include <stdio.h>
@@ -37,6 +38,27 @@ static void dump_table(void *priv, const char *name)
 	free(entries);
 }
 
+/* The listings of blob_test.py's LISTS. */
+static void dump_lists(void *priv, const char *name)
+{
+	static const char *const lists[] = { "-nvL", "-nvxL", "-L", "-vS" };
+	const struct dump *dump = priv;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		char table[32], list[16], numbers[] = "--line-numbers", t[] = "-t";
+		char program[] = "iptables", program6[] = "ip6tables";
+		char *argv[] = { dump->family == NFPROTO_IPV4 ? program : program6, t, table, list, numbers };
+		struct strbuf out = STRBUF_INIT;
+
+		snprintf(table, sizeof(table), "%s", name);
+		snprintf(list, sizeof(list), "%s", lists[i]);
+		if (rules_command(dump->inst, i == 1 ? 5 : 4, argv, &out, NULL))
+			exit(1);
+		printf("list %zu\n%s", out.len, sb_str(&out));
+		sb_free(&out);
+	}
+}
+
 static void answer(uint8_t family, unsigned int flags, const char *text, size_t len)
 {
 	struct refusal why = { 0 };
@@ -54,6 +76,8 @@ static void answer(uint8_t family, unsigned int flags, const char *text, size_t 
 	tables_each(dump.inst, family, dump_table, &dump);
 	rules_save(dump.inst, family, true, -1, &saved);
 	printf("save %zu\n%s", saved.len, sb_str(&saved));
+	tables_each(dump.inst, family, dump_lists, &dump);
+	printf("end\n");
 	fflush(stdout);
 	sb_free(&saved);
 	instance_free(dump.inst);

@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CLONE_NEWNET = 0x40000000
 GET_INFO, GET_ENTRIES = 64, 65              # IPT_SO_* and IP6T_SO_*: the same numbers
 ENTRY = {4: (112, 88, 96), 6: (168, 140, 152)}   # header, target_offset (next_offset follows), counters
-TABLES = ("filter", "nat", "mangle", "raw", "security")
+LISTS = (["-nvL"], ["-nvxL", "--line-numbers"], ["-L"], ["-vS"])     # as in blob_dump.c
 
 
 def new_namespace():
@@ -76,6 +76,11 @@ class Kernel:
         tables = {t: kernel_blob(family, t) for t in re.findall(r"^\*(\S+)$", saved.decode(errors="replace"), re.M)}
         return done.returncode == 0, err, tables, saved
 
+    def lists(self, family, tables):
+        """What iptables prints of the rules loaded last."""
+        return [subprocess.run([self.tool(family, ""), "-t", table] + words, capture_output=True).stdout
+                for table in tables for words in LISTS]
+
 
 class Weir:
     def __init__(self, dump):
@@ -93,8 +98,25 @@ class Weir:
         while True:
             words = out.readline().split()
             if words[0] == b"save":
-                return said == "ok", said, tables, out.read(int(words[1]))
+                saved = out.read(int(words[1]))
+                break
             tables[words[1].decode()] = out.read(int(words[2]))
+        self.listed = []
+        while True:
+            words = out.readline().split()
+            if words[0] == b"end":
+                return said == "ok", said, tables, saved
+            self.listed.append(out.read(int(words[1])))
+
+
+def list_differences(kernel, weir):
+    found = []
+    for a, b in zip(kernel, weir):
+        old, new = a.decode(errors="replace").split("\n"), b.decode(errors="replace").split("\n")
+        found += [f"list: kernel {x!r} weir {y!r}" for x, y in zip(old, new) if x != y]
+        if len(old) != len(new):
+            found.append(f"list: {len(old)} lines, {len(new)} lines")
+    return found
 
 
 def differences(family, kernel, weir):
@@ -170,6 +192,11 @@ def main():
             k, w = kernel.load(family, text, True), weir.load(family, text, True)
             if not k[0] or differences(family, k, w):
                 single += part
+                continue
+            found = list_differences(kernel.lists(family, k[2]), weir.listed)
+            failed += len(found)
+            for line in found:
+                print("    " + line)
     for number, family, table, rule, text, refused in single:
         k, w = kernel.load(family, text, True), weir.load(family, text, True)
         found = differences(family, k, w)

@@ -87,8 +87,10 @@ class Weir:
             raise RuntimeError("the valid rules are refused")
         while True:
             words = self.proc.stdout.readline().split()
-            if words[0] == b"save":
+            if words[0] in (b"save", b"list"):
                 self.proc.stdout.read(int(words[1]))
+                continue
+            if words[0] == b"end":
                 return
             numbers = [int(w) for w in words[2:]]
             yield words[1], numbers, self.proc.stdout.read(numbers[0])

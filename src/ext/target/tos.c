@@ -52,7 +52,7 @@ static void tos_print(const void *data, const struct ext_view *view, struct strb
 	if (view->numeric)
 		sb_printf(out, " TOS set 0x%02x/0x%02x", info->tos_value, info->tos_mask);
 	else if (name)
-		sb_printf(out, " TOS set%s", name);	/* upstream forgets the blank */
+		sb_printf(out, "  TOS set%s", name);	/* upstream puts the blank before, not behind */
 	else if (info->tos_value == 0)
 		sb_printf(out, " TOS and 0x%02x", (uint8_t)~info->tos_mask);
 	else if (info->tos_value == info->tos_mask)
