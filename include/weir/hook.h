@@ -34,7 +34,7 @@ WEIR_API int weir_hook_unregister(struct weir *weir, const struct weir_hook *hoo
 
 /**
  * typedef weir_queue_fn - Takes packets of NF_QUEUE verdicts (rules with -j NFQUEUE, hooks)
- * @pkt: given when 0 is returned: weir_reinject() or weir_pkt_free()
+ * @pkt: given when 0 is returned: weir_reinject()
  * Return: 0; negative: no room, the packet is dropped (or goes on, with bypass).
  */
 typedef int (*weir_queue_fn)(void *priv, struct weir_pkt *pkt, int hook, unsigned int queue);
@@ -48,7 +48,7 @@ WEIR_API void weir_queue(struct weir *weir, weir_queue_fn fn, void *priv);
  * @verdict: NF_ACCEPT, NF_DROP, NF_STOP, NF_REPEAT, or NF_QUEUE_NR(n)
  */
 WEIR_API void weir_reinject(struct weir *weir, struct weir_pkt *pkt, unsigned int verdict);
-/** weir_pkt_free() - Ends a packet that was given; nobody is told. */
+/** weir_pkt_free() - Ends a packet that a hook stole; nobody is told. Queued ones end by weir_reinject(NF_DROP). */
 WEIR_API void weir_pkt_free(struct weir *weir, struct weir_pkt *pkt);
 
 #ifdef __cplusplus
