@@ -33,17 +33,22 @@ static void reread(const struct strbuf *text, unsigned int count)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct instance *inst;		/* packets come and go, it stays as it is */
+	static struct iface *in[2];
 	struct refusal why = { 0 };
-	struct instance *inst = instance_new(1, 0, &why);
 	struct strbuf text = STRBUF_INIT;
 	struct pcapng *ng = pcapng_new(to_strbuf, &text, "fuzz");
-	struct iface *in[2] = { NULL, NULL };
 	struct capture_packet cp;
 	struct capture *cap;
 	unsigned int written = 0;
 
-	if (!inst || !ng || iface_add(inst, "eth0", ARPHRD_ETHER, &in[0], &why) ||
-	    iface_add(inst, "tun0", ARPHRD_NONE, &in[1], &why))
+	if (!inst) {
+		inst = instance_new(1, 0, &why);
+		if (!inst || iface_add(inst, "eth0", ARPHRD_ETHER, &in[0], &why) ||
+		    iface_add(inst, "tun0", ARPHRD_NONE, &in[1], &why))
+			abort();
+	}
+	if (!ng)
 		abort();
 	if (capture_open_bytes("fuzz", data, size, &cap, &why) == 0) {
 		int r;
@@ -73,6 +78,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	pcapng_free(ng);
 	sb_free(&text);
-	instance_free(inst);
 	return 0;
 }
