@@ -203,6 +203,64 @@ def icmp_cases():
         [Send("eth0", ip(A6, B6)(b"abcd", 59)), Send("eth0", ip(A6, B6)(b"\x3b\0\0\0\0\0\0\0", 60))], covers=["conntrack"])
 
 
+def crc32c(data):
+    c = 0xFFFFFFFF
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = (c >> 1) ^ (0x82F63B78 if c & 1 else 0)
+    return c ^ 0xFFFFFFFF
+
+
+def sctp(sport, dport, tag, *chunks, bad=0):
+    head, body = struct.pack("!HHI", sport, dport, tag), b"".join(chunks)
+    return lambda l3: l3(head + struct.pack("<I", crc32c(head + b"\0\0\0\0" + body) ^ bad) + body, 132)
+
+
+def chunk(kind, flags=0, body=b"", length=None):
+    return struct.pack("!BBH", kind, flags, 4 + len(body) if length is None else length) + body + b"\0" * (-len(body) % 4)
+
+
+def other_protocol_cases():
+    c, s = 0x11111111, 0x22222222       # tags: what the server writes to the client, and the other way
+    init, init_ack = (lambda tag: chunk(1, 0, struct.pack("!IIHHI", tag, 9, 1, 1, 7))), (lambda tag: chunk(2, 0, struct.pack("!IIHHI", tag, 9, 1, 1, 7) + b"cookie"))
+    for v, a, b in ((4, A, B), (6, A6, B6)):
+        go = lambda d, tag, *ch, p=5, **kw: Send("eth%d" % d, sctp(p if d == 0 else 6, 6 if d == 0 else p, tag, *ch, **kw)(ip(*((a, b) if d == 0 else (b, a)))))
+        def at(state, p):
+            steps = [go(0, 0, init(c), p=p), go(1, c, init_ack(s), p=p), go(0, s, chunk(10, 0, b"cookie"), p=p), go(1, c, chunk(11), p=p),
+                     go(0, s, chunk(7, 0, b"\0\0\0\1"), p=p), go(1, c, chunk(8), p=p), go(0, s, chunk(14), p=p)]
+            return steps[:state] if state < 8 else [go(0, s, chunk(4, 0, b"beat"), p=p)]
+        kinds = list(range(0, 16)) + [64, 192]
+        for state in range(0, 9):
+            for d in (0, 1):
+                items = []
+                for k in kinds:
+                    body = struct.pack("!IIHHI", c if d == 0 else s, 9, 1, 1, 7) if k in (1, 2) else b"12345678"
+                    items += at(state, 100 + k) + [go(d, 0 if k == 1 else s if d == 0 else c, chunk(k, 0, body), p=100 + k), go(1 - d, c if d == 0 else s, chunk(0, 3, b"data"), p=100 + k)]
+                yield case("sctp-%d-%s-%d" % (state, "reply" if d else "orig", v), items, covers=["conntrack", "sctp"], sysctl={P + "acct": 1})
+        yield case("sctp-tags-%d" % v, [x for i, f in enumerate((0, 1)) for x in at(4, 200 + i) + [go(d, t, chunk(k, f, b"abcd"), p=200 + i) for k in (4, 5, 6, 14, 0, 3)
+                   for t in (c, s, 0, 7) for d in (0, 1)]], covers=["conntrack", "sctp"])
+        yield case("sctp-broken-%d" % v, [go(0, 0, init(c), bad=1), go(0, 0, init(c)[:9]), go(0, 0), go(0, 0, b"\1"), go(0, 0, init(c), chunk(0, 0, b"x")),
+                   go(0, 0, chunk(0, 0, b"", length=0)), go(0, 1, init(c)), go(0, 0, init(c) + b"\0"), go(1, c, chunk(3), chunk(11)), go(1, c, chunk(10), chunk(11))] +
+                   [Send("eth0", ip(a, b)(sctp(5, 6, 0, init(c))(lambda p, n: p)[:n], 132)) for n in (0, 3, 4, 11, 12, 15, 16)], covers=["conntrack", "sctp"])
+        gre = lambda d, *x, cut=16: Send("eth%d" % d, ip(*((a, b) if d == 0 else (b, a)))((struct.pack("!HHHH", *x) + b"payload!")[:cut], 47))
+        yield case("gre-%d" % v, [gre(0, 0, 0x800, 0, 0), gre(1, 0, 0x800, 0, 0), gre(0, 0, 0x6558, 0, 0), gre(0, 0x3001, 0x880B, 8, 7), gre(1, 0x3001, 0x880B, 8, 9),
+                   gre(0, 0x3001, 0x800, 8, 7), gre(0, 2, 0x880B, 8, 7)] + [gre(1, 0x3001, 0x880B, 8, 5, cut=n) for n in (0, 2, 3, 4, 6, 7, 8)],
+                   covers=["conntrack", "gre"], sysctl={P + "gre_timeout": 33, P + "gre_timeout_stream": 44})
+        lite = lambda d, cover, check=None, proto=17, cut=99: Send("eth%d" % d, udplite(5 + d, 6 - d, cover, check, proto)(ip(*((a, b) if d == 0 else (b, a))), cut))
+        yield case("udplite-%d" % v, [lite(0, n) for n in (0, 8, 9, 20, 7, 21)] + [lite(1, 20), lite(0, 20), lite(0, 20, 0), lite(0, 20, 1), lite(0, 20, None, 136)] +
+                   [lite(0, 8, cut=n) for n in (0, 3, 4, 7, 8)], covers=["conntrack", "udplite"])
+
+
+def udplite(sport, dport, cover, check, proto):
+    def build(l3, cut):
+        p = struct.pack("!HHHH", sport, dport, cover, 0) + b"payload payl"
+        n = cover if 8 <= cover <= len(p) else len(p)
+        c = csum(pseudo(l3.src, l3.dst, proto, len(p)) + p[:n]) if check is None else check
+        return l3((p[:6] + struct.pack("!H", c) + p[8:])[:cut], 136)
+    return build
+
+
 def zone_cases():
     q, r = udp(1000, 53)(ip(A, B)), udp(53, 1000)(ip(B, A))
     e = lambda p, d: error(4, 3, 1, p, "10.1.0.3" if d == A else "10.0.0.3", d)
@@ -281,5 +339,6 @@ def cases():
     yield from tcp_cases()
     yield from udp_cases()
     yield from icmp_cases()
+    yield from other_protocol_cases()
     yield from zone_cases()
     yield from life_cases()
