@@ -56,6 +56,9 @@ class Masker:
                 inner = self.packet(p[hl + 8:], 1)
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
+        elif depth and 40 <= len(p) < 48 and p[0] >> 4 == 6 and p[6] == 58 and (len(p) == 40 or p[40] < 128):
+            if struct.unpack("!I", p[:4])[0] & 0xFFFFF:  # a quote cut short
+                p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
         elif len(p) >= 48 and p[0] >> 4 == 6:
             if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
                 p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
@@ -119,6 +122,8 @@ def rename_ports(seen, names):
                         if len(p) >= c + 2:
                             p[c:c + 2] = b"\xcc\xcc"
                 break
+            if proto in (1, 58) and o + 4 <= len(p) < o + 8 and p[o] in (8, 0, 128, 129):
+                p[o + 2:o + 4] = b"\xcc\xcc"  # a quote cut before the id that its checksum covers
             if proto in (1, 58) and len(p) >= o + 8:
                 if p[o] in (8, 0, 128, 129):
                     n = struct.unpack("!H", p[o + 4:o + 6])[0]
