@@ -62,7 +62,7 @@ class Masker:
         elif len(p) >= 48 and p[0] >> 4 == 6:
             if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
                 p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-            if p[6] == 58 and p[40] < 128 and depth < 3:
+            if p[6] == 58 and (p[40] < 128 or p[40] == 137) and depth < 3:
                 inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
