@@ -58,9 +58,11 @@ int tos_parse(const char *text, uint8_t *value, uint8_t *mask, struct refusal *w
 		}
 	}
 	snprintf(head, sizeof(head), "%.*s", slash ? (int)(slash - text) : 15, text);
-	if (strlen(head) != (slash ? (size_t)(slash - text) : strlen(text)) || !opt_u64(head, 0, UINT8_MAX, &number) ||
+	if (strlen(head) != (slash ? (size_t)(slash - text) : strlen(text)) ||
+	    !opt_u64(head, 0, UINT8_MAX, &number) ||
 	    (slash && !opt_u64(slash + 1, 0, UINT8_MAX, &bits)))
-		return refuse(why, -EINVAL, "\"%s\" is neither value[/mask] of 8 bits nor the name of a type of service", text);
+		return refuse(why, -EINVAL,
+			      "\"%s\" is neither value[/mask] of 8 bits nor the name of a type of service", text);
 	*value = number;
 	*mask = bits;
 	return 0;

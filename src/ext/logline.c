@@ -184,7 +184,8 @@ static void add_ipv4(const struct logger *log, uint32_t base, bool quoted)
 	sb_printf(log->out, "SRC=%u.%u.%u.%u DST=%u.%u.%u.%u LEN=%u TOS=0x%02X PREC=0x%02X TTL=%u ID=%u ",
 		  ip[12], ip[13], ip[14], ip[15], ip[16], ip[17], ip[18], ip[19], get_be16(ip + 2), ip[1] & 0x1e,
 		  ip[1] & 0xe0, ip[8], get_be16(ip + 4));
-	sb_printf(log->out, "%s%s%s", frag & 0x8000 ? "CE " : "", frag & IP4_DF ? "DF " : "", frag & IP4_MF ? "MF " : "");
+	sb_printf(log->out, "%s%s%s", frag & 0x8000 ? "CE " : "", frag & IP4_DF ? "DF " : "",
+		  frag & IP4_MF ? "MF " : "");
 	if (fragment)
 		sb_printf(log->out, "FRAG:%u ", frag & IP4_OFFSET_MASK);
 	if ((log->flags & NF_LOG_IPOPT) && header_len > sizeof(struct iphdr)) {
@@ -278,7 +279,8 @@ static bool is_extension(uint8_t header)
 }
 
 /* One extension header; its length, or 0 when the line ends with it. */
-static uint32_t add_extension(const struct logger *log, uint8_t header, uint32_t off, const uint8_t *opt, bool *fragment)
+static uint32_t add_extension(const struct logger *log, uint8_t header, uint32_t off, const uint8_t *opt,
+			      bool *fragment)
 {
 	bool with_options = log->flags & NF_LOG_IPOPT;
 	const uint8_t *more;
@@ -307,7 +309,8 @@ static uint32_t add_extension(const struct logger *log, uint8_t header, uint32_t
 			else if (!more)
 				add_incomplete(log, off, ")");
 			else
-				sb_printf(log->out, "SPI=0x%x %s", get_be32(more + (header == IPPROTO_AH ? AH_SPI : ESP_SPI)),
+				sb_printf(log->out, "SPI=0x%x %s",
+					  get_be32(more + (header == IPPROTO_AH ? AH_SPI : ESP_SPI)),
 					  header == IPPROTO_ESP ? ")" : "");
 			if (*fragment || !more)
 				return 0;
@@ -409,7 +412,8 @@ void log_packet(struct instance *inst, const struct pkt *pkt, const struct hook_
 
 	if (!inst->observer.log)
 		return;
-	sb_printf(&line, "%sIN=%s OUT=%s ", prefix, state->in ? state->in->name : "", state->out ? state->out->name : "");
+	sb_printf(&line, "%sIN=%s OUT=%s ", prefix, state->in ? state->in->name : "",
+		  state->out ? state->out->name : "");
 	if (state->in)
 		add_link(&log, state->in);
 	if (state->family == NFPROTO_IPV4)

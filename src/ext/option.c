@@ -359,7 +359,8 @@ void print_addr(struct strbuf *out, uint8_t family, const union nf_inet_addr *ad
 	sb_adds(out, inet_ntop(family == NFPROTO_IPV4 ? AF_INET : AF_INET6, addr, buf, sizeof(buf)));
 }
 
-void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr, const union nf_inet_addr *mask,
+void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr,
+		     const union nf_inet_addr *mask,
 		     const struct ext_view *view)
 {
 	int full = family == NFPROTO_IPV4 ? 32 : 128, len = len_of_mask(family, mask);
@@ -485,7 +486,8 @@ static int parse_value(const char *ext_name, struct opt_call *call, struct refus
 	return refuse(why, -EINVAL, "%s: --%s has no type", ext_name, opt->name);
 
 bad_number:
-	return refuse(why, -EINVAL, "%s: --%s takes %s (%" PRIu64 " to %" PRIu64 "), not \"%s\"", ext_name, opt->name,
+	return refuse(why, -EINVAL, "%s: --%s takes %s (%" PRIu64 " to %" PRIu64 "), not \"%s\"", ext_name,
+		      opt->name,
 		      opt->arg ? opt->arg : "a number", min, max, call->arg);
 }
 

@@ -84,7 +84,8 @@ static inline unsigned int opt_words(const struct opt *opt)
 }
 
 /* --- used by the rule parser (table/text) --- */
-const struct opt *opt_find(const struct ext_text *text, const char *name, bool *ambiguous);	/* unique abbreviations too */
+/* Unique abbreviations are found, too. */
+const struct opt *opt_find(const struct ext_text *text, const char *name, bool *ambiguous);
 const struct opt *opt_find_short(const struct ext_text *text, char short_name);
 unsigned int opt_row(const struct ext_text *text, const struct opt *opt);
 /* Handles repetition, inversion, exclusion and the type; refusal text names extension and option. */
@@ -101,7 +102,8 @@ int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal 
 int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why);
 /* "a.b.c.d[/len|/mask]", v6 alike; host names are refused (no DNS). */
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
-int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask, struct refusal *why);
+int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+		  struct refusal *why);
 /* One host as the C library reads it: "10.1" is 10.0.0.1. */
 int opt_host(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
 /* host[/len|/mask] without masking the host; no mask, or one with holes, means all ones over the whole union. */
@@ -118,6 +120,7 @@ const char *print_proto_name(uint8_t proto);	/* as getservbyport() wants it; NUL
 void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr, const union nf_inet_addr *mask,
 		     const struct ext_view *view);
 void print_addr(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr);	/* without blank */
-void save_quoted(struct strbuf *out, const char *text);	/* xtables_save_string: quotes only when needed, with leading blank */
+/* As upstream writes strings: quoted only when needed. With leading blank. */
+void save_quoted(struct strbuf *out, const char *text);
 
 #endif

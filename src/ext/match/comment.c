@@ -31,7 +31,8 @@ static void comment_print(const void *data, const struct ext_view *view, struct 
 }
 
 static const struct opt comment_options[] = {
-	{ .name = "comment", .type = OPT_TEXT, .flags = OPT_REQUIRED, .size = XT_MAX_COMMENT_LEN, .at = offsetof(struct xt_comment_info, comment),
+	{ .name = "comment", .type = OPT_TEXT, .flags = OPT_REQUIRED, .size = XT_MAX_COMMENT_LEN,
+	  .at = offsetof(struct xt_comment_info, comment),
 	  .arg = "text", .help = "attach a comment to a rule" },
 	OPT_END
 };

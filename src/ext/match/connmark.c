@@ -27,8 +27,10 @@ static void connmark_destroy(void *data, const struct ext_check *check)
 
 static const struct opt connmark_options[] = {
 	{ .name = "mark", .type = OPT_MARK_MASK, .flags = OPT_REQUIRED | OPT_INVERTIBLE,
-	  .at = offsetof(struct xt_connmark_mtinfo1, mark), .invert_at = offsetof(struct xt_connmark_mtinfo1, invert),
-	  .invert_bits = 1, .invert_width = 1, .arg = "value[/mask]", .help = "match ctmark value with optional mask" },
+	  .at = offsetof(struct xt_connmark_mtinfo1, mark),
+	  .invert_at = offsetof(struct xt_connmark_mtinfo1, invert),
+	  .invert_bits = 1, .invert_width = 1, .arg = "value[/mask]",
+	  .help = "match ctmark value with optional mask" },
 	OPT_END
 };
 

@@ -10,7 +10,8 @@
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
-static bool addr_fits(const union nf_inet_addr *addr, const union nf_inet_addr *want, const union nf_inet_addr *mask,
+static bool addr_fits(const union nf_inet_addr *addr, const union nf_inet_addr *want,
+		      const union nf_inet_addr *mask,
 		      uint8_t family)
 {
 	uint32_t differs = (addr->all[0] ^ want->all[0]) & mask->all[0];
@@ -135,8 +136,8 @@ static uint32_t conntrack_depends(const void *data)
 			  XT_CONNTRACK_DIRECTION) ? DEP_CT_TUPLE : 0);
 }
 
-_Static_assert(offsetof(struct xt_conntrack_mtinfo1, match_flags) == offsetof(struct xt_conntrack_mtinfo3, match_flags),
-	       "the revisions share their head");
+_Static_assert(offsetof(struct xt_conntrack_mtinfo1, match_flags) ==
+	       offsetof(struct xt_conntrack_mtinfo3, match_flags), "the revisions share their head");
 
 /* --- text --- */
 
@@ -226,14 +227,17 @@ static int parse_dir(struct opt_call *call, struct refusal *why)
 #define CT_AT(field) .at = offsetof(struct xt_conntrack_mtinfo3, field)
 
 static const struct opt conntrack_options[] = {
-	{ CT_OPTION("ctstate", XT_CONNTRACK_STATE), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE, .parse = parse_states,
+	{ CT_OPTION("ctstate", XT_CONNTRACK_STATE), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
+	  .parse = parse_states,
 	  .arg = "state[,...]", .help = "INVALID, ESTABLISHED, NEW, RELATED, UNTRACKED, SNAT, DNAT" },
-	{ CT_OPTION("ctproto", XT_CONNTRACK_PROTO), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE, .parse = parse_proto,
+	{ CT_OPTION("ctproto", XT_CONNTRACK_PROTO), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
+	  .parse = parse_proto,
 	  .arg = "proto", .help = "protocol to match, by number or name" },
 	{ CT_OPTION("ctorigsrc", XT_CONNTRACK_ORIGSRC), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
 	  .parse = parse_addr, CT_AT(origsrc_addr), .arg = "address[/mask]", .help = "original source address" },
 	{ CT_OPTION("ctorigdst", XT_CONNTRACK_ORIGDST), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
-	  .parse = parse_addr, CT_AT(origdst_addr), .arg = "address[/mask]", .help = "original destination address" },
+	  .parse = parse_addr, CT_AT(origdst_addr), .arg = "address[/mask]",
+	  .help = "original destination address" },
 	{ CT_OPTION("ctreplsrc", XT_CONNTRACK_REPLSRC), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
 	  .parse = parse_addr, CT_AT(replsrc_addr), .arg = "address[/mask]", .help = "reply source address" },
 	{ CT_OPTION("ctrepldst", XT_CONNTRACK_REPLDST), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
@@ -247,7 +251,8 @@ static const struct opt conntrack_options[] = {
 	{ CT_OPTION("ctrepldstport", XT_CONNTRACK_REPLDST_PORT), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
 	  .parse = parse_ports, CT_AT(repldst_port), .arg = "port[:port]", .help = "reply destination port" },
 	{ CT_OPTION("ctstatus", XT_CONNTRACK_STATUS), .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE,
-	  .parse = parse_statuses, .arg = "status[,...]", .help = "NONE, EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED" },
+	  .parse = parse_statuses, .arg = "status[,...]",
+	  .help = "NONE, EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED" },
 	{ CT_OPTION("ctexpire", XT_CONNTRACK_EXPIRES), .type = OPT_U32_RANGE, .flags = OPT_INVERTIBLE,
 	  CT_AT(expires_min), .arg = "time[:time]", .help = "remaining lifetime in seconds" },
 	{ CT_OPTION("ctdir", XT_CONNTRACK_DIRECTION), .type = OPT_CUSTOM, .parse = parse_dir,
@@ -272,7 +277,8 @@ static void add_words(struct strbuf *out, const struct opt_word *word, uint32_t 
 	}
 }
 
-static void add_option(struct strbuf *out, const struct xt_conntrack_mtinfo3 *info, const char *dashes, const char *name,
+static void add_option(struct strbuf *out, const struct xt_conntrack_mtinfo3 *info, const char *dashes,
+		       const char *name,
 		       uint16_t flag)
 {
 	sb_printf(out, "%s %s%s", info->invert_flags & flag ? " !" : "", dashes, name);
@@ -296,7 +302,8 @@ static void conntrack_show(const struct xt_conntrack_mtinfo3 *info, const char *
 	uint16_t flags = info->match_flags;
 
 	if (flags & XT_CONNTRACK_STATE) {
-		add_option(out, info, dashes, flags & XT_CONNTRACK_STATE_ALIAS ? "state" : "ctstate", XT_CONNTRACK_STATE);
+		add_option(out, info, dashes, flags & XT_CONNTRACK_STATE_ALIAS ? "state" : "ctstate",
+			   XT_CONNTRACK_STATE);
 		add_words(out, state_print_words, info->state_mask);
 	}
 	if (flags & XT_CONNTRACK_PROTO) {
@@ -331,7 +338,8 @@ static void conntrack_show(const struct xt_conntrack_mtinfo3 *info, const char *
 			sb_printf(out, ":%u", info->expires_max);
 	}
 	if (flags & XT_CONNTRACK_DIRECTION)
-		sb_printf(out, " %sctdir %s", dashes, info->invert_flags & XT_CONNTRACK_DIRECTION ? "REPLY" : "ORIGINAL");
+		sb_printf(out, " %sctdir %s", dashes,
+			  info->invert_flags & XT_CONNTRACK_DIRECTION ? "REPLY" : "ORIGINAL");
 }
 
 static void conntrack_save(const void *data, const struct ext_view *view, struct strbuf *out)

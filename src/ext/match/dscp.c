@@ -50,7 +50,8 @@ static void dscp_print(const void *data, const struct ext_view *view, struct str
 
 static const struct opt dscp_options[] = {
 	{ .name = "dscp", .type = OPT_U8, DSCP_INVERT, .min = 0, .max = XT_DSCP_MAX, .excludes = "dscp-class",
-	  .at = offsetof(struct xt_dscp_info, dscp), .arg = "value", .help = "match DSCP codepoint with numerical value" },
+	  .at = offsetof(struct xt_dscp_info, dscp), .arg = "value",
+	  .help = "match DSCP codepoint with numerical value" },
 	{ .name = "dscp-class", .type = OPT_CUSTOM, DSCP_INVERT, .excludes = "dscp", .parse = parse_class,
 	  .arg = "name", .help = "match the DiffServ class: BE, EF, AFxx or CSx" },
 	OPT_END

@@ -54,7 +54,8 @@ static const struct type_name icmp4_names[] = {
 	{ "router-advertisement", 9, 0, 0xff }, { "router-solicitation", 10, 0, 0xff },
 	{ "time-exceeded", 11, 0, 0xff }, { "ttl-exceeded", 11, 0, 0xff },
 	{ "ttl-zero-during-transit", 11, 0, 0 }, { "ttl-zero-during-reassembly", 11, 1, 1 },
-	{ "parameter-problem", 12, 0, 0xff }, { "ip-header-bad", 12, 0, 0 }, { "required-option-missing", 12, 1, 1 },
+	{ "parameter-problem", 12, 0, 0xff }, { "ip-header-bad", 12, 0, 0 },
+	{ "required-option-missing", 12, 1, 1 },
 	{ "timestamp-request", 13, 0, 0xff }, { "timestamp-reply", 14, 0, 0xff },
 	{ "address-mask-request", 17, 0, 0xff }, { "address-mask-reply", 18, 0, 0xff }, { NULL }
 };
@@ -143,7 +144,8 @@ static void show_type(const char *head, const struct type_name *name, const stru
 {
 	const char *not = info->invflags & IPT_ICMP_INV ? "!" : "";
 
-	while (name->name && (name->type != info->type || name->low != info->code[0] || name->high != info->code[1]))
+	while (name->name && (name->type != info->type || name->low != info->code[0] ||
+			      name->high != info->code[1]))
 		name++;
 	if (name->name && !view->numeric) {
 		sb_printf(out, " %s %s%s", head, not, name->name);

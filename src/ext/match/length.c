@@ -26,7 +26,8 @@ static int length_parse(struct opt_call *call, struct refusal *why)
 		memcpy(head, call->arg, len);
 	if (len >= sizeof(head) || (len && !opt_u64(head, 0, UINT16_MAX, &low)) ||
 	    (colon && colon[1] && !opt_u64(colon + 1, 0, UINT16_MAX, &high)))
-		return refuse(why, -EINVAL, "length: --length takes length[:length] (0 to 65535), not \"%s\"", call->arg);
+		return refuse(why, -EINVAL, "length: --length takes length[:length] (0 to 65535), not \"%s\"",
+			      call->arg);
 	info->min = low;
 	info->max = colon ? high : low;
 	return 0;

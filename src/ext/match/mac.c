@@ -28,7 +28,8 @@ static int mac_parse(struct opt_call *call, struct refusal *why)
 		unsigned long byte = isxdigit((unsigned char)*at) ? strtoul(at, &end, 16) : 256;
 
 		if (byte > 255 || end - at > 2 || *end != (i + 1 < ETH_ALEN ? ':' : '\0'))
-			return refuse(why, -EINVAL, "mac: --mac-source takes XX:XX:XX:XX:XX:XX, not \"%s\"", call->arg);
+			return refuse(why, -EINVAL, "mac: --mac-source takes XX:XX:XX:XX:XX:XX, not \"%s\"",
+				      call->arg);
 		info->srcaddr[i] = byte;
 		at = end + 1;
 	}

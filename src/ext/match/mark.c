@@ -15,7 +15,8 @@ static bool mark_match(const struct pkt *pkt, const void *data, struct ext_call 
 static const struct opt mark_options[] = {
 	{ .name = "mark", .type = OPT_MARK_MASK, .flags = OPT_REQUIRED | OPT_INVERTIBLE,
 	  .at = offsetof(struct xt_mark_mtinfo1, mark), .invert_at = offsetof(struct xt_mark_mtinfo1, invert),
-	  .invert_bits = 1, .invert_width = 1, .arg = "value[/mask]", .help = "match mark value with optional mask" },
+	  .invert_bits = 1, .invert_width = 1, .arg = "value[/mask]",
+	  .help = "match mark value with optional mask" },
 	OPT_END
 };
 

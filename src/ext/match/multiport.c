@@ -53,7 +53,8 @@ static int multiport_check(void *data, const struct ext_check *check, struct ref
 	if (!is_port_proto(check->proto) || check->proto_inverted)
 		return refuse(why, -EINVAL, "multiport: needs -p tcp, udp, udplite, sctp or dccp");
 	if (info->flags > XT_MULTIPORT_EITHER || info->count > XT_MULTI_PORTS)
-		return refuse(why, -EINVAL, "multiport: unknown kind %u or too many ports (%u)", info->flags, info->count);
+		return refuse(why, -EINVAL, "multiport: unknown kind %u or too many ports (%u)", info->flags,
+			      info->count);
 	for (unsigned int slot = 0; slot < info->count; slot++) {
 		if (!info->pflags[slot])
 			continue;
@@ -105,7 +106,8 @@ static int multiport_parse(struct opt_call *call, struct refusal *why)
 			info->pflags[slot++] = 1;
 			err = parse_port_word(at + first + 1, len - first - 1, proto, &info->ports[slot], why);
 			if (!err && info->ports[slot - 1] >= info->ports[slot])
-				err = refuse(why, -EINVAL, "multiport: the port range \"%.*s\" is empty or runs backwards",
+				err = refuse(why, -EINVAL,
+					     "multiport: the port range \"%.*s\" is empty or runs backwards",
 					     (int)len, at);
 		}
 		if (err)
@@ -137,7 +139,8 @@ static const struct opt multiport_options[] = {
 static int multiport_finish(void *data, uint64_t seen, struct opt_call *call, struct refusal *why)
 {
 	if (!seen)
-		return refuse(why, -EINVAL, "multiport: one of --source-ports, --destination-ports, --ports is required");
+		return refuse(why, -EINVAL,
+			      "multiport: one of --source-ports, --destination-ports, --ports is required");
 	return 0;
 }
 
@@ -171,7 +174,8 @@ static void multiport_print(const void *data, const struct ext_view *view, struc
 {
 	const struct xt_multiport_v1 *info = data;
 
-	sb_printf(out, " multiport %s %s", side_words[MIN_OF(info->flags, XT_MULTIPORT_EITHER)], info->invert ? " !" : "");
+	sb_printf(out, " multiport %s %s", side_words[MIN_OF(info->flags, XT_MULTIPORT_EITHER)],
+		  info->invert ? " !" : "");
 	add_ports(info, view, out);
 }
 

@@ -138,7 +138,8 @@ static int tcp_parse_syn(struct opt_call *call, struct refusal *why)
 	.invert_bits = bit, .invert_width = 1
 
 static const struct opt tcp_options[] = {
-	{ .name = "source-port", .type = OPT_CUSTOM, TCP_INVERT(XT_TCP_INV_SRCPT), .at = offsetof(struct xt_tcp, spts),
+	{ .name = "source-port", .type = OPT_CUSTOM, TCP_INVERT(XT_TCP_INV_SRCPT),
+	  .at = offsetof(struct xt_tcp, spts),
 	  .parse = tcp_parse_ports, .arg = "port[:port]", .help = "match source port(s)" },
 	{ .name = "sport", .same_as = "source-port" },
 	{ .name = "destination-port", .type = OPT_CUSTOM, TCP_INVERT(XT_TCP_INV_DSTPT),

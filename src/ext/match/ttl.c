@@ -39,7 +39,8 @@ static const char *const save_words[] = { "-eq", "-eq", "-lt", "-gt" }, *const s
 
 static void save_as(const char *name, const struct ipt_ttl_info *info, struct strbuf *out)
 {
-	sb_printf(out, "%s --%s%s %u", info->mode == IPT_TTL_NE ? " !" : "", name, save_words[info->mode & 3], info->ttl);
+	sb_printf(out, "%s --%s%s %u", info->mode == IPT_TTL_NE ? " !" : "", name, save_words[info->mode & 3],
+		  info->ttl);
 }
 
 static void ttl_save(const void *data, const struct ext_view *view, struct strbuf *out)

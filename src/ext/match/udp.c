@@ -50,7 +50,8 @@ static int udp_parse_ports(struct opt_call *call, struct refusal *why)
 	.invert_bits = bit, .invert_width = 1
 
 static const struct opt udp_options[] = {
-	{ .name = "source-port", .type = OPT_CUSTOM, UDP_INVERT(XT_UDP_INV_SRCPT), .at = offsetof(struct xt_udp, spts),
+	{ .name = "source-port", .type = OPT_CUSTOM, UDP_INVERT(XT_UDP_INV_SRCPT),
+	  .at = offsetof(struct xt_udp, spts),
 	  .parse = udp_parse_ports, .arg = "port[:port]", .help = "match source port(s)" },
 	{ .name = "sport", .same_as = "source-port" },
 	{ .name = "destination-port", .type = OPT_CUSTOM, UDP_INVERT(XT_UDP_INV_DSTPT),

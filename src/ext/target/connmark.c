@@ -65,7 +65,8 @@ static int connmark_check_2(void *data, const struct ext_check *check, struct re
 	const struct xt_connmark_tginfo2 *info = data;
 
 	if (info->shift_dir > D_SHIFT_RIGHT || info->shift_bits >= 32)
-		return refuse(why, -EINVAL, "CONNMARK: a mark of 32 bits cannot be shifted by %u", info->shift_bits);
+		return refuse(why, -EINVAL, "CONNMARK: a mark of 32 bits cannot be shifted by %u",
+			      info->shift_bits);
 	return connmark_check_1(data, check, why);
 }
 
@@ -134,7 +135,8 @@ static const struct opt connmark_options[] = {
 	  .arg = "value", .help = "binary OR the ctmark with bits" },
 	{ .name = "xor-mark", .type = OPT_U32, AT(ctmark), ONE_OF, .parse = parse_bits,
 	  .arg = "value", .help = "binary XOR the ctmark with bits" },
-	{ .name = "save-mark", .type = OPT_FLAG, ONE_OF, .parse = parse_mode, .help = "copy nfmark to ctmark using masks" },
+	{ .name = "save-mark", .type = OPT_FLAG, ONE_OF, .parse = parse_mode,
+	  .help = "copy nfmark to ctmark using masks" },
 	{ .name = "restore-mark", .type = OPT_FLAG, ONE_OF, .parse = parse_mode,
 	  .help = "copy ctmark to nfmark using masks" },
 	{ .name = "left-shift-mark", .type = OPT_U8, .min = 0, .max = 32, AT(shift_bits), .parse = parse_shift,
@@ -145,7 +147,8 @@ static const struct opt connmark_options[] = {
 	  .help = "bits of the connection's mark that are used" },
 	{ .name = "nfmask", .type = OPT_U32, AT(nfmask), .excludes = "mask", .arg = "mask",
 	  .help = "bits of the packet's mark that are used" },
-	{ .name = "mask", .type = OPT_U32, AT(ctmask), .excludes = "ctmask nfmask", .parse = parse_mask, .arg = "mask",
+	{ .name = "mask", .type = OPT_U32, AT(ctmask), .excludes = "ctmask nfmask", .parse = parse_mask,
+	  .arg = "mask",
 	  .help = "both masks at once" },
 	OPT_END
 };
@@ -160,7 +163,8 @@ static void connmark_init(void *data)
 static int connmark_finish(void *data, uint64_t seen, struct opt_call *call, struct refusal *why)
 {
 	if (!(seen & ((1u << ROW_OPERATIONS) - 1)))
-		return refuse(why, -EINVAL, "CONNMARK: one of --set-xmark, --set-mark, --and-mark, --or-mark, --xor-mark, "
+		return refuse(why, -EINVAL,
+			      "CONNMARK: one of --set-xmark, --set-mark, --and-mark, --or-mark, --xor-mark, "
 			      "--save-mark, --restore-mark is required");
 	return 0;
 }

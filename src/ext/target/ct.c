@@ -154,7 +154,8 @@ static int parse_events(struct opt_call *call, struct refusal *why)
 		while (word->name && (strncmp(word->name, list, len) || word->name[len]))
 			word++;
 		if (!word->name)
-			return refuse(why, -EINVAL, "CT: --%s does not know the event \"%.*s\"", call->opt->name, (int)len,
+			return refuse(why, -EINVAL, "CT: --%s does not know the event \"%.*s\"",
+				      call->opt->name, (int)len,
 				      list);
 		bits |= word->value;
 		if (!list[len])
@@ -175,7 +176,8 @@ static int parse_zone(struct opt_call *call, struct refusal *why)
 	else if (opt_u64(call->arg, 0, UINT16_MAX, &zone))
 		info->zone = zone;
 	else
-		return refuse(why, -EINVAL, "CT: --%s takes a number of 16 bits or \"mark\", not \"%s\"", call->opt->name,
+		return refuse(why, -EINVAL, "CT: --%s takes a number of 16 bits or \"mark\", not \"%s\"",
+			      call->opt->name,
 			      call->arg);
 	return 0;
 }
@@ -185,13 +187,17 @@ static int parse_zone(struct opt_call *call, struct refusal *why)
 
 static const struct opt ct_options[] = {
 	{ .name = "notrack", .type = OPT_FLAG, CT_FLAGS(XT_CT_NOTRACK), .help = "don't track connection" },
-	{ .name = "helper", .type = OPT_TEXT, CT_AT(helper), .size = sizeof(((struct xt_ct_target_info_v1 *)0)->helper),
+	{ .name = "helper", .type = OPT_TEXT, CT_AT(helper),
+	  .size = sizeof(((struct xt_ct_target_info_v1 *)0)->helper),
 	  .arg = "name", .help = "use conntrack helper 'name' for connection" },
-	{ .name = "timeout", .type = OPT_TEXT, CT_AT(timeout), .size = sizeof(((struct xt_ct_target_info_v1 *)0)->timeout),
+	{ .name = "timeout", .type = OPT_TEXT, CT_AT(timeout),
+	  .size = sizeof(((struct xt_ct_target_info_v1 *)0)->timeout),
 	  .arg = "name", .help = "use timeout policy 'name' for connection" },
-	{ .name = "ctevents", .type = OPT_CUSTOM, CT_AT(ct_events), .parse = parse_events, .arg = "event[,event...]",
+	{ .name = "ctevents", .type = OPT_CUSTOM, CT_AT(ct_events), .parse = parse_events,
+	  .arg = "event[,event...]",
 	  .help = "generate specified conntrack events for connection" },
-	{ .name = "expevents", .type = OPT_CUSTOM, CT_AT(exp_events), .parse = parse_events, .arg = "event[,event...]",
+	{ .name = "expevents", .type = OPT_CUSTOM, CT_AT(exp_events), .parse = parse_events,
+	  .arg = "event[,event...]",
 	  .help = "generate specified expectation events for connection" },
 	{ .name = "zone", .type = OPT_CUSTOM, .parse = parse_zone, .arg = "{ID|mark}",
 	  .help = "assign ID or packet mark as the zone" },
@@ -295,8 +301,10 @@ const struct target target_ct_0 = {
 
 const struct target target_ct_1 = { .name = "CT", .revision = 1, CT_FULL, .checkentry = ct_check_1 };
 
-const struct target target_ct_2 = { .name = "CT", .revision = 2, CT_FULL, .checkentry = ct_check_2, .text = &ct_text };
+const struct target target_ct_2 = { .name = "CT", .revision = 2, CT_FULL, .checkentry = ct_check_2,
+	.text = &ct_text };
 
 const struct target target_notrack_text = {
-	.name = "NOTRACK", .revision = 2, CT_FULL, .checkentry = ct_check_2, .abi_name = "CT", .text = &notrack_text,
+	.name = "NOTRACK", .revision = 2, CT_FULL, .checkentry = ct_check_2, .abi_name = "CT",
+	.text = &notrack_text,
 };

@@ -46,7 +46,8 @@ static void dscp_print(const void *data, const struct ext_view *view, struct str
 
 static const struct opt dscp_options[] = {
 	{ .name = "set-dscp", .type = OPT_U8, .min = 0, .max = XT_DSCP_MAX, .excludes = "set-dscp-class",
-	  .at = offsetof(struct xt_DSCP_info, dscp), .arg = "value", .help = "set DSCP field in packet header to value" },
+	  .at = offsetof(struct xt_DSCP_info, dscp), .arg = "value",
+	  .help = "set DSCP field in packet header to value" },
 	{ .name = "set-dscp-class", .type = OPT_CUSTOM, .excludes = "set-dscp", .parse = parse_class,
 	  .arg = "class", .help = "set the field to the value of this class: CS, AF, EF or BE" },
 	OPT_END
@@ -59,5 +60,6 @@ static const struct ext_text dscp_text = {
 
 const struct target target_dscp = {
 	.name = "DSCP", .families = FAMILY_ANY, .table = "mangle", .depends = DEP_L3_TOS,
-	.info_size = sizeof(struct xt_DSCP_info), .target = dscp_target, .checkentry = dscp_check, .text = &dscp_text,
+	.info_size = sizeof(struct xt_DSCP_info), .target = dscp_target, .checkentry = dscp_check,
+	.text = &dscp_text,
 };

@@ -36,7 +36,8 @@ static int parse_bits(struct opt_call *call, struct refusal *why)
 
 static const struct opt mark_options[] = {
 	MARK_OPTION("set-xmark", OPT_MARK_MASK, NULL, "value[/mask]", "clear bits in mask and XOR value into mark"),
-	MARK_OPTION("set-mark", OPT_MARK_MASK, parse_set, "value[/mask]", "clear bits in mask and OR value into mark"),
+	MARK_OPTION("set-mark", OPT_MARK_MASK, parse_set, "value[/mask]",
+		    "clear bits in mask and OR value into mark"),
 	MARK_OPTION("and-mark", OPT_U32, parse_bits, "bits", "binary AND the mark with bits"),
 	MARK_OPTION("or-mark", OPT_U32, parse_bits, "bits", "binary OR the mark with bits"),
 	MARK_OPTION("xor-mark", OPT_U32, parse_bits, "bits", "binary XOR the mark with bits"),
@@ -46,7 +47,8 @@ static const struct opt mark_options[] = {
 static int mark_finish(void *data, uint64_t seen, struct opt_call *call, struct refusal *why)
 {
 	if (!seen)
-		return refuse(why, -EINVAL, "MARK: one of --set-xmark, --set-mark, --and-mark, --or-mark, --xor-mark "
+		return refuse(why, -EINVAL,
+			      "MARK: one of --set-xmark, --set-mark, --and-mark, --or-mark, --xor-mark "
 			      "is required");
 	return 0;
 }

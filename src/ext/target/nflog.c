@@ -48,9 +48,11 @@ static const struct opt nflog_options[] = {
 	{ .name = "nflog-range", .type = OPT_U32, .at = offsetof(struct xt_nflog_info, len), .arg = "number",
 	  .excludes = "nflog-size", .help = "this option has no effect, use --nflog-size" },
 	{ .name = "nflog-size", .type = OPT_U32, .at = offsetof(struct xt_nflog_info, len), .arg = "number",
-	  .excludes = "nflog-range", .set_at = offsetof(struct xt_nflog_info, flags), .set_bits = XT_NFLOG_F_COPY_LEN,
+	  .excludes = "nflog-range", .set_at = offsetof(struct xt_nflog_info, flags),
+	  .set_bits = XT_NFLOG_F_COPY_LEN,
 	  .set_width = 2, .help = "number of bytes to copy" },
-	{ .name = "nflog-threshold", .type = OPT_U16, .at = offsetof(struct xt_nflog_info, threshold), .arg = "number",
+	{ .name = "nflog-threshold", .type = OPT_U16, .at = offsetof(struct xt_nflog_info, threshold),
+	  .arg = "number",
 	  .help = "message threshold of in-kernel queue" },
 	OPT_END
 };

@@ -154,7 +154,8 @@ static void reset6(struct instance *inst, struct pkt *pkt)
 	reply = pkt_ip6(rst);
 	*reply = (struct ipv6hdr){
 		.version = 6, .payload_len = htons(sizeof(struct tcphdr)), .nexthdr = IPPROTO_TCP,
-		.hop_limit = path_hop_limit(inst, NFPROTO_IPV6, &rst->route), .saddr = ip->daddr, .daddr = ip->saddr,
+		.hop_limit = path_hop_limit(inst, NFPROTO_IPV6, &rst->route), .saddr = ip->daddr,
+		.daddr = ip->saddr,
 	};
 	out = (uint8_t *)(reply + 1);
 	write_reset(out, tcp, pkt->len - walk.off);

@@ -154,7 +154,8 @@ static bool wants_syn(const struct xt_entry_match *m)
 	const struct xt_tcp *tcp = (const void *)m->data;
 	const struct match *match = (const void *)m->u.kernel.match;
 
-	return strcmp(match->name, "tcp") == 0 && (tcp->flg_cmp & TCP_SYN_BIT) && !(tcp->invflags & XT_TCP_INV_FLAGS);
+	return strcmp(match->name, "tcp") == 0 && (tcp->flg_cmp & TCP_SYN_BIT) &&
+	!(tcp->invflags & XT_TCP_INV_FLAGS);
 }
 
 static bool rule_wants_syn(const struct ext_check *check)
@@ -180,7 +181,8 @@ static int tcpmss_check(void *data, const struct ext_check *check, struct refusa
 
 	if (info->mss == XT_TCPMSS_CLAMP_PMTU &&
 	    check->hook_mask & ~(1u << NF_INET_FORWARD | 1u << NF_INET_LOCAL_OUT | 1u << NF_INET_POST_ROUTING))
-		return refuse(why, -EINVAL, "TCPMSS: --clamp-mss-to-pmtu only works in FORWARD, OUTPUT and POSTROUTING");
+		return refuse(why, -EINVAL,
+			      "TCPMSS: --clamp-mss-to-pmtu only works in FORWARD, OUTPUT and POSTROUTING");
 	if (!rule_wants_syn(check))
 		return refuse(why, -EINVAL, "TCPMSS: only works on SYN packets: the rule needs -p tcp --syn");
 	return 0;

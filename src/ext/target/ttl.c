@@ -67,7 +67,8 @@ static void ttl_save(const void *data, const struct ext_view *view, struct strbu
 	const struct ipt_TTL_info *info = data;
 
 	if (info->mode < ARRAY_SIZE(save_words))
-		sb_printf(out, " --%s-%s %u", view->family == NFPROTO_IPV4 ? "ttl" : "hl", save_words[info->mode], info->ttl);
+		sb_printf(out, " --%s-%s %u", view->family == NFPROTO_IPV4 ? "ttl" : "hl",
+			  save_words[info->mode], info->ttl);
 }
 
 static void ttl_print(const void *data, const struct ext_view *view, struct strbuf *out)
@@ -75,7 +76,8 @@ static void ttl_print(const void *data, const struct ext_view *view, struct strb
 	const struct ipt_TTL_info *info = data;
 
 	if (info->mode < ARRAY_SIZE(print_words))
-		sb_printf(out, " %s %s %u", view->family == NFPROTO_IPV4 ? "TTL" : "HL", print_words[info->mode], info->ttl);
+		sb_printf(out, " %s %s %u", view->family == NFPROTO_IPV4 ? "TTL" : "HL",
+			  print_words[info->mode], info->ttl);
 }
 
 #define TTL_OPTION(n, least, others, h) { .name = n, .type = OPT_U8, .min = least, .max = 255, .parse = ttl_parse, \
