@@ -360,8 +360,7 @@ void print_addr(struct strbuf *out, uint8_t family, const union nf_inet_addr *ad
 }
 
 void print_addr_mask(struct strbuf *out, uint8_t family, const union nf_inet_addr *addr,
-		     const union nf_inet_addr *mask,
-		     const struct ext_view *view)
+		     const union nf_inet_addr *mask, const struct ext_view *view)
 {
 	int full = family == NFPROTO_IPV4 ? 32 : 128, len = len_of_mask(family, mask);
 	static const union nf_inet_addr zero;
@@ -487,8 +486,7 @@ static int parse_value(const char *ext_name, struct opt_call *call, struct refus
 
 bad_number:
 	return refuse(why, -EINVAL, "%s: --%s takes %s (%" PRIu64 " to %" PRIu64 "), not \"%s\"", ext_name,
-		      opt->name,
-		      opt->arg ? opt->arg : "a number", min, max, call->arg);
+		      opt->name, opt->arg ? opt->arg : "a number", min, max, call->arg);
 }
 
 int opt_parse(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why)

@@ -11,8 +11,7 @@
 #include "ext/option.h"
 
 static bool addr_fits(const union nf_inet_addr *addr, const union nf_inet_addr *want,
-		      const union nf_inet_addr *mask,
-		      uint8_t family)
+		      const union nf_inet_addr *mask, uint8_t family)
 {
 	uint32_t differs = (addr->all[0] ^ want->all[0]) & mask->all[0];
 
@@ -278,8 +277,7 @@ static void add_words(struct strbuf *out, const struct opt_word *word, uint32_t 
 }
 
 static void add_option(struct strbuf *out, const struct xt_conntrack_mtinfo3 *info, const char *dashes,
-		       const char *name,
-		       uint16_t flag)
+		       const char *name, uint16_t flag)
 {
 	sb_printf(out, "%s %s%s", info->invert_flags & flag ? " !" : "", dashes, name);
 }

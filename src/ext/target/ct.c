@@ -177,8 +177,7 @@ static int parse_zone(struct opt_call *call, struct refusal *why)
 		info->zone = zone;
 	else
 		return refuse(why, -EINVAL, "CT: --%s takes a number of 16 bits or \"mark\", not \"%s\"",
-			      call->opt->name,
-			      call->arg);
+			      call->opt->name, call->arg);
 	return 0;
 }
 
