@@ -206,13 +206,13 @@ int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, str
 		err = file_read(paths->rules4, SNAPSHOT_FILE_MAX, &text, why);
 		if (!err)
 			err = rules_restore(inst, NFPROTO_IPV4, sb_str(&text), text.len, paths->rules4,
-					    RESTORE_ALL_OR_NOTHING, why);
+					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
 	}
 	if (!err && paths->rules6) {
 		err = file_read(paths->rules6, SNAPSHOT_FILE_MAX, &text, why);
 		if (!err)
 			err = rules_restore(inst, NFPROTO_IPV6, sb_str(&text), text.len, paths->rules6,
-					    RESTORE_ALL_OR_NOTHING, why);
+					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
 	}
 	sb_free(&text);
 	return err;

@@ -164,7 +164,10 @@ static int chain_line(struct restore *r, const char *line, size_t len)
 		char text[64];
 
 		snprintf(text, sizeof(text), "%.*s", (int)MIN_OF(counters_width, sizeof(text) - 1), line + counters_at);
-		if (sscanf(text, "[%llu:%llu]", &packets, &bytes) != 2)
+		/* a snapshot counts on from where it was taken, if it says so */
+		if (!counters_width && r->flags & RESTORE_ALL_OR_NOTHING)
+			packets = bytes = 0;
+		else if (sscanf(text, "[%llu:%llu]", &packets, &bytes) != 2)
 			return FAIL(r, counters_at + 1, counters_width, -EINVAL, "invalid policy counters for chain '%s'",
 				    name);
 		counters = (struct xt_counters){ packets, bytes };

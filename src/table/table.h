@@ -11,7 +11,7 @@
 #include "base/strbuf.h"
 #include "ext/ext.h"
 
-/* Where a verdict came from, for people. Lives as long as its rule set generation. */
+/* Where a verdict came from, for people. Lives as long as the tables: equal ones are one object. */
 struct table_rule_ref {
 	const char *table, *chain;
 	unsigned int number;		/* of the rule in its chain, from 1; 0: the chain's policy */
@@ -76,7 +76,8 @@ enum restore_flag { RESTORE_NOFLUSH = 1, RESTORE_COUNTERS = 2, RESTORE_TEST = 4,
 /**
  * rules_restore() - iptables-restore on a text
  * Commits table by table at each COMMIT, as upstream; with RESTORE_ALL_OR_NOTHING only when the whole
- * text is good. Errors carry file:line:column and the width of the word.
+ * text is good (with RESTORE_COUNTERS, a policy without counters then counts from zero, instead of being
+ * refused). Errors carry file:line:column and the width of the word.
  */
 int rules_restore(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
 		  unsigned int flags, struct refusal *why);
