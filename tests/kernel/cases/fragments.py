@@ -38,11 +38,11 @@ TRAINS = {
 
 
 def whole4(dst, ident, n=200, **kw):
-    return udp(5, 6, bytes(range(n)))(ip(A, dst, ident=ident, **kw))
+    return udp(5, 6, bytes(i & 255 for i in range(n)))(ip(A, dst, ident=ident, **kw))
 
 
 def whole6(dst, n=200, **kw):
-    return udp(5, 6, bytes(range(n)))(ip(A6, dst, **kw))
+    return udp(5, 6, bytes(i & 255 for i in range(n)))(ip(A6, dst, **kw))
 
 
 def train4(pieces, ident, dst=B, **kw):
@@ -54,6 +54,7 @@ def train6(pieces, ident, dst=B6, unfrag=40, **kw):
 
 
 def send(packets, **kw):
+    """Items that send these packets by eth0."""
     return [Send("eth0", p, **kw) for p in packets]
 
 
@@ -174,6 +175,15 @@ def limits():
     yield "max-dist4-off", items + send(train4([(64, 100, 0)], 1)), {"conntrack": "on", "sysctl": {"net.ipv4.ipfrag_max_dist": 0}}
     yield "max-dist4-3", sum((send(train4([(0, 64, 1)], 1 + i)) for i in range(6)), []) + sum(
         (send(train4([(64, 100, 0)], 1 + i)) for i in range(6)), []), {"conntrack": "on", "sysctl": {"net.ipv4.ipfrag_max_dist": 3}}
+    for size in (8, 64, 400, 1480):
+        # where the limit is met: pieces that stay, and after each one a datagram that becomes whole as long as there is room
+        many4 = send(sum(([train4([(0, size, 1)], 0x800 + i, n=2000)[0]] + train4([(0, 8, 1), (8, 16, 0)], 0x900 + i) for i in range(40)), []))
+        many6 = send(sum(([train6([(0, size, 1)], 0x800 + i, n=2000)[0]] + train6([(0, 8, 1), (8, 16, 0)], 0x900 + i) for i in range(40)), []))
+        for limit in (8000, 20000, 30000):
+            yield "limit4-%d-%d" % (size, limit), many4, {"conntrack": "on", "sysctl": {
+                "net.ipv4.ipfrag_low_thresh": limit, "net.ipv4.ipfrag_high_thresh": limit, "net.ipv4.ipfrag_max_dist": 0}}
+            yield "limit6-%d-%d" % (size, limit), many6, {"conntrack": "on", "sysctl": {
+                "net.netfilter.nf_conntrack_frag6_low_thresh": limit, "net.netfilter.nf_conntrack_frag6_high_thresh": limit}}
     yield "no-memory4", send(train4(TRAINS["order"], 1)), {"conntrack": "on", "sysctl": {
         "net.ipv4.ipfrag_low_thresh": 0, "net.ipv4.ipfrag_high_thresh": 0}}
     yield "no-memory6", send(train6(TRAINS["order"], 1)), {"conntrack": "on", "sysctl": {
