@@ -288,6 +288,7 @@ int addr4_add(struct fib *fib, struct iface *iface, const struct iface_addr *add
 	hash_add(fib, r);
 	fib->generation++;
 	routes_appear(fib, &r->pub);
+	fib->addr_generation++;
 	return 0;
 }
 
@@ -344,6 +345,7 @@ static void remove_addr(struct fib *fib, struct iface_addr *gone)
 	fib_tell_addr_gone(fib, gone);
 	free(container_of(gone, struct addr_record, pub));
 	fib->generation++;
+	fib->addr_generation++;
 }
 
 static bool leads_over(const struct route_entry *e, const void *arg)
@@ -388,6 +390,7 @@ void addr4_iface_up(struct fib *fib, struct iface *iface)
 	}
 	list_for_each(node, &iface->addrs4)
 		routes_appear(fib, addr_at(node));
+	fib->addr_generation++;
 }
 
 void addr4_iface_down(struct fib *fib, struct iface *iface, bool forget)

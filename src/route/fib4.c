@@ -28,7 +28,7 @@ static const struct {
 
 /* --- lookup --- */
 
-static int leaf_lookup(const struct prefix_leaf *leaf, const struct fib_query *q, struct fib_result *result)
+static int leaf_lookup(const struct prefix_leaf *leaf, const struct fib_query *q, struct route_entry **route)
 {
 	list_for_each(node, &leaf->routes) {
 		struct route_entry *e = list_entry(node, struct route_entry, node);
@@ -40,22 +40,18 @@ static int leaf_lookup(const struct prefix_leaf *leaf, const struct fib_query *q
 			return err;
 		if (q->oif && q->oif != e->dev->index)
 			continue;
-		result->route = e;
-		result->type = e->type;
-		result->scope = e->scope;
-		result->plen = leaf->plen;
+		*route = e;
 		return 0;
 	}
 	return 1;
 }
 
-int fib4_table_lookup(struct fib *fib, struct fib_table *table, const struct fib_query *q,
-		      struct fib_result *result)
+static int tables_walk(struct fib *fib, struct fib_table *table, struct prefix addr, const struct fib_query *q,
+		       struct route_entry **route)
 {
 	bool merged = !fib->v4.custom_rules && fib->v4.local && fib->v4.main &&
 		      (table == fib->v4.local || table == fib->v4.main);
 	struct fib_table *first = merged ? fib->v4.local : table, *second = merged ? fib->v4.main : NULL;
-	struct prefix addr = prefix_of4(q->daddr.ip);
 	unsigned int pos1 = 0, pos2 = 0;
 	struct prefix_leaf *leaf1 = prefix_map_next(&first->map, addr, &pos1);
 	struct prefix_leaf *leaf2 = second ? prefix_map_next(&second->map, addr, &pos2) : NULL;
@@ -64,18 +60,31 @@ int fib4_table_lookup(struct fib *fib, struct fib_table *table, const struct fib
 		int err;
 
 		if (leaf1 && (!leaf2 || leaf1->plen >= leaf2->plen)) {
-			err = leaf_lookup(leaf1, q, result);
+			err = leaf_lookup(leaf1, q, route);
+			if (err <= 0)
+				return err;
 			leaf1 = prefix_map_next(&first->map, addr, &pos1);
 		} else {
-			err = leaf_lookup(leaf2, q, result);
+			err = leaf_lookup(leaf2, q, route);
+			if (err <= 0)
+				return err;
 			leaf2 = prefix_map_next(&second->map, addr, &pos2);
-		}
-		if (err <= 0) {
-			result->table = table;
-			return err;
 		}
 	}
 	return -EAGAIN;
+}
+
+int fib4_table_lookup(struct fib *fib, struct fib_table *table, const struct fib_query *q,
+		      struct fib_result *result)
+{
+	struct prefix addr = prefix_of4(q->daddr.ip);
+	struct fib_cached *slot;
+
+	if (!fib_cache_find(fib, table, addr, q->oif, q->tos & FIB4_TOS_MASK, q->scope, &slot))
+		slot->err = (int16_t)tables_walk(fib, table, addr, q, &slot->route);
+	if (!slot->err)
+		fib_result_set(result, table, slot->route);
+	return slot->err;
 }
 
 int fib4_lookup(struct fib *fib, const struct fib_query *q, struct fib_result *result)
@@ -110,13 +119,22 @@ uint8_t fib4_addr_type(struct fib *fib, const struct iface *iface, be32 addr, ui
 	return RTN_UNICAST;
 }
 
+static void choose_source(struct fib *fib, struct route_entry *e)
+{
+	e->source = addr4_select(fib, e->dev, e->gateway_family == NFPROTO_IPV4 ? e->gateway.ip : 0, e->scope);
+	e->source_generation = fib->addr_generation;
+}
+
+/* Chosen when the route is made and again after addresses changed, not when settings do: as in Linux. */
 be32 fib4_result_source(struct fib *fib, const struct fib_result *result)
 {
-	const struct route_entry *e = result->route;
+	struct route_entry *e = result->route;
 
 	if (e->prefsrc.ip)
 		return e->prefsrc.ip;
-	return addr4_select(fib, e->dev, e->gateway_family == NFPROTO_IPV4 ? e->gateway.ip : 0, e->scope);
+	if (e->source_generation != fib->addr_generation)
+		choose_source(fib, e);
+	return e->source;
 }
 
 /* --- is the next hop good? --- */
@@ -322,6 +340,8 @@ int fib4_insert(struct fib *fib, const struct route_spec *spec, unsigned int fla
 		goto fail;	/* the leaf has routes: it stays */
 	e->leaf = leaf;
 	e->table = table;
+	if (e->dev)
+		choose_source(fib, e);
 	list_insert_before(at, &e->node);
 	list_append(&fib->entries, &e->dev_node);
 	if (replaced)

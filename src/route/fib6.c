@@ -63,10 +63,9 @@ static struct route_entry *leaf_select(struct fib *fib, const struct prefix_leaf
 	return best;
 }
 
-int fib6_table_lookup(struct fib *fib, struct fib_table *table, const struct fib_query *q,
-		      struct fib_result *result)
+static struct route_entry *table_walk(struct fib *fib, const struct fib_table *table, struct prefix addr,
+				      const struct fib_query *q)
 {
-	struct prefix addr = prefix_of6(&q->daddr.in6);
 	bool reachable = !fib->conf_all->forwarding6;
 
 	for (;; reachable = false) {
@@ -76,18 +75,27 @@ int fib6_table_lookup(struct fib *fib, struct fib_table *table, const struct fib
 		while ((leaf = prefix_map_next(&table->map, addr, &pos))) {
 			struct route_entry *e = leaf_select(fib, leaf, q, reachable);
 
-			if (!e)
-				continue;
-			result->route = e;
-			result->table = table;
-			result->type = e->type;
-			result->scope = e->scope;
-			result->plen = leaf->plen;
-			return e->reject ? type_error(e->type) : 0;
+			if (e)
+				return e;
 		}
 		if (!reachable)
-			return -EAGAIN;
+			return NULL;
 	}
+}
+
+int fib6_table_lookup(struct fib *fib, struct fib_table *table, const struct fib_query *q,
+		      struct fib_result *result)
+{
+	struct prefix addr = prefix_of6(&q->daddr.in6);
+	struct fib_cached *slot;
+
+	/* A host's answer depends on its neighbours, and these change without telling. */
+	if (!fib_cache_find(fib, table, addr, q->via, 0, q->via_required, &slot) || !fib->conf_all->forwarding6)
+		slot->route = table_walk(fib, table, addr, q);
+	if (!slot->route)
+		return -EAGAIN;
+	fib_result_set(result, table, slot->route);
+	return slot->route->reject ? type_error(slot->route->type) : 0;
 }
 
 static int table_of_rule6(struct fib *fib, struct fib_table *table, const struct fib_query *q,
@@ -321,7 +329,8 @@ int fib6_delete(struct fib *fib, const struct route_spec *spec, struct refusal *
 		return refuse(why, -EINVAL, "an IPv6 prefix length is at most 128");
 	leaf = prefix_map_get(&table->map, prefix_of6(&spec->dst.in6), spec->prefix_len);
 	/* The kernel finds its own null route where a default route would be, and will not delete that. */
-	if (!leaf && !spec->prefix_len && !spec->metric && !spec->protocol && !spec->oif && !spec->gateway_family)
+	if (!leaf && !spec->prefix_len && !spec->metric && !spec->protocol &&
+	    (!spec->oif || spec->oif->is_loopback) && !spec->gateway_family)
 		return refuse(why, -ENOENT, "there is no such route");
 	if (!leaf)
 		return refuse(why, -ESRCH, "there is no such route");

@@ -95,6 +95,8 @@ struct route_entry {
 	struct iface *dev;		/* NULL only for the error types of IPv4 */
 	uint8_t gateway_family;		/* 0 = on link */
 	uint8_t nh_scope;		/* IPv4: scope of the next hop itself */
+	be32 source;			/* IPv4: what addr4_select() said when fib->addr_generation was this */
+	uint64_t source_generation;
 	bool onlink;
 	bool reject;			/* IPv6: packets that take it are refused */
 	bool ours;			/* IPv6: packets that take it loop back over lo */
@@ -138,6 +140,22 @@ struct addr_record {
 
 enum { ADDR_HASH_BUCKETS = 256 };
 
+/*
+ * What a table said the last time it was asked: good while the generation stands. Packets of a few thousand
+ * flows take few ways; without it a large table costs a probe per prefix length.
+ */
+struct fib_cached {
+	uint64_t generation;
+	const struct fib_table *table;
+	struct prefix dst;
+	unsigned int dev;
+	uint8_t tos, scope;		/* IPv6: scope says whether dev is required */
+	int16_t err;
+	struct route_entry *route;
+};
+
+enum { FIB_CACHE_SLOTS = 4096 };
+
 struct fib {
 	struct instance *inst;
 	struct fib_family v4, v6;
@@ -145,8 +163,10 @@ struct fib {
 	struct addr_record *addr_hash4[ADDR_HASH_BUCKETS], *addr_hash6[ADDR_HASH_BUCKETS];
 	struct iface_conf *conf_all, *conf_default;
 	struct conf_owner *conf_owners;	/* iface_conf.c */
+	struct fib_cached cache[FIB_CACHE_SLOTS];
 	int forwarding4;		/* what all.forwarding was: writing the same again spreads nothing */
 	uint64_t generation;		/* grows with every change: caches compare it */
+	uint64_t addr_generation;	/* grows when IPv4 addresses come or go */
 	struct route_watch watch;	/* who hears of it */
 };
 
@@ -170,6 +190,31 @@ struct fib_result {
 	uint8_t type, scope, plen;
 	uint32_t realm;			/* of the rule */
 };
+
+/* Where the answer to this question is kept; true when it is there. */
+static inline bool fib_cache_find(struct fib *fib, const struct fib_table *table, struct prefix dst,
+				  unsigned int dev, uint8_t tos, uint8_t scope, struct fib_cached **slot)
+{
+	uint64_t h = (dst.hi ^ dst.lo * 0x9e3779b97f4a7c15ull ^ dev ^ tos << 8 ^ (uint64_t)table->id << 16) *
+		     0xd6e8feb86659fd93ull;
+	struct fib_cached *c = &fib->cache[h >> 52];
+
+	*slot = c;
+	if (c->table == table && c->generation == fib->generation && c->dst.hi == dst.hi && c->dst.lo == dst.lo &&
+	    c->dev == dev && c->tos == tos && c->scope == scope)
+		return true;
+	*c = (struct fib_cached){ fib->generation, table, dst, dev, tos, scope, 0, NULL };
+	return false;
+}
+
+static inline void fib_result_set(struct fib_result *result, struct fib_table *table, struct route_entry *route)
+{
+	result->route = route;
+	result->table = table;
+	result->type = route->type;
+	result->scope = route->scope;
+	result->plen = route->leaf->plen;
+}
 
 static inline struct fib_family *fib_family(struct fib *fib, uint8_t family)
 {
