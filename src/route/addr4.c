@@ -364,7 +364,7 @@ int addr4_del(struct fib *fib, struct iface *iface, const struct iface_addr *add
 		struct iface_addr *a = addr_at(node);
 
 		if (a->addr.ip != addr->addr.ip || a->prefix_len != addr->prefix_len ||
-		    (addr->peer.ip && !addr4_covers(a, addr->peer.ip)))
+		    !addr4_covers(a, addr->peer.ip ? addr->peer.ip : addr->addr.ip))
 			continue;
 		remove_addr(fib, a);
 		/* Without any address the interface does no IPv4: nothing leads over it any more. */
