@@ -24,6 +24,9 @@ void refusal_print(struct strbuf *out, const char *prefix, const struct refusal 
 /* The word of a NULL-terminated list that @word was probably meant to be; NULL: none is near. */
 const char *did_you_mean(const char *word, const char *const *known);
 
+/* Valid UTF-8 as it is; else each byte above 0x7f as the Latin-1 letter that it may have been. JSON and pcapng need it. */
+void sb_add_utf8(struct strbuf *out, const char *text);
+
 /* The whole file, NUL-terminated. 0 or negative errno with @why filled. Refuses more than @max bytes. */
 int file_read(const char *path, size_t max, struct strbuf *out, struct refusal *why);
 

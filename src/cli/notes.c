@@ -31,8 +31,10 @@ static struct rule_note *note_new(struct instance *inst, const struct table_rule
 		sb_adds(&comment, "policy");
 	if (ref->file)
 		sb_printf(&comment, " (%s:%u)", base_name(ref->file), ref->line);
-	if (ref->number && text.len)
-		sb_printf(&comment, ": %s", sb_str(&text));
+	if (ref->number && text.len) {
+		sb_adds(&comment, ": ");
+		sb_add_utf8(&comment, sb_str(&text));
+	}
 	*note = (struct rule_note){
 		.table = strdup(ref->table), .chain = strdup(ref->chain), .file = ref->file ? strdup(ref->file) : NULL,
 		.text = strdup(sb_str(&text)), .number = ref->number, .line = ref->line, .family = ref->family,

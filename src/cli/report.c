@@ -126,6 +126,40 @@ void report_refusal(const char *prefix, const struct refusal *why)
 	sb_free(&out);
 }
 
+/* Bytes of the UTF-8 sequence at @s; 0: it is none (overlong, surrogate, cut short). */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+void sb_add_utf8(struct strbuf *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	bool valid = true;
+
+	for (size_t i = 0, n; s[i] && valid; i += n) {
+		n = utf8_len(s + i);
+		valid = n > 0;
+	}
+	if (valid) {
+		sb_adds(out, text);
+		return;
+	}
+	for (; *s; s++) {
+		if (*s >= 0x80)
+			sb_addc(out, (char)(0xc0 | *s >> 6));
+		sb_addc(out, (char)(*s >= 0x80 ? 0x80 | (*s & 0x3f) : *s));
+	}
+}
+
 /* Letters to insert, delete, change or swap. Short words only. */
 static unsigned int edit_distance(const char *a, const char *b)
 {

@@ -219,6 +219,9 @@ int cmd_run(int argc, char **argv)
 	err = run_prepare(&run, &why);
 	if (!err) {
 		signal(SIGINT, on_interrupt);
+		signal(SIGTERM, on_interrupt);
+		signal(SIGHUP, on_interrupt);
+		signal(SIGPIPE, SIG_IGN);	/* whoever reads the summary may stop: the files are finished */
 		progress_begin(&progress, run.options.is_quiet);
 		err = run_inputs(&run, &progress, &why);
 		progress_end(&progress, &run);

@@ -217,6 +217,18 @@ static int one_option(struct run_options *o, int c, char **argv)
 	}
 }
 
+/* Standard input can be read once. */
+static bool stdin_twice(const struct run_options *o)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < o->port_count; i++)
+		n += strcmp(o->ports[i].path, "-") == 0;
+	for (unsigned int i = 0; i < o->local_count; i++)
+		n += strcmp(o->locals[i], "-") == 0;
+	return n > 1;
+}
+
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
 	int c, err;
@@ -236,7 +248,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		o->ports = push(o->ports, &o->port_count, sizeof(*o->ports));
 		o->ports[o->port_count - 1] = (struct run_port){ NULL, argv[optind] };
 	}
-	return 0;
+	return stdin_twice(o) ? wrong("standard input (-) can be read by one input only") : 0;
 }
 
 void run_options_free(struct run_options *o)

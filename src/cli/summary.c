@@ -11,6 +11,28 @@
 
 enum { TEXT_ROWS_MAX = 12 };
 
+/* A string that JSON can hold, whatever its bytes; NULL is null. */
+static json_t *json_text(const char *text)
+{
+	struct strbuf utf8 = STRBUF_INIT;
+	json_t *string;
+
+	if (!text)
+		return json_null();
+	sb_add_utf8(&utf8, text);
+	string = json_string(sb_str(&utf8));
+	sb_free(&utf8);
+	return string;
+}
+
+static json_t *json_rule(uint8_t family, const char *table, const char *chain, unsigned int number, const char *file,
+			 unsigned int line, const char *text)
+{
+	return json_pack("{s:i, s:s, s:o, s:i, s:o, s:i, s:o}", "family", family == NFPROTO_IPV4 ? 4 : 6, "table", table,
+			 "chain", json_text(chain), "number", (int)number, "file", json_text(file), "line", (int)line,
+			 "text", json_text(text));
+}
+
 /* --- drops, most frequent first --- */
 
 struct drop_row {
@@ -97,10 +119,8 @@ static void coverage_rule(void *priv, const struct table_rule_view *rule)
 	while (text.len && text.s[text.len - 1] == '\n')
 		text.s[--text.len] = '\0';
 	if (c->never_json)
-		json_array_append_new(c->never_json, json_pack("{s:i, s:s, s:s, s:i, s:s?, s:i, s:s}",
-			"family", c->family == NFPROTO_IPV4 ? 4 : 6, "table", rule->ref.table, "chain", rule->ref.chain,
-			"number", (int)rule->ref.number, "file", rule->ref.file, "line", (int)rule->ref.line,
-			"text", sb_str(&text)));
+		json_array_append_new(c->never_json, json_rule(c->family, rule->ref.table, rule->ref.chain, rule->ref.number,
+							       rule->ref.file, rule->ref.line, sb_str(&text)));
 	if (c->never_text && c->listed++ < TEXT_ROWS_MAX) {
 		if (rule->ref.file)
 			sb_printf(c->never_text, "           %s:%u  %s\n", rule->ref.file, rule->ref.line, sb_str(&text));
@@ -131,7 +151,7 @@ static void note_add(struct strbuf *text, json_t *array, const char *file, uint6
 	if (text)
 		sb_printf(text, "note       %s: %s packet%s %s\n", file, count_text(n, count), n == 1 ? "" : "s", sentence);
 	if (array)
-		json_array_append_new(array, json_pack("{s:s, s:I, s:s}", "file", file, "packets", (json_int_t)n, "note",
+		json_array_append_new(array, json_pack("{s:o, s:I, s:s}", "file", json_text(file), "packets", (json_int_t)n, "note",
 						       sentence));
 }
 
@@ -239,9 +259,8 @@ static json_t *json_drops(struct run *run)
 					drop_reason_word(rows[i].reason));
 
 		if (note)
-			json_object_set_new(row, "rule", json_pack("{s:i, s:s, s:s, s:i, s:s?, s:i, s:s}",
-				"family", note->family == NFPROTO_IPV4 ? 4 : 6, "table", note->table, "chain", note->chain,
-				"number", (int)note->number, "file", note->file, "line", (int)note->line, "text", note->text));
+			json_object_set_new(row, "rule", json_rule(note->family, note->table, note->chain, note->number,
+								   note->file, note->line, note->text));
 		json_array_append_new(array, row);
 	}
 	free(rows);
@@ -255,8 +274,8 @@ static json_t *json_inputs(const struct run *run)
 	for (unsigned int i = 0; i < run->inputs.count; i++) {
 		const struct input *in = &run->inputs.list[i];
 
-		json_array_append_new(array, json_pack("{s:s, s:s?, s:I, s:I}", "file", in->path, "interface",
-			in->is_local ? "local" : in->port, "packets", (json_int_t)in->packets, "filtered",
+		json_array_append_new(array, json_pack("{s:o, s:o, s:I, s:I}", "file", json_text(in->path),
+			"interface", json_text(in->is_local ? "local" : in->port), "packets", (json_int_t)in->packets, "filtered",
 			(json_int_t)in->filtered));
 	}
 	return array;
@@ -269,9 +288,13 @@ static json_t *json_ifaces(const struct run *run)
 	list_for_each(node, &run->inst->ifaces) {
 		const struct iface *i = list_entry(node, struct iface, node);
 
-		json_object_set_new(object, i->name, json_pack("{s:I, s:I, s:I, s:I}",
+		struct strbuf name = STRBUF_INIT;
+
+		sb_add_utf8(&name, i->name);
+		json_object_set_new(object, sb_str(&name), json_pack("{s:I, s:I, s:I, s:I}",
 			"rx_packets", (json_int_t)i->stats.rx_packets, "rx_bytes", (json_int_t)i->stats.rx_bytes,
 			"tx_packets", (json_int_t)i->stats.tx_packets, "tx_bytes", (json_int_t)i->stats.tx_bytes));
+		sb_free(&name);
 	}
 	return object;
 }
