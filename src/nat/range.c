@@ -4,10 +4,10 @@
  */
 #include "nat/nat_internal.h"
 
-/* Protocols whose tracker reads ports: SCTP and UDP-Lite join when they have one of their own. */
+/* Protocols whose tracker reads ports. */
 static bool has_ports(uint8_t proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP;
 }
 
 static bool is_icmp(uint8_t proto)

@@ -56,13 +56,10 @@ class Masker:
                 inner = self.packet(p[hl + 8:], 1)
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
-        elif depth and 40 <= len(p) < 48 and p[0] >> 4 == 6 and p[6] == 58 and (len(p) == 40 or p[40] < 128):
-            if struct.unpack("!I", p[:4])[0] & 0xFFFFF:  # a quote cut short
+        elif len(p) >= 40 and p[0] >> 4 == 6:
+            if p[6] == 58 and (len(p) < 41 or p[40] < 128) and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
                 p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-        elif len(p) >= 48 and p[0] >> 4 == 6:
-            if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
-                p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-            if p[6] == 58 and (p[40] < 128 or p[40] == 137) and depth < 3:
+            if p[6] == 58 and len(p) > 48 and (p[40] < 128 or p[40] == 137) and depth < 3:
                 inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
@@ -113,19 +110,19 @@ def rename_ports(seen, names):
             if proto is None or later:
                 break
             o = at + l4
-            if proto in (6, 17) and len(p) >= o + 4:
+            if proto in (6, 17, 136, 132) and len(p) >= o + 4:
                 for k in (o, o + 2):
                     n = struct.unpack("!H", p[k:k + 2])[0]
                     if n in names:
                         p[k:k + 2] = struct.pack("!H", names[n])
-                        c = o + (16 if proto == 6 else 6)
+                        c = o + {6: 16, 132: 8}.get(proto, 6)
                         if len(p) >= c + 2:
                             p[c:c + 2] = b"\xcc\xcc"
                 break
             if proto in (1, 58) and o + 4 <= len(p) < o + 8 and p[o] in (8, 0, 128, 129):
                 p[o + 2:o + 4] = b"\xcc\xcc"  # a quote cut before the id that its checksum covers
             if proto in (1, 58) and len(p) >= o + 8:
-                if p[o] in (8, 0, 128, 129):
+                if p[o] in ((128, 129) if proto == 58 else (0, 8, 13, 14, 15, 16, 17, 18)):
                     n = struct.unpack("!H", p[o + 4:o + 6])[0]
                     if n in names:
                         p[o + 4:o + 6] = struct.pack("!H", names[n])

@@ -581,9 +581,9 @@ class Gen:
                 if hook == "POSTROUTING":
                     out += ["MASQUERADE" + extra.replace(" --persistent", "")] * 3
                 if ports:
-                    out += ["SNAT --to-source " + w(net(1, 1), r.choice(("2000-2100", "5000", "1024-1025"))) + extra]
+                    out += ["SNAT --to-source " + w(net(1, 1), r.choice(("2000-2100", "5000", "2024-2025"))) + extra]
                     if hook == "POSTROUTING":
-                        out += ["MASQUERADE --to-ports " + r.choice(("2000-2100", "1024-1025"))]
+                        out += ["MASQUERADE --to-ports " + r.choice(("2000-2100", "2024-2025"))]
             else:
                 out = ["DNAT --to-destination " + net(2, 2), "DNAT --to-destination %s-%s" % (net(2, 2), net(2, 4)),
                        "DNAT --to-destination " + net(0, 2)]
