@@ -113,6 +113,7 @@ static void reset4(struct instance *inst, struct pkt *pkt)
 	};
 	csum_ip4_header(reply);
 	out = (uint8_t *)(reply + 1);
+	rst->flags |= PKT_FLAG_CSUM_LATER;
 	write_reset(out, tcp, pkt->len - header);
 	((struct tcphdr *)out)->check = csum_fold(csum_partial(out, sizeof(struct tcphdr),
 		csum_pseudo4(reply->saddr, reply->daddr, IPPROTO_TCP, sizeof(struct tcphdr))));
