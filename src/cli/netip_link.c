@@ -118,7 +118,7 @@ static bool link_kind(struct ipargs *a, struct link_spec *spec)
 		return spec->has_id ? true : ip_bad_next(a, "a vlan needs \"id N\"");
 	}
 	/* Devices that a packet enters and leaves by are all the same to weir: ports. */
-	if (strcmp(kind, "dummy") == 0 || strcmp(kind, "veth") == 0 || strcmp(kind, "ifb") == 0 || strcmp(kind, "virt_wifi") == 0)
+	if (strcmp(kind, "dummy") == 0 || strcmp(kind, "veth") == 0 || strcmp(kind, "ifb") == 0)
 		return ip_word(a) ? ip_bad_next(a, "\"%s\" of a %s is not modelled by weir", ip_word(a), kind) : true;
 	return ip_bad(a, "link type \"%s\" is not modelled by weir (plain devices and vlan are)", kind);
 }

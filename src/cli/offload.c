@@ -10,7 +10,9 @@
 /* Where the checksum of a TCP or UDP header is; 0: neither. */
 static uint32_t checksum_at(uint8_t proto)
 {
-	return proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) : proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : 0;
+	if (proto == IPPROTO_TCP)
+		return offsetof(struct tcphdr, check);
+	return proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : 0;
 }
 
 /* The unfragmented L4 part of an IP packet: its offset, length and protocol; false: none, or not whole. */

@@ -74,6 +74,7 @@ void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
 	for (unsigned int i = 0; i < count; i++)
 		receive_check(inst, burst[i]);
 	for (unsigned int i = 0; i < count; i++) {
+		inst->serial = burst[i]->serial;	/* what is made now is its doing */
 		path_enter(inst);
 		receive_one(inst, burst[i]);
 		path_leave(inst);

@@ -75,6 +75,14 @@ class Verdicts(WeirTest):
         self.assertEqual(self.text("out", "conntrack.txt"), "")
         self.assertIn("%d" % (T0 + 30), self.text("out", "events.txt").split("[DESTROY]")[0].split("\n")[-1])
 
+    def test_packets_of_one_instant_keep_their_causes_apart(self):
+        self.put("in.pcap", pcap([(0.0, eth(udp("10.0.0.2", "10.1.0.2", 1000 + i, 99))) for i in range(100)]))
+        self.run_weir("-i", "eth0=in.pcap", "--out", "out")
+        comments = [x[4] for x in read_pcapng(self.path("out", "eth0.pcapng"))]
+        self.assertEqual(comments, ["made by weir, caused by input packet %d" % (i + 1) for i in range(len(comments))])
+        self.assertGreater(len(comments), 1)
+        self.assertEqual(self.summary()["verdicts"]["reject"], 100)
+
     def test_filter(self):
         self.assertIn("1 packets", self.run_weir(*self.args, "-f", "udp port 99").stdout)
 
