@@ -135,7 +135,7 @@ static bool peer_allows(struct instance *inst, const struct route_flow *flow)
 
 	if (route_output(inst, &probe, &route))
 		return false;
-	if (!route.oif->is_loopback && path_state(inst)->ratelimit6_ms) {
+	if (!route.oif->is_loopback) {
 		int64_t timeout = path_ms_to_jiffies(path_state(inst)->ratelimit6_ms);
 
 		if (!icmp_peer_allow(inst, icmp_peer_get(inst, NFPROTO_IPV6, &flow->daddr.in6), timeout))
