@@ -105,7 +105,8 @@ static void send_fragment(struct world *world, const struct recipe *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world *world = world_new(false);
+	static struct world *kept;
+	struct world *world = world_get(&kept, false);
 	struct frags *pools[] = { &world->inst->defrag->ip4, &world->inst->defrag->ip6, &world->inst->defrag->ct6 };
 
 	for (int i = 0; i < FRAGMENTS_MAX && size >= 6; i++, data += 6, size -= 6) {
@@ -129,6 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ARRAY_SIZE(pools); i++)
 		if (pools[i]->mem)
 			abort();
-	world_free(world);
+	world_put(&kept, world);
 	return 0;
 }

@@ -107,7 +107,8 @@ static void look(struct instance *inst, struct pkt *pkt)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world *world = world_new(true);
+	static struct world *kept;
+	struct world *world = world_get(&kept, true);
 
 	for (int i = 0; i < RECORDS_MAX && size >= 3; i++) {
 		uint8_t control = data[0];
@@ -131,6 +132,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else
 			path_receive(world->inst, &pkt, 1);
 	}
-	world_free(world);
+	world_put(&kept, world);
 	return 0;
 }

@@ -1,6 +1,8 @@
 /*
  * world.h - the instance that the packet fuzzers send into: a gateway with two legs, a VLAN, a raw IP leg,
- * routes of every kind, and rules that touch as much of a packet as rules can. Made anew for each input.
+ * routes of every kind, and rules that touch as much of a packet as rules can. Making it costs more than most
+ * inputs: it serves many of them, forgetting all connections, fragments and neighbours in between. With
+ * WEIR_FUZZ_FRESH=1 in the environment each input has one of its own.
  */
 #ifndef WEIR_FUZZ_WORLD_H
 #define WEIR_FUZZ_WORLD_H
@@ -22,6 +24,7 @@ struct world {
 	struct instance *inst;
 	struct iface *iface[WORLD_IFACES];	/* eth0 eth1 eth0.5 tun0 */
 	unsigned long bytes_out;
+	unsigned int uses;
 };
 
 static const char world_rules4[] =
@@ -201,6 +204,48 @@ static void world_free(struct world *world)
 {
 	instance_free(world->inst);
 	free(world);
+}
+
+static bool world_note_ct(void *priv, struct ct *ct)
+{
+	*(struct ct **)priv = ct;
+	return false;
+}
+
+/* As if nothing had happened yet: what time does not end is ended, and time passes for the rest. */
+static void world_forget(struct world *world)
+{
+	enum { LONG_SEC = 7 * 24 * 3600 };
+	struct instance *inst = world->inst;
+	struct ct *ct = NULL;
+
+	while (ct_each(inst, world_note_ct, &ct), ct) {
+		ct_kill(inst, ct);
+		ct = NULL;
+	}
+	instance_advance(inst, inst->now_ns + (int64_t)LONG_SEC * NSEC_PER_SEC);
+	rng_seed(&inst->rng, 1);
+}
+
+/* A world for one input; given back with world_put(). */
+static struct world *world_get(struct world **kept, bool with_rules)
+{
+	struct world *world = *kept ? *kept : world_new(with_rules);
+
+	*kept = NULL;
+	return world;
+}
+
+static void world_put(struct world **kept, struct world *world)
+{
+	enum { USES_MAX = 500 };
+
+	if (getenv("WEIR_FUZZ_FRESH") || ++world->uses == USES_MAX) {
+		world_free(world);
+		return;
+	}
+	world_forget(world);
+	*kept = world;
 }
 
 #endif

@@ -28,7 +28,7 @@ void timer_init(struct timer *timer, timer_fn fn, void *arg);
 static inline bool timer_is_armed(const struct timer *timer) { return timer->node.next != NULL; }
 void timer_arm(struct timers *timers, struct timer *timer, int64_t expires_ns);	/* re-arms too */
 void timer_cancel(struct timers *timers, struct timer *timer);			/* unarmed: no-op */
-/* When the next timer is due; INT64_MAX when none is armed. Looks through one slot: for idle loops, not per packet. */
+/* When the next timer is due; INT64_MAX: none is armed. Looks through one slot: for idle loops, not per packet. */
 int64_t timers_next_ns(const struct timers *timers);
 /* The same if it is at or before @limit_ns, INT64_MAX otherwise: O(1) amortised. */
 int64_t timers_due_ns(struct timers *timers, int64_t limit_ns);

@@ -18,7 +18,8 @@ enum defrag_user {
 	DEFRAG_USER_SHIFT = 8,
 };
 
-struct defrag *defrag_new(struct instance *inst);	/* registers its sysctls (ipfrag_*, ip6frag_*, nf_conntrack_frag6_*) */
+/* registers its sysctls (ipfrag_*, ip6frag_*, nf_conntrack_frag6_*) */
+struct defrag *defrag_new(struct instance *inst);
 void defrag_free(struct instance *inst, struct defrag *defrag);
 
 /**

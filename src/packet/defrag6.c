@@ -91,7 +91,8 @@ static void read_piece(const struct pkt *pkt, struct piece6 *piece)
 	piece->end = piece->offset + payload_len - (piece->header_off + FRAG_HEADER_LEN - IP6_HEADER_LEN);
 }
 
-static struct frag_queue *queue_of(struct frags *frags, const struct pkt *pkt, const struct piece6 *piece, uint32_t user)
+static struct frag_queue *queue_of(struct frags *frags, const struct pkt *pkt, const struct piece6 *piece,
+				   uint32_t user)
 {
 	const struct ipv6hdr *ip6 = pkt_ip6(pkt);
 	struct frag_key key = { .user = user };
