@@ -336,7 +336,7 @@ static void print_usage(const char *program, struct strbuf *out)
 
 int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct refusal *why)
 {
-	const bool v6 = argc > 0 && !strcmp(argv[0], "ip6tables");
+	const bool v6 = argc > 0 && !strncmp(argv[0], "ip6tables", 9);
 	const struct parse_env env = {
 		.inst = inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
 	};

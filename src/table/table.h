@@ -18,6 +18,7 @@ struct table_rule_ref {
 	const char *file;		/* NULL when the rule was not read from a file */
 	unsigned int line;
 	uint8_t family;
+	uint8_t weight;			/* whose word stays with an accepted packet: filter's first, rules' before policies' */
 };
 
 struct tables *tables_new(struct instance *inst);	/* no table exists until it is named, as in Linux */

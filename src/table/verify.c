@@ -316,6 +316,7 @@ static int refs_make(struct ruleset *rs, struct tables *tables, const struct rul
 			number = 0;
 		}
 		ref.number = rs->roles[i] == ROLE_RULE ? ++number : 0;
+		ref.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + (ref.number != 0));
 		ref.file = lines ? lines[i].file : NULL;
 		ref.line = lines ? lines[i].line : 0;
 		rs->refs[i] = ref_intern(tables->refs, &ref);

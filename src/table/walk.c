@@ -134,7 +134,8 @@ static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, co
 {
 	const uint32_t i = (uint32_t)(counter - rs->counters);
 
-	pkt->rule = rs->refs[i];
+	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= rs->refs[i]->weight)
+		pkt->rule = rs->refs[i];
 	if ((verdict & NF_VERDICT_MASK) == NF_DROP) {
 		if (by_number)
 			pkt->drop_reason = rs->roles[i] == ROLE_POLICY ? DROP_POLICY : DROP_RULE;
