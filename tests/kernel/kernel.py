@@ -132,6 +132,15 @@ class Closer:
 CLOSER = Closer()
 
 
+def wait_for_addresses():
+    """The kernel makes IPv6 addresses usable (their local routes) a moment after it took them."""
+    for _ in range(200):
+        with open("/proc/thread-self/net/if_inet6") as f:
+            if not any(int(line.split()[4], 16) & 0x40 for line in f):
+                return
+        time.sleep(0.005)
+
+
 class KernelRun:
     def __init__(self, case):
         self.case = case
@@ -164,6 +173,7 @@ class KernelRun:
                 if code:
                     self.seen.refused = ("net", err)
                     return
+        wait_for_addresses()
         for key, value in case.sysctl.items():
             try:
                 write_sysctl(key, value)
