@@ -53,7 +53,7 @@ static bool hide(struct instance *inst, struct pkt *pkt)
 		loser->extra->start_ns = inst->now_ns;
 	ct_get(loser);
 	ct_table_insert(inst->ct, mine, hash);
-	ct_set_expiry(inst, loser, WEIR_HZ);
+	ct_start_expiry(inst, loser, WEIR_HZ);
 	inst->ct->stats.clash_resolved++;
 	return true;
 }
@@ -77,7 +77,7 @@ static void make_visible(struct instance *inst, struct ct *ct, uint32_t reply_ha
 	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL], ct->look_tick);
 	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_REPLY], reply_hash);
 	ct->status |= IPS_CONFIRMED;
-	ct_set_expiry(inst, ct, ct->expires_tick);
+	ct_start_expiry(inst, ct, ct->expires_tick);
 }
 
 /* Who has one of its tuples; *reply_hash is what the next step needs. */

@@ -66,24 +66,26 @@ enum { CT_STATUS_NAT_CLASH = IPS_UNTRACKED };	/* lost a clash: hashed in its rep
 
 struct ct {
 	struct ct_node node[IP_CT_DIR_MAX];
+	/* what every packet looks at */
 	uint32_t status;		/* IPS_* */
 	uint32_t mark;
 	uint32_t expires_tick;		/* jiffies modulo 2^32; before confirm: the timeout */
 	uint32_t look_tick;		/* when the wheel looks at it; before confirm: the original tuple's hash */
+	uint32_t refs;			/* the table, each packet and each expectation hold one */
+	struct ct_zone zone;
+	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
+	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
+	bool has_nat_ext;
+	struct ct_extra *extra;		/* NULL = nothing of it */
 	union {
 		struct ct_tcp tcp;
 		struct ct_sctp sctp;
 		struct { uint32_t stream_tick; } udp;
 		struct { uint32_t timeout, stream_timeout; } gre;
 	} proto;
-	uint32_t refs;			/* the table, each packet and each expectation hold one */
-	struct ct_zone zone;
-	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
-	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
-	bool has_nat_ext;
+	/* what few do */
 	uint32_t secmark;
 	uint32_t serial;		/* order of creation */
-	struct ct_extra *extra;		/* NULL = nothing of it */
 	struct ct *master;		/* holds a share; NULL = none */
 	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
 	struct iface *nat_masq_iface;	/* MASQUERADE left by it */

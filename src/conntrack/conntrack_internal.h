@@ -101,7 +101,9 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 void ct_gc_start(struct instance *inst);
 
 /* --- expire.c --- */
-void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies);	/* from now; confirmed only */
+/* From now. Of a confirmed connection; the first one puts it on the wheel. */
+void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies);
+void ct_start_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies);
 /* Ends it; false when it was already ending. */
 bool ct_end(struct instance *inst, struct ct *ct, bool expired);
 /* Ticks left; 0 when due. */

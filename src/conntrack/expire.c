@@ -48,10 +48,17 @@ void pkt_ct_set(struct instance *inst, struct pkt *pkt, struct ct *ct, uint8_t c
 	ct_put(inst, old);
 }
 
-void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies)
+void ct_start_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies)
 {
 	ct->expires_tick = (uint32_t)inst_jiffies(inst) + timeout_jiffies;
 	ct_wheel_watch(inst, ct);
+}
+
+void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies)
+{
+	ct->expires_tick = (uint32_t)inst_jiffies(inst) + timeout_jiffies;
+	if ((int32_t)(ct->expires_tick - ct->look_tick) < 0)
+		ct_wheel_watch(inst, ct);
 }
 
 uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct)

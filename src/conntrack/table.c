@@ -7,11 +7,11 @@
 
 #include "conntrack/conntrack_internal.h"
 
-enum { CT_MOVE_PER_INSERT = 4 };
+enum { CT_MOVE_PER_INSERT = 4, CT_CACHE_LINE = 64 };
 
-struct ct_chunk {
-	struct ct_chunk *next;
+struct ct_chunk {		/* aligned, so that a record is four cache lines and its first node lies in one */
 	struct ct records[CT_CHUNK_RECORDS];
+	struct ct_chunk *next;
 };
 
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id)
@@ -128,10 +128,12 @@ struct ct *ct_record_alloc(struct ct_table *table)
 	struct ct *ct = table->free;
 
 	if (!ct) {
-		struct ct_chunk *chunk = calloc(1, sizeof(*chunk));
+		size_t size = ALIGN_UP(sizeof(struct ct_chunk), (size_t)CT_CACHE_LINE);
+		struct ct_chunk *chunk = aligned_alloc(CT_CACHE_LINE, size);
 
 		if (!chunk)
 			return NULL;
+		memset(chunk, 0, size);
 		chunk->next = table->chunks;
 		table->chunks = chunk;
 		for (int i = CT_CHUNK_RECORDS - 1; i >= 0; i--) {

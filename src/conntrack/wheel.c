@@ -112,16 +112,15 @@ void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)
 	timer_init(&wheel->timer, turn, inst);
 }
 
-/* Sees to it that somebody looks at @ct when it expires, or before. */
+/* Somebody is to look at @ct when it expires. */
 void ct_wheel_watch(struct instance *inst, struct ct *ct)
 {
 	struct ct_wheel *wheel = &inst->ct->wheel;
 
-	if (ct->age.next) {
-		if ((int32_t)(ct->expires_tick - ct->look_tick) >= 0)
-			return;
+	if (ct_is_dying(ct))
+		return;
+	if (ct->age.next)
 		list_remove(&ct->age);
-	}
 	place(wheel, ct, whole_tick(inst, ct->expires_tick));
 	arm(inst, whole_tick(inst, ct->look_tick));
 }
