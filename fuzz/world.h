@@ -228,7 +228,7 @@ static void world_forget(struct world *world)
 }
 
 /* A world for one input; given back with world_put(). */
-static struct world *world_get(struct world **kept, bool with_rules)
+static inline struct world *world_get(struct world **kept, bool with_rules)
 {
 	struct world *world = *kept ? *kept : world_new(with_rules);
 
@@ -236,7 +236,7 @@ static struct world *world_get(struct world **kept, bool with_rules)
 	return world;
 }
 
-static void world_put(struct world **kept, struct world *world)
+static inline void world_put(struct world **kept, struct world *world)
 {
 	enum { USES_MAX = 500 };
 
