@@ -2,6 +2,9 @@
  * conntrack/text.c - connections and events as conntrack-tools print them.
  * What the line holds follows from what the kernel puts into the message: a listing has everything, an
  * update its state only when that changed, the end no timeout when it was expiry and no mark of zero.
+ *
+ * /proc/net/nf_conntrack differs: IPv6 addresses in full, GRE's two timeouts in front of its tuple, zone=0
+ * always there, no id, and use= is one higher, since reading takes a share. Nobody serves it yet.
  */
 #include <time.h>
 
