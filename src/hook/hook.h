@@ -22,7 +22,7 @@ struct hook_state {
 };
 
 /*
- * Returns NF_DROP, NF_ACCEPT, NF_STOLEN (the hook keeps or freed the packet), NF_QUEUE_NR(n) with
+ * Returns NF_DROP, NF_ACCEPT, NF_STOLEN (the hook freed the packet, or keeps it with pkt->hook NULL), NF_QUEUE_NR(n) with
  * NF_VERDICT_FLAG_QUEUE_BYPASS, NF_REPEAT, NF_STOP. A dropping hook notes why: pkt->drop_reason.
  */
 typedef unsigned int (*hook_fn)(void *priv, struct pkt *pkt, const struct hook_state *state);
