@@ -174,9 +174,12 @@ unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct h
 
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause)
 {
+	uint8_t ctinfo = ctinfo_dir(cause->ctinfo) == IP_CT_DIR_ORIGINAL ? IP_CT_RELATED_REPLY : IP_CT_RELATED;
+
 	if (cause->ct)
-		pkt_ct_set(inst, made, cause->ct,
-			   ctinfo_dir(cause->ctinfo) == IP_CT_DIR_ORIGINAL ? IP_CT_RELATED_REPLY : IP_CT_RELATED);
+		pkt_ct_set(inst, made, cause->ct, ctinfo);
+	else if (cause->ctinfo)
+		made->ctinfo = ctinfo;	/* about an untracked one: NOTRACK finds it seen already, and leaves it alone */
 }
 
 void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...)
