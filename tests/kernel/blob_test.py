@@ -2,13 +2,14 @@
 """Rule texts through the real iptables-legacy into the kernel, and through weir: the blobs read back (getsockopt) must be
 equal byte for byte but for counters, the saved texts equal, and what one refuses the other refuses.
 
-    tests/kernel/blob_test.py [--dump build/tests/blob-dump] [--list FILE] [--verbose]
+    tests/kernel/blob_test.py [--dump build/tests/blob-dump] [--list FILE] [--verbose] [--mutate N --seed S]
 
 The rule lines are in blob_rules.txt. Needs root and iptables-legacy; without them it says so and counts as skipped.
 """
 import argparse
 import ctypes
 import os
+import random
 import re
 import socket
 import struct
@@ -158,11 +159,111 @@ def read_cases(path):
             yield number, int(family), table, rule, text, refused
 
 
+def mutated(rng, lines):
+    """A line with words lost, doubled, swapped, inverted or taken from another line."""
+    words = rng.choice(lines).split(" ")
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        i = rng.randrange(len(words))
+        kind = rng.randrange(8)
+        if kind == 0 and len(words) > 1:
+            del words[i]
+        elif kind == 1:
+            words.insert(i, words[i])
+        elif kind == 2:
+            j = rng.randrange(len(words))
+            words[i], words[j] = words[j], words[i]
+        elif kind == 3:
+            words.insert(i, "!")
+        elif kind == 4:
+            other = rng.choice(lines).split(" ")
+            j = rng.randrange(len(other))
+            words[i:i] = other[j:j + rng.choice((1, 2, 2, 3))]
+        elif kind == 5:
+            other = rng.choice(lines).split(" ")
+            words[i] = rng.choice(other)
+        elif kind == 6 and words[i]:
+            j = rng.randrange(len(words[i]))
+            words[i] = words[i][:j] + rng.choice(("", "", "0", "1", ",", "/", ":", "-", "x", "!", "=")) + words[i][j + 1:]
+        elif kind == 7 and words[i].startswith("--"):
+            words[i] = words[i][:rng.randrange(3, len(words[i]) + 1)]
+    return " ".join(words)
+
+
+def groups_of(line):
+    """Options with what belongs to them: ["!", "--dport", "80"]."""
+    groups, bang = [], []
+    for word in line.split(" "):
+        if word == "!":
+            bang = ["!"]
+        elif word.startswith("-") or not groups:
+            groups.append(bang + [word])
+            bang = []
+        else:
+            groups[-1].append(word)
+    return groups
+
+
+def regrouped(rng, lines):
+    """A line with options lost, doubled, moved, inverted, or taken with their -m from another line."""
+    groups = groups_of(rng.choice(lines))
+    for _ in range(rng.choice((1, 1, 2))):
+        kind, i = rng.randrange(6), rng.randrange(1, len(groups)) if len(groups) > 1 else 0
+        other = groups_of(rng.choice(lines))
+        if kind == 0 and i:
+            del groups[i]
+        elif kind == 1 and i:
+            groups[i] = groups[i][1:] if groups[i][0] == "!" else ["!"] + groups[i]
+        elif kind == 2 and i:
+            groups.insert(rng.randrange(1, len(groups) + 1), groups.pop(i))
+        elif kind in (3, 4):
+            extra = other[1:] if kind == 3 else other[rng.randrange(len(other)):][:2]
+            have = {g[-2] if g[0] != "!" else g[1] for g in groups if len(g) > 1}
+            at = rng.randrange(1, len(groups) + 1)
+            groups[at:at] = [g for g in extra if g[0] not in ("-j", "-p", "-g") or g[0] not in have]
+        elif i and len(groups[i]) > 1 and groups[i][-1]:
+            word = groups[i][-1]
+            j = rng.randrange(len(word))
+            groups[i][-1] = word[:j] + rng.choice(("", "0", "1", "9", ",", "/", ":", "-", word[j] * 2)) + word[j + 1:]
+    return " ".join(" ".join(g) for g in groups)
+
+
+# A name that may reach the resolver, or options that print and exit
+UNFAIR = re.compile(r"(^| )(-h|--h[a-z]*|-V|--ve[a-z]*|--modprobe|-M|-w|-W|--wait[a-z-]*)( |$)")
+
+
+def mutations(kernel, weir, cases, count, rng):
+    lines = {}
+    for number, family, table, rule, text, refused in cases:
+        if table != "text:" and "\\n" not in rule and (not refused or rng.random() < 0.1):
+            lines.setdefault((family, table), []).append(rule)
+    passed = failed = accepted = 0
+    while passed + failed < count:
+        family, table = rng.choice(list(lines))
+        rule = (mutated if rng.random() < 0.25 else regrouped)(rng, lines[family, table])
+        if UNFAIR.search(rule):
+            continue
+        k, w = (side.load(family, case_text(table, rule), True) for side in (kernel, weir))
+        found = differences(family, k, w)
+        accepted += k[0]
+        if not found:
+            passed += 1
+            continue
+        failed += 1
+        print(f"IPv{family} {table}: {rule}")
+        for line in found:
+            print("    " + line)
+    print(f"{accepted} accepted by both or by the kernel")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dump", default=os.path.join(os.environ.get("WEIR_BUILD", os.path.join(HERE, "..", "..", "build")), "tests", "blob-dump"))
     parser.add_argument("--list", default=os.path.join(HERE, "blob_rules.txt"))
     parser.add_argument("--only", default="")
+    parser.add_argument("--mutate", type=int, default=0, help="N rule lines with their words shuffled, instead of the list")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     try:
@@ -175,6 +276,8 @@ def main():
         return 0
     kernel, weir = Kernel(), Weir(args.dump)
     cases = [c for c in read_cases(args.list) if args.only in c[3]]
+    if args.mutate:
+        return mutations(kernel, weir, cases, args.mutate, random.Random(args.seed))
     failed = 0
     groups = {}
     single = []

@@ -171,6 +171,7 @@ static int parse_zone(struct opt_call *call, struct refusal *why)
 	struct xt_ct_target_info_v1 *info = call->info;
 	uint64_t zone;
 
+	info->zone = 0;		/* the last option says all of it */
 	if (strcmp(call->arg, "mark") == 0)
 		info->flags |= XT_CT_ZONE_MARK;
 	else if (opt_u64(call->arg, 0, UINT16_MAX, &zone))
