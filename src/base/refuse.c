@@ -4,6 +4,27 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Whatever a name held, the sentence is one line and does nothing to a terminal. */
+static void make_printable(char *text, size_t size)
+{
+	char raw[sizeof(((struct refusal *)0)->text)];
+	size_t out = 0;
+
+	if (!text[strcspn(text, "\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
+			  "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f")])
+		return;
+	memcpy(raw, text, sizeof(raw));
+	for (const char *c = raw; *c && out + 5 < size; c++) {
+		if ((unsigned char)*c >= 0x20 && *c != 0x7f)
+			text[out++] = *c;
+		else if (*c == '\n' || *c == '\r' || *c == '\t')
+			out += (size_t)sprintf(text + out, "\\%c", *c == '\n' ? 'n' : *c == '\r' ? 'r' : 't');
+		else
+			out += (size_t)sprintf(text + out, "\\x%02x", (unsigned char)*c);
+	}
+	text[out] = '\0';
+}
+
 static int refuse_va(struct refusal *why, struct text_pos at, int err, const char *fmt, va_list ap)
 {
 	if (!why)
@@ -11,6 +32,7 @@ static int refuse_va(struct refusal *why, struct text_pos at, int err, const cha
 	why->err = err;
 	why->at = at;
 	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	make_printable(why->text, sizeof(why->text));
 	return err;
 }
 

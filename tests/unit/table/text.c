@@ -72,7 +72,7 @@ static void errors_point_at_the_word(void **state)
 		{ "*filter\n-A FORWRD -j DROP\nCOMMIT\n", "unknown chain 'FORWRD': did you mean 'FORWARD'?", 2, 4 },
 		{ "*filter\n-A FORWARD -j DORP\nCOMMIT\n", "unknown target or chain 'DORP': did you mean 'DROP'?", 2, 15 },
 		{ "*filtr\n", "unknown table 'filtr': did you mean 'filter'?", 1, 2 },
-		{ "*nat\r\nCOMMIT\n", "unknown table 'nat\r'", 1, 2 },
+		{ "*nat\r\nCOMMIT\n", "unknown table 'nat\\r'", 1, 2 },
 		{ "*filter\nCOMMIT \n", "Bad argument `COMMIT'", 2, 1 },
 		{ "*filter\nCOMMIT", "Bad argument `COMMIT'", 2, 1 },
 		{ "*filter\n*nat\nCOMMIT\n", "Bad argument `*nat'", 2, 1 },
