@@ -3,6 +3,7 @@ docs/differences.md; nothing else is forgiven."""
 import re
 import struct
 
+import natports
 from case import Do, Send
 from packets import addr, csum, l4_of, show
 
@@ -56,10 +57,13 @@ class Masker:
                 inner = self.packet(p[hl + 8:], 1)
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
-        elif len(p) >= 40 and p[0] >> 4 == 6:
-            if p[6] == 58 and (len(p) < 41 or p[40] < 128) and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
+        elif depth and 40 <= len(p) < 48 and p[0] >> 4 == 6 and p[6] == 58 and (len(p) == 40 or p[40] < 128):
+            if struct.unpack("!I", p[:4])[0] & 0xFFFFF:  # a quote cut short
                 p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-            if p[6] == 58 and len(p) > 48 and (p[40] < 128 or p[40] == 137) and depth < 3:
+        elif len(p) >= 48 and p[0] >> 4 == 6:
+            if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
+                p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
+            if p[6] == 58 and (p[40] < 128 or p[40] == 137) and depth < 3:
                 inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
@@ -77,76 +81,6 @@ class Masker:
         return f
 
 
-PORTS = re.compile(r"\b(sport|dport|id)=(\d+)")
-
-
-def chosen_ports(seen):
-    """Numbers that appear in events or entries but not in the original direction: what NAT chose, in order of appearance."""
-    order, classes = [], []
-    lines = [x for i in sorted(seen.events) for x in seen.events[i]]
-    for line in lines:
-        known, got = set(), []
-        m = PORTS.findall(line)
-        half = len(m) // 2
-        known = {v for _, v in m[:half]}
-        got = [v for _, v in m[half:] if v not in known]
-        for v in got:
-            if int(v) not in order:
-                order.append(int(v))
-    return order, classes
-
-
-def port_class(n):
-    return 0 if n < 512 else 1 if n < 1024 else 2
-
-
-def rename_ports(seen, names):
-    """Puts a placeholder for each chosen port into frames (with checksums blanked) and lines."""
-    def frame(f):
-        at = 14 if f[12:14] in (b"\x08\x00", b"\x86\xdd") else 18
-        p = bytearray(f)
-        for _ in range(2):  # the packet, then a quoted one in an ICMP error
-            proto, l4, later, _ = l4_of(bytes(p[at:]))
-            if proto is None or later:
-                break
-            o = at + l4
-            if proto in (6, 17, 136, 132) and len(p) >= o + 4:
-                for k in (o, o + 2):
-                    n = struct.unpack("!H", p[k:k + 2])[0]
-                    if n in names:
-                        p[k:k + 2] = struct.pack("!H", names[n])
-                        c = o + {6: 16, 132: 8}.get(proto, 6)
-                        if len(p) >= c + 2:
-                            p[c:c + 2] = b"\xcc\xcc"
-                break
-            if proto in (1, 58) and o + 4 <= len(p) < o + 8 and p[o] in (8, 0, 128, 129):
-                p[o + 2:o + 4] = b"\xcc\xcc"  # a quote cut before the id that its checksum covers
-            if proto in (1, 58) and len(p) >= o + 8:
-                if p[o] in ((128, 129) if proto == 58 else (0, 8, 13, 14, 15, 16, 17, 18)):
-                    n = struct.unpack("!H", p[o + 4:o + 6])[0]
-                    if n in names:
-                        p[o + 4:o + 6] = struct.pack("!H", names[n])
-                        p[o + 2:o + 4] = b"\xcc\xcc"
-                    break
-                p[o + 2:o + 4] = b"\xcc\xcc"
-                at = o + 8
-                continue
-            break
-        return bytes(p)
-
-    def line(text):
-        return re.sub(r"\b(sport|dport|id|SPT|DPT|ID)=(\d+)", lambda m: "%s=%s" % (m.group(1), names.get(int(m.group(2)), m.group(2))), text)
-
-    seen.tx = {i: [(n, frame(f)) for n, f in v] for i, v in seen.tx.items()}
-    seen.local = {i: [frame(b"\0" * 12 + (b"\x86\xdd" if p[:1] and p[0] >> 4 == 6 else b"\x08\x00") + p)[14:] for p in v]
-                  for i, v in seen.local.items()}
-    seen.nflog = {i: [(g, n, frame(b"\0" * 12 + (b"\x86\xdd" if p[:1] and p[0] >> 4 == 6 else b"\x08\x00") + p)[14:]) for g, n, p in v]
-                  for i, v in seen.nflog.items()}
-    for where in ("events", "log"):
-        setattr(seen, where, {i: [line(x) for x in v] for i, v in getattr(seen, where).items()})
-    seen.connections = [line(x) for x in seen.connections]
-
-
 def split_seconds(line):
     """('ipv4 2 tcp 6', 119, 'SYN_SENT ...') of a conntrack -L line."""
     m = re.match(r"(\S+\s+\d+ \S+\s+\d+) (\d+) (.*)$", line)
@@ -161,11 +95,7 @@ def compare(case, kernel, weir):
             diffs.append(("refused", -1, "kernel: %s\n    weir:   %s" % (kernel.refused, weir.refused)))
         return diffs
     if "nat-port" in case.masks:
-        (k, k_class), (w, w_class) = chosen_ports(kernel), chosen_ports(weir)
-        if k_class == w_class:
-            fixed = {n for n, m in zip(k, w) if n == m}
-            rename_ports(kernel, {n: 50000 + i for i, n in enumerate(k) if n not in fixed})
-            rename_ports(weir, {n: 50000 + i for i, n in enumerate(w) if n not in fixed})
+        natports.align(kernel, weir)
     datas = kernel.datas + weir.datas
     km, wm = Masker(case, datas), Masker(case, datas)
 
