@@ -57,13 +57,10 @@ class Masker:
                 inner = self.packet(p[hl + 8:], 1)
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
-        elif depth and 40 <= len(p) < 48 and p[0] >> 4 == 6 and p[6] == 58 and (len(p) == 40 or p[40] < 128):
-            if struct.unpack("!I", p[:4])[0] & 0xFFFFF:  # a quote cut short
+        elif len(p) >= 40 and p[0] >> 4 == 6:
+            if p[6] == 58 and (len(p) < 41 or p[40] < 128) and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
                 p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-        elif len(p) >= 48 and p[0] >> 4 == 6:
-            if p[6] == 58 and p[40] < 128 and struct.unpack("!I", p[:4])[0] & 0xFFFFF not in self.labels:
-                p = p[:1] + bytes([p[1] & 0xF0 | 0xE]) + b"\xee\xee" + p[4:]
-            if p[6] == 58 and (p[40] < 128 or p[40] == 137) and depth < 3:
+            if p[6] == 58 and len(p) > 48 and (p[40] < 128 or p[40] == 137) and depth < 3:
                 inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
