@@ -42,6 +42,7 @@ enum pkt_flag {
 	PKT_FLAG_REASSEMBLED = 1 << 5,	/* defrag put it together: frag_max_size holds the largest piece */
 	PKT_FLAG_VLAN = 1 << 6,		/* 802.1Q tag was there: vlan_tci */
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
+	PKT_FLAG_MAY_CUT = 1 << 10,	/* IPv6, made here: leaves in fragments when it is too large */
 	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
 	PKT_FLAG_CSUM_LATER = 1 << 10,	/* a reset whose TCP sum Linux fills in on the way out: quotes show it unfinished */
 	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */

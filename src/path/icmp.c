@@ -243,7 +243,7 @@ void icmp_echo_reply(struct instance *inst, struct pkt *pkt)
 		return;
 	if (csum_fold(csum_partial(pkt->data + header, len, 0)))
 		return;
-	if (pkt->route.type != RTN_LOCAL && (state->echo_ignore_broadcasts || pkt->route.type != RTN_MULTICAST))
+	if (pkt->route.type != RTN_LOCAL && state->echo_ignore_broadcasts)
 		return;
 	if (ip4_options_echo(inst, pkt, &options))
 		return;

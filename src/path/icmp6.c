@@ -261,5 +261,6 @@ void icmp6_echo_reply(struct instance *inst, struct pkt *pkt)
 	icmp = (struct icmp6hdr *)(made->data + sizeof(*ip));
 	memcpy(icmp, l4, pkt->l.l4_len);
 	icmp->icmp6_type = ICMPV6_ECHO_REPLY;
+	made->flags |= PKT_FLAG_MAY_CUT;
 	push(inst, made, pkt, &flow, get_be16(pkt->data) >> 4 & 0xff);
 }

@@ -125,7 +125,7 @@ void ip6_fragment(struct instance *inst, struct pkt *pkt, uint32_t mtu)
 	}
 	if (pkt->frag_max_size)
 		limit = MAX_OF((uint32_t)pkt->frag_max_size, (uint32_t)IPV6_MIN_MTU);
-	if ((!(pkt->flags & PKT_FLAG_REASSEMBLED) && pkt->len > mtu) || pkt->frag_max_size > mtu ||
+	if ((!(pkt->flags & (PKT_FLAG_REASSEMBLED | PKT_FLAG_MAY_CUT)) && pkt->len > mtu) || pkt->frag_max_size > mtu ||
 	    limit < head + FRAGMENT_HEADER + 8u) {
 		icmp6_send_from(inst, pkt, pkt->route.oif, ICMPV6_PKT_TOOBIG, 0, mtu);
 		pkt_drop(inst, pkt, DROP_MTU);
