@@ -181,6 +181,42 @@ def random_world(seed, six):
     return items, {"net": net, "sysctl": sysctl, "v6" if six else "v4": rules}
 
 
+def random_churn(seed):
+    """Addresses, links, routes and settings change under traffic. Commands may be refused: by both sides."""
+    r = random.Random("churn %d" % seed)
+    mine = lambda: r.choice(["10.%d.0.%d/%d" % (r.randint(0, 2), r.choice([1, 1, 20, 21, 200]), r.choice([24, 24, 24, 25, 16, 32])),
+                             "fd00:%d::%x/%d" % (r.randint(0, 2), r.choice([1, 1, 20, 0]), r.choice([64, 64, 48, 128]))])
+    items, on = [], {}
+    for _ in range(r.randint(6, 14)):
+        i, kind, six = r.randint(0, 2), r.random(), r.random() < 0.4
+        if kind < 0.3:
+            a = mine()
+            c = "ip addr add %s dev eth%d%s" % (a, i, " nodad" if ":" in a else r.choice(["", " brd +"]))
+        elif kind < 0.5:
+            c = "ip addr del %s dev eth%d" % (r.choice(["10.%d.0.1/24" % i, "fd00:%d::1/64" % i, "10.%d.0.20/24" % i, "fd00:%d::20/64" % i]), i)
+            c = c.replace("fd00:0::", "fd00::")
+        elif kind < 0.65:
+            c = "ip link set eth%d %s" % (i, "up" if on.get(i) else "down")
+            on[i] = not on.get(i)
+        elif kind < 0.85:
+            verb = r.choice(["add", "add", "replace", "del"])
+            dst = r.choice(["2001:db8::/32", "2001:db8:1::/48", "default"] if six else ["192.0.2.0/24", "192.0.0.0/8", "default", "10.2.0.0/25"])
+            via = ("via fd00:%d::%d" if six else "via 10.%d.0.%d") % (i, r.randint(2, 5))
+            c = "ip %sroute %s %s %s%s" % ("-6 " if six else "", verb, dst, via, r.choice(["", "", " metric 5"]))
+        else:
+            c = "sysctl " + r.choice(["net.ipv4.conf.eth%d.rp_filter=%d" % (i, r.randint(0, 2)), "net.ipv4.conf.eth%d.forwarding=%d" % (i, r.randint(0, 1)),
+                                      "net.ipv4.conf.eth%d.promote_secondaries=%d" % (i, r.randint(0, 1)), "net.ipv6.conf.eth%d.forwarding=%d" % (i, r.randint(0, 1)),
+                                      "net.ipv4.conf.eth%d.accept_local=%d" % (i, r.randint(0, 1)), "net.ipv4.ip_forward=%d" % r.randint(0, 1)])
+        items.append(Do(c))
+        for n in range(4):
+            six = r.random() < 0.4
+            pick = (lambda: r.choice(["fd00::2", "fd00:1::3", "fd00:2::4", "fd00::1", "fd00:1::1", "fd00:2::20", "2001:db8::1", "2001:db8:1::1"])) if six else (
+                lambda: r.choice(["10.0.0.2", "10.1.0.3", "10.2.0.4", "10.0.0.1", "10.1.0.1", "10.2.0.20", "192.0.2.1", "192.1.1.1", "10.1.0.255", "10.2.0.127"]))
+            items.append(Send(r.choice(["eth0", "eth1", "eth2"]), u(pick(), pick()), gap=0 if n else 0.03))
+        items.append(Send(None, u("0.0.0.0", r.choice(["10.0.0.2", "10.1.0.3", "192.0.2.1", "10.2.0.1"]))))
+    return items
+
+
 def cases():
     for name, items, kw in v4():
         yield Case("v4-" + name, items, covers=["route", "ipv4"], **kw)
@@ -190,3 +226,5 @@ def cases():
         for six in (0, 1):
             items, kw = random_world(seed, six)
             yield Case("v%d-random-%d" % (6 if six else 4, seed), items, covers=["route", "ipv6" if six else "ipv4"], **kw)
+    for seed in range(60):
+        yield Case("churn-%d" % seed, random_churn(seed), covers=["route", "ipv4", "ipv6"])
