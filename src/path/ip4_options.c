@@ -304,10 +304,26 @@ static void forward_source_route(struct instance *inst, struct pkt *pkt)
 	}
 }
 
+/* Offsets were noted when the packet came in; whatever hooks did since, they must still lie in its header. */
+static bool options_hold(const struct pkt *pkt)
+{
+	const struct pkt_options *o = &pkt->opt;
+	const uint8_t at[] = { o->srr, o->rr, o->ts, o->cipso }, least[] = { 3, 3, 4, 2 };
+	uint32_t end = pkt->len >= sizeof(struct iphdr) ? MIN_OF(pkt->len, pkt_ip4(pkt)->ihl * 4u) : 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(at); i++)
+		if (at[i] && (at[i] + least[i] > end || pkt->data[at[i] + 1] < least[i] ||
+			      at[i] + pkt->data[at[i] + 1] > end))
+			return false;
+	return true;
+}
+
 void ip4_options_forward(struct instance *inst, struct pkt *pkt)
 {
 	uint8_t *opt;
 
+	if (!options_hold(pkt))
+		return;
 	if (pkt->opt.rr_addr) {
 		opt = pkt->data + pkt->opt.rr;
 		write_leaving(inst, pkt, opt + opt[2] - 5);
@@ -430,6 +446,8 @@ int ip4_options_echo(struct instance *inst, const struct pkt *pkt, struct ip4_re
 	memset(out, 0, sizeof(*out));
 	if (!in->len)
 		return 0;
+	if (!options_hold(pkt))
+		return -EINVAL;
 	if (in->rr && echo_record_route(pkt->data + in->rr, in->rr_addr, out))
 		return -EINVAL;
 	if (in->ts && echo_timestamp(inst, in, pkt->data + in->ts, out))
