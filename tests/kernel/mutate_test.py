@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 
-from blob_test import ENTRY, HERE, new_namespace
+from blob_test import ENTRY, HERE, case_text, new_namespace, read_cases
 
 TEXTS = {
     4: """*filter
@@ -81,8 +81,8 @@ class Weir:
         self.proc.stdin.flush()
         return self.proc.stdout.readline().decode(errors="replace")
 
-    def blobs(self, family):
-        text = TEXTS[family].encode()
+    def blobs(self, family, text):
+        text = text.encode()
         if self.ask(b"%d 0 %d\n" % (family, len(text)), text) != "ok\n":
             raise RuntimeError("the valid rules are refused")
         while True:
@@ -126,9 +126,26 @@ def fields_of(family, blob, at):
     fields += [(at + (82 if family == 4 else 132) + i, 1) for i in range(3)] + [(at + (80 if family == 4 else 128), 2)]
     m = at + head
     while m < at + target:
+        size = struct.unpack_from("H", blob, m)[0]
         fields += [(m, 2), (m + 31, 1), (m + 2, 1), (m + 32, 2), (m + 36, 4)]
-        m += struct.unpack_from("H", blob, m)[0]
-    return fields
+        fields += [(m + i, 1) for i in range(32, size)][:40]
+        m += size
+    return fields + [(at + target + i, 1) for i in range(32, size_of_target(blob, at + target))][:60]
+
+
+def size_of_target(blob, at):
+    return struct.unpack_from("H", blob, at)[0]
+
+
+def rule_texts():
+    """The lines of blob_rules.txt that load, a dozen at a time: every extension is in one."""
+    groups = {}
+    for _, family, table, rule, _, refused in read_cases(os.path.join(HERE, "blob_rules.txt")):
+        if table != "text:" and not refused and rule.startswith("-A ") and "\\n" not in rule:
+            groups.setdefault((family, table), []).append(rule)
+    for (family, table), rules in groups.items():
+        for i in range(0, len(rules), 12):
+            yield family, table, case_text(table, "\\n".join(rules[i:i + 12]))
 
 
 def mutate(rng, family, name, numbers, blob):
@@ -184,7 +201,9 @@ def main():
     libc = ctypes.CDLL(None, use_errno=True)
     counters = ctypes.create_string_buffer(16 * WRONG_COUNTERS)
     weir, rng = Weir(args.dump), random.Random(args.seed)
-    bases = [(family, *base) for family in (4, 6) for base in list(weir.blobs(family))]
+    bases = [(family, *base) for family in (4, 6) for base in list(weir.blobs(family, TEXTS[family]))]
+    for family, table, text in rule_texts():
+        bases += [(family, *base) for base in list(weir.blobs(family, text)) if base[0] == table.encode()]
     same, failed, seen = 0, 0, {}
     for i in range(args.count):
         family, name, numbers, blob = rng.choice(bases)

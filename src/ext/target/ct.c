@@ -56,6 +56,8 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 	if (info->helper[0])
 		return refuse(why, -ENOENT, "CT: there is no helper \"%.*s\" in this weir yet",
 			      (int)sizeof(info->helper), info->helper);
+	if (info->timeout[0] && (!check->proto || check->proto_inverted))
+		return refuse(why, -EINVAL, "CT: --timeout needs a protocol, without \"!\"");
 	if (info->timeout[0])
 		return refuse(why, -ENOENT, "CT: there is no timeout policy \"%.*s\" in this weir yet",
 			      (int)sizeof(info->timeout), info->timeout);
