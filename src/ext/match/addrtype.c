@@ -26,7 +26,7 @@ static bool type6_fits(const struct ext_call *call, const struct iface *iface, c
 	    ((mask & XT_ADDRTYPE_UNSPEC) && memcmp(addr, &any, 16)))
 		return false;
 	mask &= XT_ADDRTYPE_LOCAL | XT_ADDRTYPE_ANYCAST | XT_ADDRTYPE_UNREACHABLE;
-	return !mask || (mask & 1u << route_addr_type6(call->inst, iface, addr));
+	return !mask || (mask & route_addr_types6(call->inst, iface, addr, mask & XT_ADDRTYPE_LOCAL));
 }
 
 static bool addrtype_match_0(const struct pkt *pkt, const void *data, struct ext_call *call)

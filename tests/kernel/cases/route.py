@@ -144,6 +144,22 @@ def v6():
                 "addr add 2002:1::2/64 dev eth1 nodad", "addr add fec0::1/64 dev eth0 nodad", "-6 route add 2002::/16 dev eth0", "-6 route add fec0::/16 dev eth0"]}
 
 
+def addrtypes():
+    """Rules that ask for the type of addresses: their counters say what the answer was."""
+    kinds = {4: ("UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "LOCAL,BROADCAST"),
+             6: ("UNSPEC", "UNICAST", "LOCAL", "ANYCAST", "MULTICAST", "UNREACHABLE", "LOCAL,ANYCAST", "LOCAL,UNREACHABLE", "UNICAST,LOCAL", "MULTICAST,LOCAL")}
+    for family, names in kinds.items():
+        for chain, limits in (("PREROUTING", ("", "--limit-iface-in")), ("POSTROUTING", ("", "--limit-iface-out"))):
+            rules = ["-A %s -m addrtype %s %s --%s-type %s" % (chain, limit, no, side, n) for limit in limits for side in ("src", "dst") for n in names for no in ("",)]
+            packets = every("eth0", (A, "10.0.0.255", R1, FAR), (B, R0, R1, FAR, "10.1.0.255", "10.0.0.255", "224.0.0.1", "255.255.255.255", "198.51.100.1")) if family == 4 else every(
+                "eth0", (A6, "fe80::2", S1, FAR6), (B6, S0, S1, FAR6, "fd00::", "fd00:1::", "ff02::1", "ff0e::1", "fe80::9", "2001:db8:1::1", "fd00:9::5", "fd00:9::"))
+            net = ["route add blackhole 198.51.100.0/24"] if family == 4 else ["route add unreachable 2001:db8:1::/64", "addr add fe80::1/64 dev eth0 nodad", "route add local fd00:9::/64 dev lo"]
+            for forwarding in (1, 0):
+                yield "addrtype-%d-%s-%d" % (family, chain.lower(), forwarding), packets, {
+                    "v%d" % family: MANGLE % "\n".join(rules), "net": net,
+                    "sysctl": {"net.ipv4.ip_forward" if family == 4 else "net.ipv6.conf.all.forwarding": forwarding}}
+
+
 def random_world(seed, six):
     r = random.Random("route %d %d" % (seed, six))
     host = (lambda i, h: "fd00:%d::%x" % (i, h)) if six else (lambda i, h: "10.%d.0.%d" % (i, h))
@@ -222,6 +238,8 @@ def cases():
         yield Case("v4-" + name, items, covers=["route", "ipv4"], **kw)
     for name, items, kw in v6():
         yield Case("v6-" + name, items, covers=["route", "ipv6"], **kw)
+    for name, items, kw in addrtypes():
+        yield Case(name, items, covers=["addrtype", "route"], **kw)
     for seed in range(30):
         for six in (0, 1):
             items, kw = random_world(seed, six)
