@@ -461,6 +461,56 @@ def shapes():
     yield case("rules-change", items, ["PREROUTING -j ACCEPT"], covers=["nat"], conntrack="on")
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def sctp(sport, dport, tag, *chunks):
+    def build(l3):
+        body = struct.pack("!HHII", sport, dport, tag, 0) + b"".join(
+            struct.pack("!BBH", kind, 0, 4 + len(data)) + data + b"\0" * (-len(data) % 4) for kind, data in chunks)
+        return l3(body[:8] + struct.pack("<I", crc32c(body)) + body[12:], 132)
+    return build
+
+
+def udplite(sport, dport, data=b"body", coverage=8):
+    def build(l3):
+        seg = struct.pack("!HHHH", sport, dport, coverage, 0) + data
+        n = coverage or len(seg)
+        return l3(seg[:6] + struct.pack("!H", csum(pseudo(l3.src, l3.dst, 136, len(seg)) + seg[:n]) or 0xFFFF) + seg[8:], 136)
+    return build
+
+
+def other_protocols():
+    init = (1, struct.pack("!IIHHI", 7, 65535, 1, 1, 1))
+    ack = (2, struct.pack("!IIHHI", 9, 65535, 1, 1, 1) + struct.pack("!HH", 7, 8) + b"cook")
+    for v, a, a3, b, b3, to, r in ((4, A, A3, B, B3, "10.1.0.9", R), (6, A6, A36, B6, "fd00:1::3", "fd00:1::9", R6)):
+        br = (lambda x: x) if v == 4 else (lambda x: "[%s]" % x)
+        items = [Send("eth0", sctp(5, 6, 0, init)(ip(a, b))), Send("eth1", sctp(6, 5, 7, ack)(ip(b, to))),
+                 Send("eth0", sctp(5, 6, 9, (10, b"cook"))(ip(a, b))), Send("eth1", sctp(6, 5, 7, (11, b""))(ip(b, to))),
+                 Send("eth0", sctp(5, 6, 9, (0, b"\0" * 12 + b"data"))(ip(a, b))), Send("eth1", error_about(0, 3 if v == 4 else 1, 1)),
+                 Send("eth1", error_about(0, 3 if v == 4 else 1, 1, size=28 if v == 4 else 48)),
+                 Send("eth0", sctp(5, 6, 0, init)(ip(a3, b))), Send("eth0", sctp(5, 6, 0, init)(ip(a3, b3)))]
+        yield case("sctp-snat-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["nat", "sctp"], masks=ANY)
+        items = [Send("eth1", sctp(5, 6, 0, init)(ip(b, r))), Send("eth0", sctp(3868, 5, 7, ack)(ip(a, b))), Send("eth1", sctp(5, 6, 9, (10, b"cook"))(ip(b, r)))]
+        yield case("sctp-dnat-%d" % v, items, ["PREROUTING -p sctp -j DNAT --to-destination %s:3868" % br(a)], v, covers=["nat", "sctp"])
+        items = [Send("eth0", udplite(5, 6)(ip(a, b))), Send("eth1", udplite(6, 5, coverage=0)(ip(b, to))), Send("eth0", udplite(5, 6, coverage=10)(ip(a, b))),
+                 Send("eth0", udplite(5, 6)(ip(a3, b))), Send("eth1", error_about(0, 3 if v == 4 else 1, 1))]
+        yield case("udplite-snat-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["nat", "udplite"], masks=ANY)
+        pptp = lambda call: raw(47, struct.pack("!BBHHHI", 0x30, 0x81, 0x880B, 4, call, 1) + b"data")
+        items = [Send("eth0", pptp(7)(ip(a, b))), Send("eth1", pptp(0)(ip(b, to))), Send("eth0", pptp(7)(ip(a3, b))), Send("eth0", pptp(8)(ip(a, b))),
+                 Send("eth0", raw(47, b"\0\0\x08\0data")(ip(a, b))), Send("eth1", raw(47, b"\0\0\x08\0data")(ip(b, to))),
+                 Send("eth0", raw(47, b"\0\0")(ip(a, b))), Send("eth0", raw(47, b"\x20\2\x88\x0b\0\4\0\7\0\0\0\1")(ip(a, b)))]
+        yield case("gre-snat-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["nat", "gre"])
+        yield case("gre-dnat-%d" % v, [Send("eth1", pptp(7)(ip(b, r))), Send("eth0", pptp(0)(ip(a, b)))],
+                   ["PREROUTING -p 47 -j DNAT --to-destination " + a], v, covers=["nat", "gre"])
+
+
 def cases():
-    for part in (simple, ranges, clashes, hairpins, icmp_errors, local, masquerades, shapes):
+    for part in (other_protocols, simple, ranges, clashes, hairpins, icmp_errors, local, masquerades, shapes):
         yield from part()
