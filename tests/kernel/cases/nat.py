@@ -319,6 +319,19 @@ def icmp_errors():
                  Send("eth1", error_about(0, 3 if v == 4 else 1, 1, dst=a)),
                  Send("eth1", lambda o: (lambda p: p[:-1] + bytes([p[-1] ^ 5]))(error_about(0, 3 if v == 4 else 1, 1)(o)))]
         yield case("icmp-error-odd-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["icmp-error", "nat"])
+        spoil = lambda o, at=head + 2: (lambda p: p[:at] + bytes([p[at] ^ 5]) + p[at + 1:])(error_about(0, 3 if v == 4 else 1, 1)(o))
+        items = [Send("eth0", udp(1111, 53, data=b"x" * 40)(ip(a, b))), Send("eth1", spoil), Send("eth1", error_about(0, 3 if v == 4 else 1, 1)),
+                 Send("eth0", udp(1, 53, check=77)(ip(a, b))), Send("eth1", error_about(3, 3 if v == 4 else 1, 1)),
+                 Send("eth0", udp(2, 53, check=0)(ip(a, b))), Send("eth1", error_about(5, 3 if v == 4 else 1, 1))]
+        yield case("icmp-error-unchecked-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["icmp-error", "nat"],
+                   sysctl={"net.netfilter.nf_conntrack_checksum": 0})
+        odd = {"options": b"\x94\x04\0\0\x01\x01\0\0"} if v == 4 else {"ext": [(60, b"\0\0\x01\x04\0\0\0\0")]}
+        big = udp(1111, 53, data=b"w" * 1800)(ip(a, b))
+        pieces = fragments4(big, [1000]) if v == 4 else fragments6(big, [1000], 99)
+        items = [Send("eth0", tcp(9, 80, "S", 5)(ip(a, b, **odd))), Send("eth1", error_about(0, 3 if v == 4 else 1, 1))]
+        items += [Send("eth0", f) for f in pieces]
+        items += [Send("eth1", error_about(len(items) - 1, 3 if v == 4 else 1, 1)), Send("eth1", error_about(len(items) - 1, 11 if v == 4 else 3, 1, size=300))]
+        yield case("icmp-error-odd-quotes-%d" % v, items, ["POSTROUTING -o eth1 -j SNAT --to-source " + to], v, covers=["icmp-error", "nat"], masks={"frag6-id"})
         # what the router says itself: TTL, MTU, REJECT, after one NAT or the other
         big = udp(1111, 53, data=b"z" * 1300)
         for rule, name in ((["POSTROUTING -o eth1 -j SNAT --to-source " + to], "snat"),
