@@ -28,6 +28,36 @@ static void forwarded_with_a_tag(void **state)
 			      "45000020000700003f1167c20a0000020a01000200050006000c130464617461", false);
 }
 
+static void tagged_frames_belong_to_the_vlan(void **state)
+{
+	static const char plain[] = "45000020000700004011" "66c20a0000020a010002" "00050006000c130464617461";
+	struct router *r = *state;
+	uint8_t frame[FRAME_MAX];
+	struct iface *child;
+	struct pkt *pkt;
+	uint32_t len;
+
+	assert_int_equal(iface_add(r->inst, "eth0.7", ARPHRD_ETHER, &child, NULL), 0);
+	child->vlan_parent = r->port[0];
+	child->vlan_id = 7;
+	memcpy(child->mac, r->port[0]->mac, 6);
+	assert_int_equal(route_iface_set_up(r->inst, child, true, NULL), 0);
+	for (int vid = 7; vid <= 8; vid++) {
+		unhex("020000000001" "020000000002" "81000000" "0800", frame);
+		frame[15] = vid;
+		len = 18 + unhex(plain, frame + 18);
+		pkt = pkt_from_frame(r->inst, r->port[0], frame, len);
+		path_receive(r->inst, &pkt, 1);
+		if (vid == 7)
+			assert_int_equal(child->stats.rx_packets, 1);
+		else
+			assert_int_equal(r->last_drop, DROP_OTHERHOST);
+	}
+	/* the one that found its interface went on */
+	assert_int_equal(r->frames, 1);
+	assert_ptr_equal(r->frame[0].out, r->port[1]);
+}
+
 static void delivered_once(void **state)
 {
 	struct router *r = *state;
@@ -102,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(forwarded, router_open, router_close),
 		cmocka_unit_test_setup_teardown(forwarded_with_a_tag, router_open, router_close),
+		cmocka_unit_test_setup_teardown(tagged_frames_belong_to_the_vlan, router_open, router_close),
 		cmocka_unit_test_setup_teardown(delivered_once, router_open, router_close),
 		cmocka_unit_test_setup_teardown(sent_with_the_header_filled_in, router_open, router_close),
 		cmocka_unit_test_setup_teardown(sent_to_itself_comes_back, router_open, router_close),
