@@ -138,11 +138,8 @@ static bool link_apply(struct ipargs *a, struct iface *iface, const struct link_
 			      "the address of %s may not be a multicast one", iface->name);
 	if (spec->has_mac)
 		memcpy(iface->mac, spec->mac, 6);
-	if (spec->has_mtu) {
-		iface->mtu = spec->mtu;
-		if (iface->conf)
-			iface->conf->mtu6 = (int)spec->mtu;
-	}
+	if (spec->has_mtu)
+		route_iface_set_mtu(inst, iface, spec->mtu);
 	if (spec->has_group)
 		iface->group = spec->group;
 	if (spec->arp >= 0)

@@ -284,6 +284,8 @@ int addr6_add(struct fib *fib, struct iface *iface, const struct iface_addr *add
 		return refuse(why, -EINVAL, "an IPv6 prefix length is at most 128");
 	if (iface->conf->disable6)
 		return refuse(why, -EACCES, "IPv6 is switched off on %s", iface->name);
+	if (iface->mtu < IPV6_MIN_MTU)
+		return refuse(why, -EINVAL, "IPv6 needs an mtu of 1280, %s has %u", iface->name, iface->mtu);
 	if (class & (ADDR6_ANY | ADDR6_MULTICAST) || (class & ADDR6_LOOPBACK && !iface->is_loopback))
 		return refuse(why, -EADDRNOTAVAIL, "this address cannot be given to %s", iface->name);
 	/* ::1 and generated link-local addresses come by themselves: asking for them again does no harm. */
@@ -358,7 +360,7 @@ void addr6_iface_up(struct fib *fib, struct iface *iface)
 	static const struct iface_addr loopback = { .prefix_len = 128, .flags = IFA_F_NOPREFIXROUTE,
 						      .addr.in6.s6_addr = { [15] = 1 } };
 
-	if (iface->conf->disable6)
+	if (iface->conf->disable6 || iface->mtu < IPV6_MIN_MTU)
 		return;
 	if (iface->is_loopback && !addr6_find(fib, &loopback.addr.in6, iface))
 		insert_record(fib, iface, &loopback, true, NULL);

@@ -143,6 +143,25 @@ int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, stru
 	return 0;
 }
 
+void route_iface_set_mtu(struct instance *inst, struct iface *iface, uint32_t mtu)
+{
+	uint32_t old = iface->mtu;
+
+	iface->mtu = mtu;
+	if (iface->conf)
+		iface->conf->mtu6 = (int)mtu;
+	if (!inst->fib)
+		return;
+	inst->fib->generation++;
+	if (mtu < IPV6_MIN_MTU && old >= IPV6_MIN_MTU) {
+		addr6_iface_down(inst->fib, iface, true);
+		if (inst->neigh)
+			neigh_flush_iface(inst, iface, NFPROTO_IPV6);
+	} else if (mtu >= IPV6_MIN_MTU && old < IPV6_MIN_MTU && iface->up) {
+		addr6_iface_up(inst->fib, iface);
+	}
+}
+
 /* What `ip route` fills in for what the line leaves out. */
 static void complete_spec(struct route_spec *spec, bool adding)
 {

@@ -82,6 +82,8 @@ struct route_watch {
 	void (*iface_down)(struct instance *inst, struct iface *iface);
 };
 void route_set_watch(struct instance *inst, const struct route_watch *watch);	/* copied; NULL: nobody */
+/* Below 1280 bytes IPv6 goes from the interface with all its addresses, and comes back empty. */
+void route_iface_set_mtu(struct instance *inst, struct iface *iface, uint32_t mtu);
 
 struct route_spec {			/* one `ip route` line */
 	uint8_t family, type, prefix_len, tos, scope, protocol;	/* RTN_*, RT_SCOPE_*, RTPROT_* */

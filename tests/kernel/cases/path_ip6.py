@@ -60,6 +60,8 @@ def forward():
     yield "hop-limit-link-local", [Send("eth0", udp(5, 6)(ip("fe80::5", B, ttl=1)))], {}
     yield "mtu", [Send("eth0", u(n)) for n in (1232, 1233, 1400)], {"net": ["link set eth1 mtu 1280"]}
     yield "mtu-route", [Send("eth0", udp(5, 6, b"x" * n)(ip(A, "fd00:1::9"))) for n in (1300, 1352, 1353)], {"net": ["route add fd00:1::9/128 dev eth1 mtu 1400"]}
+    yield "mtu-below-min", [Send("eth0", u(1000)), Send("eth0", udp(5, 6)(ip(A, R1))), Send("eth1", udp(5, 6)(ip(B, A)))], {"net": ["link set eth1 mtu 900"]}
+    yield "mtu-below-min-and-back", [Send("eth0", u(1000)), Do("ip link set eth1 mtu 1000"), Do("ip link set eth1 mtu 1400"), Send("eth0", udp(5, 6)(ip(A, R1))), Send("eth1", udp(5, 6)(ip(B, A)))], {}
     yield "mtu-multicast", [Send("eth0", u(1400), dst="33:33:00:00:00:01")], {"net": ["link set eth1 mtu 1280"]}
     yield "route-kinds", [Send("eth0", udp(5, 6)(ip(A, "2001:db8::%d" % n))) for n in (1, 2, 3, 4)], {
         "net": ["-6 route add unreachable 2001:db8::1", "-6 route add prohibit 2001:db8::2", "-6 route add blackhole 2001:db8::3", "-6 route add throw 2001:db8::4"]}
