@@ -200,11 +200,8 @@ static int rule_command(const struct parse_env *env, const struct rule_command *
 			err = rule_change(cmd, edit, chain, entry, &source);
 			if (err && !failed)
 				failed = err;
-			if (cmd->kind == CMD_REPLACE)
-				goto done;	/* the first pair only, as upstream */
 		}
 	}
-done:
 	free(entry);
 	if (cmd->kind != CMD_CHECK)
 		edit->changed = true;
@@ -216,10 +213,10 @@ static int chains_command(const struct parse_env *env, const struct rule_command
 			  struct strbuf *out, struct refusal *why)
 {
 	const unsigned int kind = cmd->kind & (CMD_FLUSH | CMD_ZERO | CMD_DELETE_CHAIN);
+	const char *doing = kind == CMD_FLUSH ? "Flushing" : kind == CMD_ZERO ? "Zeroing" : "Deleting";
 	bool found = false;
 	int failed = 0;
 
-	edit->changed = true;
 	for (uint32_t i = 0; i < edit->count;) {
 		struct edit_chain *chain = edit->chains[i];
 		int err = 0;
@@ -229,8 +226,7 @@ static int chains_command(const struct parse_env *env, const struct rule_command
 			continue;
 		found = true;
 		if (cmd->given & GIVEN_VERBOSE)
-			sb_printf(out, "%s chain `%s'\n",
-				  kind == CMD_FLUSH ? "Flushing" : kind == CMD_ZERO ? "Zeroing" : "Deleting", chain->name);
+			sb_printf(out, "%s chain `%s'\n", doing, chain->name);
 		if (kind == CMD_FLUSH)
 			edit_chain_flush(chain);
 		else if (kind == CMD_ZERO)
@@ -242,8 +238,12 @@ static int chains_command(const struct parse_env *env, const struct rule_command
 		if (err)
 			failed = err;
 	}
-	if (cmd->chain && !found)
+	edit->changed |= found;
+	if (cmd->chain && !found) {
+		if (cmd->given & GIVEN_VERBOSE)
+			sb_printf(out, "%s chain `%s'\n", doing, cmd->chain);
 		return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
+	}
 	return failed ? table_error(env, cmd, cmd->chain_word, failed, why) : 0;
 }
 

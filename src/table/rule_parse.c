@@ -575,6 +575,9 @@ static int command_complete(struct parser *p)
 	    *head_invflags(p) & (IPT_INV_SRCIP | IPT_INV_DSTIP))
 		return FAIL(p, p->sources_word ? p->sources_word : p->destinations_word,
 			    "! not allowed with multiple source or destination IP addresses");
+	if (cmd->kind == CMD_REPLACE && (cmd->sources.count != 1 || cmd->destinations.count != 1))
+		return FAIL(p, p->sources_word ? p->sources_word : p->destinations_word,
+			    "Replacement rule does not specify a unique address");
 	return contradictions_check(p);
 }
 

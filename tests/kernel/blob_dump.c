@@ -4,7 +4,9 @@
  * "FAMILY FLAGS LENGTH\n" and a rule file's text, answered with lines "ok" or "refused ERRNO LINE:COLUMN+WIDTH
  * SENTENCE", then "table NAME SIZE HOOKS ENTRIES hook_entry[5] underflow[5]\n" + blob each, then "save LENGTH\n" + text,
  * then "list LENGTH\n" + text for each table and listing, then "end\n";
- * "FAMILY replace LENGTH\n" and a struct ipt_replace, answered with "ERRNO SENTENCE\n".
+ * "FAMILY replace LENGTH\n" and a struct ipt_replace, answered with "ERRNO SENTENCE\n";
+ * "FAMILY command LENGTH\n" and the words of an iptables command, each with its zero byte, answered with
+ * "CODE LENGTH SENTENCE\n" and what it printed; "FAMILY reset 0\n": all tables are forgotten.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +94,21 @@ static void answer_replace(struct instance *inst, uint8_t family, const void *bl
 	fflush(stdout);
 }
 
+static void answer_command(struct instance *inst, uint8_t family, char *words, size_t len)
+{
+	char program[] = "iptables", program6[] = "ip6tables", *argv[256] = { family == NFPROTO_IPV4 ? program : program6 };
+	struct refusal why = { 0 };
+	struct strbuf out = STRBUF_INIT;
+	int argc = 1, code;
+
+	for (size_t at = 0; at < len && argc < 255; at += strlen(words + at) + 1)
+		argv[argc++] = words + at;
+	code = rules_command(inst, argc, argv, &out, &why);
+	printf("%d %zu %s\n%s", code, out.len, code ? why.text : "", sb_str(&out));
+	fflush(stdout);
+	sb_free(&out);
+}
+
 int main(void)
 {
 	struct instance *inst = instance_new(1, 0, NULL);
@@ -107,6 +124,10 @@ int main(void)
 			return 1;
 		if (!strcmp(what, "replace"))
 			answer_replace(inst, proto, text, len);
+		else if (!strcmp(what, "command"))
+			text[len] = '\0', answer_command(inst, proto, text, len);
+		else if (!strcmp(what, "reset"))
+			instance_free(inst), inst = instance_new(1, 0, NULL);
 		else
 			answer(proto, (unsigned int)atoi(what), text, len);
 		free(text);
