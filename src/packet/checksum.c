@@ -150,3 +150,34 @@ bool pkt_l4_checksum_ok(struct pkt *pkt)
 		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
 	return ok;
 }
+
+static struct tcphdr *tcp_of_late_sum(const struct pkt *pkt)
+{
+	uint32_t header;
+
+	if (!(pkt->flags & PKT_FLAG_CSUM_LATER) || pkt->len < sizeof(struct iphdr))
+		return NULL;
+	header = pkt_ip4(pkt)->ihl * 4;
+	return pkt->len < header + sizeof(struct tcphdr) ? NULL : (struct tcphdr *)(pkt->data + header);
+}
+
+be16 pkt_sum_put_off(struct pkt *pkt)
+{
+	struct tcphdr *tcp = tcp_of_late_sum(pkt);
+	const struct iphdr *ip = pkt_ip4(pkt);
+	be16 sum = 0;
+
+	if (tcp) {
+		sum = tcp->check;
+		tcp->check = ~csum_fold(csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_TCP, pkt->len - ip->ihl * 4));
+	}
+	return sum;
+}
+
+void pkt_sum_put_back(struct pkt *pkt, be16 sum)
+{
+	struct tcphdr *tcp = tcp_of_late_sum(pkt);
+
+	if (tcp)
+		tcp->check = sum;
+}

@@ -44,7 +44,7 @@ enum pkt_flag {
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
 	PKT_FLAG_MAY_CUT = 1 << 10,	/* IPv6, made here: leaves in fragments when it is too large */
 	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
-	PKT_FLAG_CSUM_LATER = 1 << 10,	/* a reset whose TCP sum Linux fills in on the way out: quotes show it unfinished */
+	PKT_FLAG_CSUM_LATER = 1 << 10,	/* an IPv4 reset: Linux fills its TCP sum in when it leaves, see pkt_sum_put_off() */
 	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */
 };
 
@@ -223,5 +223,12 @@ bool pkt_l4_checksum_ok(struct pkt *pkt);
  * asks about protocols it does not know. A UDP checksum of 0 is not special here.
  */
 bool pkt_checksum_holds(const struct pkt *pkt, uint8_t proto);
+
+/*
+ * Who copies a packet of PKT_FLAG_CSUM_LATER inside the machine (a quote, NFLOG, the host by lo) sees the folded sum of its
+ * pseudo header where the TCP checksum will be. Puts that in place; the return value is for pkt_sum_put_back(). Others: no-op.
+ */
+be16 pkt_sum_put_off(struct pkt *pkt);
+void pkt_sum_put_back(struct pkt *pkt, be16 sum);
 
 #endif

@@ -119,18 +119,6 @@ static void push(struct instance *inst, struct pkt *made, const struct pkt *orig
 	path_made_send(inst, made, orig);
 }
 
-/* What stands in a TCP header until its checksum is made: the folded sum of the pseudo header. */
-static void quote_unfinished_sum(struct iphdr *ip, int quoted)
-{
-	int header = ip->ihl * 4;
-	be16 sum;
-
-	if (quoted < header + (int)sizeof(struct tcphdr))
-		return;
-	sum = ~csum_fold(csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_TCP, ntohs(ip->tot_len) - header));
-	memcpy((uint8_t *)ip + header + offsetof(struct tcphdr, check), &sum, sizeof(sum));
-}
-
 static void send_error(struct instance *inst, struct pkt *orig, uint8_t type, uint8_t code, uint32_t info)
 {
 	const struct iphdr *ip = pkt_ip4(orig);
@@ -142,6 +130,7 @@ static void send_error(struct instance *inst, struct pkt *orig, uint8_t type, ui
 	struct icmphdr *icmp;
 	struct pkt *made;
 	int room, quoted;
+	be16 sum;
 
 	if (!(orig->in && orig->in->is_loopback) && type_is_limited(inst, type, code)) {
 		if (!icmp_global_allow(inst))
@@ -172,9 +161,9 @@ static void send_error(struct instance *inst, struct pkt *orig, uint8_t type, ui
 	icmp->type = type;
 	icmp->code = code;
 	icmp->un.gateway = htonl(info);
+	sum = pkt_sum_put_off(orig);
 	memcpy(icmp + 1, orig->data, quoted);
-	if (orig->flags & PKT_FLAG_CSUM_LATER)
-		quote_unfinished_sum((struct iphdr *)(icmp + 1), quoted);
+	pkt_sum_put_back(orig, sum);
 	made->route = route;
 	push(inst, made, orig, &flow, &options, tos, ip->saddr);
 }

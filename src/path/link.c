@@ -81,7 +81,7 @@ void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt
 	pkt->out = NULL;
 	pkt->hook = NULL;
 	pkt->type = type;
-	pkt->flags &= PKT_FLAG_CSUM_TRUSTED;
+	pkt->flags &= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER;
 	pkt->frag_max_size = 0;
 	pkt_forget_pieces(pkt);
 	pkt->route.kind = ROUTE_LOCAL_IN;

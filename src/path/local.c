@@ -7,9 +7,14 @@
 
 static void deliver(struct instance *inst, struct pkt *pkt)
 {
+	be16 sum;
+
 	pkt->out = NULL;
-	if (inst->observer.deliver)
-		inst->observer.deliver(inst->observer.priv, pkt);
+	if (!inst->observer.deliver)
+		return;
+	sum = pkt_sum_put_off(pkt);
+	inst->observer.deliver(inst->observer.priv, pkt);
+	pkt_sum_put_back(pkt, sum);
 }
 
 void local_deliver4(struct instance *inst, struct pkt *pkt)

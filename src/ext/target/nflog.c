@@ -11,8 +11,12 @@ static unsigned int nflog_target(struct pkt *pkt, const void *data, struct ext_c
 	const struct observer *observer = &call->inst->observer;
 	uint32_t copy = info->flags & XT_NFLOG_F_COPY_LEN ? MIN_OF(info->len, pkt->len) : pkt->len;
 
-	if (observer->nflog)
+	if (observer->nflog) {
+		be16 sum = pkt_sum_put_off(pkt);
+
 		observer->nflog(observer->priv, pkt, info->group, info->prefix, copy);
+		pkt_sum_put_back(pkt, sum);
+	}
 	return XT_CONTINUE;
 }
 
