@@ -88,6 +88,8 @@ void instance_free(struct instance *inst)
 	memset(&inst->observer, 0, sizeof(inst->observer));	/* nobody wants to hear of the end */
 	if (inst->tables)
 		tables_free(inst, inst->tables);
+	if (inst->fib)
+		route_set_watch(inst, NULL);	/* nor need connections end one by one */
 	while (!list_is_empty(&inst->ifaces))
 		iface_remove(inst, list_entry(inst->ifaces.next, struct iface, node));
 	/* Whoever holds packets goes before the connections that these packets share. */

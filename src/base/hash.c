@@ -46,6 +46,24 @@ uint64_t siphash(const void *data, size_t len, const struct hash_key *key)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t siphash_words(const uint64_t *words, size_t count, const struct hash_key *key)
+{
+	uint64_t v[4] = {
+		key->k[0] ^ 0x736f6d6570736575ull, key->k[1] ^ 0x646f72616e646f6dull,
+		key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull,
+	};
+
+	for (size_t i = 0; i < count; i++) {
+		v[3] ^= words[i];
+		sip_round(v);
+		v[0] ^= words[i];
+	}
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
 uint32_t jhash_words(const uint32_t *k, size_t count, uint32_t initval)
 {
 	uint32_t a, b, c;

@@ -14,6 +14,9 @@ struct hash_key {
 /* SipHash-2-4 (Aumasson, Bernstein 2012). */
 uint64_t siphash(const void *data, size_t len, const struct hash_key *key);
 
+/* SipHash-1-3 over whole words, for keys of one length: what a table asks for with every packet. */
+uint64_t siphash_words(const uint64_t *words, size_t count, const struct hash_key *key);
+
 /* lookup3's hashword(): same value as the kernel's jhash2(). */
 uint32_t jhash_words(const uint32_t *words, size_t count, uint32_t initval);
 

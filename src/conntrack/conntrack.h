@@ -132,7 +132,21 @@ static inline bool ct_addr_equal(const union nf_inet_addr *a, const union nf_ine
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
-bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b);
+static inline bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b)
+{
+	uint64_t x[4], y[4];
+	uint32_t l4a, l4b;
+	uint16_t pa, pb;
+
+	_Static_assert(offsetof(struct ct_tuple, dir) == 38, "everything before dir is compared as bytes");
+	memcpy(x, a, 32);
+	memcpy(y, b, 32);
+	memcpy(&l4a, &a->src_l4, 4);
+	memcpy(&l4b, &b->src_l4, 4);
+	memcpy(&pa, &a->family, 2);
+	memcpy(&pb, &b->family, 2);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (l4a ^ l4b) | (pa ^ pb)) == 0;
+}
 
 /* The connection one of whose tuples is @tuple, shared (ct_put()), with the direction in *dir; NULL. Expired ones are not found. */
 struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple, int *dir);

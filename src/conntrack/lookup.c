@@ -195,12 +195,17 @@ void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, .
 	inst->observer.invalid(inst->observer.priv, pkt, pkt->l.l4proto, reason);
 }
 
+/*
+ * Three passes over the burst, each touching what the one before it asked for: bucket, first node, the rest of
+ * the record. While one packet's memory is on its way the others' is asked for, too.
+ */
 void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
 {
 	struct ct_node **bucket[PKT_BURST_MAX];
-	unsigned int found = 0;
+	struct ct_node *node[PKT_BURST_MAX];
+	unsigned int found = 0, there = 0;
 
-	for (unsigned int i = 0; i < count && i < PKT_BURST_MAX; i++) {
+	for (unsigned int i = 0; i < count && found < PKT_BURST_MAX; i++) {
 		struct ct_tuple tuple;
 		struct ct_l4 l4;
 
@@ -210,7 +215,21 @@ void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int c
 		bucket[found] = ct_bucket(inst->ct, ct_hash(inst->ct, &tuple, 0));
 		__builtin_prefetch(bucket[found++]);
 	}
-	for (unsigned int i = 0; i < found; i++)
-		if (*bucket[i])
-			__builtin_prefetch(*bucket[i]);
+	for (unsigned int i = 0; i < found; i++) {
+		node[there] = *bucket[i];
+		if (!node[there])
+			continue;
+		__builtin_prefetch(node[there]);
+		__builtin_prefetch(&node[there++]->tuple.dir);
+	}
+	for (unsigned int i = 0; i < there; i++) {
+		const struct ct *ct = ct_of_node(node[i]);
+
+		__builtin_prefetch(&ct->node[0]);
+		__builtin_prefetch(&ct->node[1]);
+		__builtin_prefetch(&ct->status);
+		__builtin_prefetch(&ct->refs);
+		if (node[i]->next)
+			__builtin_prefetch(&node[i]->next->tuple);
+	}
 }

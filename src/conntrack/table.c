@@ -14,13 +14,22 @@ struct ct_chunk {		/* aligned, so that a record is four cache lines and its firs
 	struct ct_chunk *next;
 };
 
+/* The direction is not part of the key, the zone is. IPv4 is two words: the family in the last one keeps them apart. */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id)
 {
-	struct ct_tuple key = *tuple;
+	uint64_t words[5];
+	size_t count = 0;
 
 	_Static_assert(sizeof(struct ct_tuple) == 40, "a tuple is five words");
-	memcpy(&key.dir, &zone_id, sizeof(zone_id));	/* the direction is not part of the key, the zone is */
-	return (uint32_t)siphash(&key, sizeof(key), &table->key);
+	if (tuple->family == NFPROTO_IPV4) {
+		words[count++] = (uint64_t)tuple->src.ip << 32 | tuple->dst.ip;
+	} else {
+		memcpy(words, tuple, 32);
+		count = 4;
+	}
+	words[count++] = (uint64_t)tuple->src_l4.all << 48 | (uint64_t)tuple->dst_l4.all << 32 | (uint64_t)zone_id << 16 |
+			 (uint64_t)tuple->family << 8 | tuple->proto;
+	return (uint32_t)siphash_words(words, count, &table->key);
 }
 
 uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node)

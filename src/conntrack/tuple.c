@@ -139,19 +139,3 @@ bool ct_tuple_invert(struct ct_tuple *out, const struct ct_tuple *in)
 	out->dst_l4.all = in->src_l4.all;
 	return true;
 }
-
-bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tuple *b)
-{
-	uint64_t x[4], y[4];
-	uint32_t l4a, l4b;
-	uint16_t pa, pb;
-
-	_Static_assert(offsetof(struct ct_tuple, dir) == 38, "everything before dir is compared as bytes");
-	memcpy(x, a, 32);
-	memcpy(y, b, 32);
-	memcpy(&l4a, &a->src_l4, 4);
-	memcpy(&l4b, &b->src_l4, 4);
-	memcpy(&pa, &a->family, 2);
-	memcpy(&pb, &b->family, 2);
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (l4a ^ l4b) | (pa ^ pb)) == 0;
-}

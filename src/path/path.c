@@ -67,12 +67,31 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 		arp_receive(inst, pkt);
 }
 
+/* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
+static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned int count, uint16_t protocol,
+			    uint8_t family)
+{
+	struct hook_state state = path_hook(inst, family, NF_INET_PRE_ROUTING, NULL, NULL);
+	struct pkt *sound[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		if (burst[i]->protocol == protocol && burst[i]->drop_reason == DROP_NONE)
+			sound[n++] = burst[i];
+	if (n > 1)
+		hook_prefetch(sound, n, &state);
+}
+
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
 		__builtin_prefetch(burst[i]->data);
 	for (unsigned int i = 0; i < count; i++)
 		receive_check(inst, burst[i]);
+	if (count > 1 && count <= PKT_BURST_MAX) {
+		prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
+		prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		inst->serial = burst[i]->serial;	/* what is made now is its doing */
 		path_enter(inst);
