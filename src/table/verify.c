@@ -501,7 +501,7 @@ static void blame(const struct table_rule_ref *ref, struct refusal *why)
 		return;
 	if (ref->file && ref->line) {
 		if (!why->at.line)
-			why->at = (struct text_pos){ .file = ref->file, .line = ref->line };
+			why->at = (struct text_pos){ .file = ref->file, .line = ref->line, .column = 1 };
 		return;
 	}
 	memcpy(text, why->text, sizeof(text));

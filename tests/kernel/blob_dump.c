@@ -6,7 +6,8 @@
  * then "list LENGTH\n" + text for each table and listing, then "end\n";
  * "FAMILY replace LENGTH\n" and a struct ipt_replace, answered with "ERRNO SENTENCE\n";
  * "FAMILY command LENGTH\n" and the words of an iptables command, each with its zero byte, answered with
- * "CODE LENGTH SENTENCE\n" and what it printed; "FAMILY reset 0\n": all tables are forgotten.
+ * "CODE LENGTH SENTENCE\n" and what it printed; "FAMILY reset 0\n": all tables are forgotten;
+ * "FAMILY restoreFLAGS LENGTH\n" and a rule file, answered like a command.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,15 @@ static void answer_command(struct instance *inst, uint8_t family, char *words, s
 	sb_free(&out);
 }
 
+static void answer_restore(struct instance *inst, uint8_t family, unsigned int flags, const char *text, size_t len)
+{
+	struct refusal why = { 0 };
+	int err = rules_restore(inst, family, text, len, "stdin", flags, &why);
+
+	printf("%d 0 %s\n", err ? 1 : 0, why.text);
+	fflush(stdout);
+}
+
 int main(void)
 {
 	struct instance *inst = instance_new(1, 0, NULL);
@@ -126,6 +136,8 @@ int main(void)
 			answer_replace(inst, proto, text, len);
 		else if (!strcmp(what, "command"))
 			text[len] = '\0', answer_command(inst, proto, text, len);
+		else if (!strncmp(what, "restore", 7))
+			answer_restore(inst, proto, (unsigned int)atoi(what + 7), text, len);
 		else if (!strcmp(what, "reset"))
 			instance_free(inst), inst = instance_new(1, 0, NULL);
 		else

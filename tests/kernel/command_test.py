@@ -14,7 +14,7 @@ import sys
 
 from blob_test import HERE, Kernel, new_namespace
 
-# One session each: a line a command, "iptables" left out.
+# One session each: a line a command, "iptables" left out; "restore OPTIONS | TEXT" is iptables-restore.
 SESSIONS = ["""
 -S
 -L
@@ -156,7 +156,36 @@ SESSIONS = ["""
 -Q
 -
 -S
+""", r"""
+restore | *filter\n:FORWARD DROP [5:6]\n:a - [0:0]\n:b - [0:0]\n[1:2] -A FORWARD -j a\n[3:4] -A a -p tcp\n[5:6] -A b\nCOMMIT\n
+-S -v
+restore -c | *filter\n:FORWARD DROP [5:6]\n:a - [0:0]\n:b - [0:0]\n[1:2] -A FORWARD -j a\n[3:4] -A a -p tcp\n[5:6] -A b\nCOMMIT\n
+-S -v
+restore -n | *filter\nCOMMIT\n
+-S -v
+restore -n | *filter\n:b - [0:0]\n:c - [0:0]\n-A b -j c\n-A FORWARD -j ACCEPT\nCOMMIT\n
+-S -v
+restore -n -c | *filter\n:INPUT ACCEPT [7:8]\n[9:10] -I FORWARD -p udp\n-D FORWARD -j ACCEPT\n-N d\n-F b\n-X b\n-E c e\n-P OUTPUT DROP\n-Z a\nCOMMIT\n
+-S -v
+restore -n | *filter\n-A FORWARD -j ACCEPT\n-A nosuch -j DROP\nCOMMIT\n
+-S -v
+restore -n | *raw\n-A PREROUTING -j ACCEPT\nCOMMIT\n*filter\n-A FORWARD -j nosuch\nCOMMIT\n
+-t raw -S -v
+restore -n | *filter\n-X\nCOMMIT\n
+-S
+restore -t | *filter\n-A FORWARD -j DROP\nCOMMIT\n
+-S -v
+restore | *filter\n-A INPUT -j ACCEPT\nCOMMIT\n*filter\n-A FORWARD -j ACCEPT\nCOMMIT\n*nat\n-A OUTPUT\nCOMMIT\n
+-S -v
+-t nat -S -v
+restore -n | *filter\n-R FORWARD 1 -j DROP -c 3 4\n-I FORWARD 2 -j ACCEPT\n-C FORWARD -j DROP\n-D FORWARD 2\nCOMMIT\n
+-S -v
+restore -n | *filter\n-C FORWARD -j QUEUE\nCOMMIT\n
+restore -n | *filter\n-A FORWARD -j X\n-N X\nCOMMIT\n
+restore | *filter\n-N x\n-A FORWARD -j x\n-A x -j x\nCOMMIT\n
+-S -v
 """]
+RESTORE_FLAGS = {"-n": 1, "-c": 2, "-t": 4}
 
 
 class Weir:
@@ -174,6 +203,23 @@ class Weir:
             raise RuntimeError(f"blob-dump died of {words}")
         code, length, text = line.split(" ", 2)
         return int(code), self.proc.stdout.read(int(length)).decode(errors="replace"), text
+
+    def restore(self, family, flags, text):
+        self.send(family, b"restore%d" % flags, text.encode())
+        code, _, why = self.proc.stdout.readline().decode(errors="replace").rstrip("\n").split(" ", 2)
+        return int(code), why
+
+
+def compare_restore(kernel, weir, family, line, verbose):
+    options, text = line.split(" | ", 1)
+    options = options.split()[1:]
+    text = text.replace("\\n", "\n")
+    done = subprocess.run([kernel.tool(family, "-restore")] + options, input=text.encode(), capture_output=True)
+    code, why = weir.restore(family, sum(RESTORE_FLAGS[o] for o in options), text)
+    same = (code != 0) == (done.returncode != 0)
+    if verbose or not same:
+        print(f"{'same' if same else 'DIFFERENT'}: {line}: {done.stderr.decode().strip()!r} / {why!r}")
+    return same
 
 
 def sentence(stderr):
@@ -243,6 +289,9 @@ def main():
             weir.send(family, b"reset")
             for line in session.strip().split("\n"):
                 if family == 6 and re.search(r"\d\.\d|-f\b", line):
+                    continue
+                if line.startswith("restore"):
+                    results.append(compare_restore(kernel, weir, family, line, args.verbose))
                     continue
                 results.append(compare(kernel, weir, family, shlex.split(line), args.verbose))
     for i in range(args.random):
