@@ -728,4 +728,7 @@ raw mangle nat filter security""".split())
 
 
 def generate(seed, profile=None):
+    if profile == "headers":
+        from gen_headers import Headers
+        return Headers(seed).case("seed-%d/headers" % seed, host_would_complain)
     return Gen(seed, profile).case("seed-%d%s" % (seed, "/" + profile if profile else ""))
