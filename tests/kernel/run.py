@@ -128,6 +128,7 @@ def worker(args, jobs, results, stop):
         kind, what = job
         case = CASES[what] if kind == "case" else gen.generate(what, args.profile)
         if kind == "gen" and args.soak and time.time() > args.deadline:
+            results.put(("late", what, "", [], ""))
             continue
         diffs = judge(case, args.extra)
         if diffs and args.shrink and kind == "gen":
@@ -192,6 +193,8 @@ def main():
             failed += inflight
             break
         inflight -= 1
+        if kind == "late":
+            continue
         if text:
             failed += 1
             print(text, flush=True)
