@@ -55,7 +55,7 @@ static int jumps_resolve(struct edit *edit, const struct ruleset *rs, struct edi
 			} else if ((uint32_t)t->verdict == next) {
 				rule->kind = RULE_FALLTHROUGH;
 			} else {
-				if ((uint32_t)t->verdict >= rs->size || !starts[t->verdict / 8])
+				if ((uint32_t)t->verdict >= rs->size || t->verdict % 8 || !starts[t->verdict / 8])
 					return foreign_blob(edit, why);
 				rule->kind = RULE_JUMP;
 				rule->jump = starts[t->verdict / 8];
@@ -103,8 +103,10 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 			chain->policy = raw_verdict(t);
 			chain->counted = plan_keep(rs, i);
 			chain->source = source;
+			chain = NULL;	/* what stands behind it belongs to no chain */
 			continue;
 		case ROLE_FOOT:
+			chain = NULL;
 			continue;
 		case ROLE_RULE:
 			break;
