@@ -8,12 +8,12 @@
 enum { ICMP6_INFORMATIONAL = 0x80 };
 
 /* ipv6_skip_exthdr(): to the first header that is none of extension; 0 when the headers are cut short. */
-static uint32_t skip_extensions(const struct pkt *pkt, uint8_t *proto, bool *later_fragment)
+static uint32_t skip_extensions(const struct pkt *pkt, uint8_t *proto, uint16_t *fragment)
 {
 	uint32_t at = sizeof(struct ipv6hdr);
 
 	*proto = pkt_ip6(pkt)->nexthdr;
-	*later_fragment = false;
+	*fragment = 0;
 	for (;;) {
 		uint32_t len;
 
@@ -38,11 +38,9 @@ static uint32_t skip_extensions(const struct pkt *pkt, uint8_t *proto, bool *lat
 			if (at + 4 > pkt->len)
 				return 0;
 			len = 8;
-			if (get_be16(pkt->data + at + 2) & IP6_OFFSET_MASK) {
-				*later_fragment = true;
-				*proto = pkt->data[at];
-				return at + len;
-			}
+			*fragment = get_be16(pkt->data + at + 2);
+			if (*fragment & IP6_OFFSET_MASK)
+				return at;
 		}
 		*proto = pkt->data[at];
 		at += len;
@@ -53,14 +51,14 @@ static uint32_t skip_extensions(const struct pkt *pkt, uint8_t *proto, bool *lat
 static bool is_error_message(const struct pkt *pkt)
 {
 	uint8_t proto;
-	bool later;
-	uint32_t at = skip_extensions(pkt, &proto, &later);
+	uint16_t fragment;
+	uint32_t at = skip_extensions(pkt, &proto, &fragment);
 
 	if (!at || proto != IPPROTO_ICMPV6)
 		return false;
-	if (later)
-		return false;
-	return at >= pkt->len || !(pkt->data[at] & ICMP6_INFORMATIONAL);
+	if (at >= pkt->len)
+		return !fragment;	/* its type may be in another piece */
+	return !(pkt->data[at] & ICMP6_INFORMATIONAL);
 }
 
 static bool option_wants_answer(const struct pkt *pkt, uint32_t at)
