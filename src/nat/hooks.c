@@ -56,9 +56,7 @@ static unsigned int rewrite_packet(struct pkt *pkt, const struct ct *ct, uint8_t
 
 	if (!(ct->status & nat_status_bit(manip, dir)))
 		return NF_ACCEPT;
-	if (pkt->l.l4proto == IPPROTO_TCP)
-		pkt_pull_pieces(pkt, pkt->l.l4_off + sizeof(struct tcphdr));
-	if (!ct_tuple_invert(&target, ct_tuple(ct, !dir)) || !nat_rewrite(pkt->data, pkt->len, 0, &target, manip))
+	if (!ct_tuple_invert(&target, ct_tuple(ct, !dir)) || !nat_rewrite(pkt, 0, &target, manip))
 		return NF_DROP;
 	return NF_ACCEPT;
 }

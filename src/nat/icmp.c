@@ -27,13 +27,17 @@ bool nat_icmp_error(struct pkt *pkt, uint8_t hooknum, uint32_t icmp_off)
 	enum nat_manip manip = nat_manip_of_hook(hooknum);
 	enum nat_manip inner = manip == NAT_MANIP_SRC ? NAT_MANIP_DST : NAT_MANIP_SRC;
 	uint32_t quote_off = icmp_off + sizeof(struct icmphdr);
+	uint32_t quote_end = quote_off + (is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	struct ct *ct = pkt_ct(pkt);
 	int dir = ctinfo_dir(pkt->ctinfo);
 	const struct ct_tuple *other = ct_tuple(ct, !dir);
 	struct ct_tuple target;
 	uint8_t type;
 
-	if (pkt->len < quote_off + (is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) || !pkt_l4_checksum_ok(pkt))
+	if (pkt->len < quote_end)
+		return false;
+	pkt_pull_pieces(pkt, quote_end);
+	if (!pkt_l4_checksum_ok(pkt))
 		return false;
 	type = pkt->data[icmp_off];
 	/* A redirect names addresses of one side only: meaningless on the other. */
@@ -42,11 +46,11 @@ bool nat_icmp_error(struct pkt *pkt, uint8_t hooknum, uint32_t icmp_off)
 		return false;
 	if (!(ct->status & nat_status_bit(manip, dir)))
 		return true;
-	if (!nat_rewrite(pkt->data, pkt->len, quote_off, other, inner))
+	if (!nat_rewrite(pkt, quote_off, other, inner))
 		return false;
 	checksum_anew(pkt, icmp_off);
 	if (!ct_tuple_invert(&target, other))
 		return false;
 	target.proto = is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	return nat_rewrite(pkt->data, pkt->len, 0, &target, manip);
+	return nat_rewrite(pkt, 0, &target, manip);
 }

@@ -10,12 +10,22 @@ enum { SCTP_HEADER_LEN = 12, SCTP_CHECKSUM = 8, GRE_VERSION_MASK = 7 };
 
 /* What the rewriting of one header needs to know. */
 struct rewrite {
+	struct pkt *pkt;
 	uint8_t *data;
 	uint32_t len;
 	uint32_t ip_off;
 	const struct ct_tuple *target;
 	enum nat_manip manip;
 };
+
+/* The packet up to @end, in one piece. */
+static bool want(const struct rewrite *rw, uint32_t end)
+{
+	if (rw->len < end)
+		return false;
+	pkt_pull_pieces(rw->pkt, end);
+	return true;
+}
 
 /* The address half changes under a pseudo header. */
 static void checksum_follow_addr(const struct rewrite *rw, be16 *check)
@@ -64,11 +74,11 @@ static bool rewrite_tcp(const struct rewrite *rw, uint32_t off)
 	be16 to = rw->manip == NAT_MANIP_SRC ? rw->target->src_l4.port : rw->target->dst_l4.port;
 	be16 from, check;
 
-	if (rw->len < off + 8)
+	if (!want(rw, off + 8))
 		return false;
 	from = read16(port);
 	write16(port, to);
-	if (rw->len < off + sizeof(struct tcphdr))
+	if (!want(rw, off + sizeof(struct tcphdr)))
 		return true;		/* a quoted header ends before its checksum */
 	check = read16(l4 + offsetof(struct tcphdr, check));
 	checksum_follow_addr(rw, &check);
@@ -84,7 +94,7 @@ static bool rewrite_udp(const struct rewrite *rw, uint32_t off, bool is_optional
 	be16 to = rw->manip == NAT_MANIP_SRC ? rw->target->src_l4.port : rw->target->dst_l4.port;
 	be16 check;
 
-	if (rw->len < off + sizeof(struct udphdr))
+	if (!want(rw, off + sizeof(struct udphdr)))
 		return false;
 	check = read16(l4 + offsetof(struct udphdr, check));
 	if (check != 0 || !is_optional) {	/* zero says "none" and stays */
@@ -124,7 +134,7 @@ static bool rewrite_icmp(const struct rewrite *rw, uint32_t off)
 	uint8_t *l4 = rw->data + off;
 	be16 check;
 
-	if (rw->len < off + sizeof(struct icmphdr))
+	if (!want(rw, off + sizeof(struct icmphdr)))
 		return false;
 	if (!has_icmp_id(l4[0]))
 		return true;
@@ -139,7 +149,7 @@ static bool rewrite_icmp6(const struct rewrite *rw, uint32_t off)
 	uint8_t *l4 = rw->data + off;
 	be16 check;
 
-	if (rw->len < off + sizeof(struct icmp6hdr))
+	if (!want(rw, off + sizeof(struct icmp6hdr)))
 		return false;
 	check = read16(l4 + 2);
 	checksum_follow_addr(rw, &check);
@@ -155,13 +165,13 @@ static bool rewrite_sctp(const struct rewrite *rw, uint32_t off)
 	uint8_t *l4 = rw->data + off;
 	uint32_t crc;
 
-	if (rw->len < off + 8)
+	if (!want(rw, off + 8))
 		return false;
 	if (rw->manip == NAT_MANIP_SRC)
 		write16(l4, rw->target->src_l4.port);
 	else
 		write16(l4 + 2, rw->target->dst_l4.port);
-	if (rw->len < off + SCTP_HEADER_LEN)
+	if (!want(rw, off + SCTP_HEADER_LEN))
 		return true;		/* a quoted header ends before its checksum */
 	memset(l4 + SCTP_CHECKSUM, 0, 4);
 	crc = ~crc32c(~0u, l4, rw->len - off);
@@ -175,7 +185,7 @@ static bool rewrite_gre(const struct rewrite *rw, uint32_t off)
 {
 	uint8_t *l4 = rw->data + off;
 
-	if (rw->len < off + 8)
+	if (!want(rw, off + 8))
 		return false;
 	if (rw->manip != NAT_MANIP_DST)
 		return true;
@@ -221,7 +231,7 @@ static bool rewrite_ip4(const struct rewrite *rw)
 	be32 from;
 	be16 check;
 
-	if (rw->len < rw->ip_off + sizeof(struct iphdr) || !rewrite_l4(rw, rw->ip_off + (ip[0] & 0xf) * 4))
+	if (!want(rw, rw->ip_off + sizeof(struct iphdr)) || !rewrite_l4(rw, rw->ip_off + (ip[0] & 0xf) * 4))
 		return false;
 	memcpy(&from, addr, sizeof(from));
 	check = read16(ip + offsetof(struct iphdr, check));
@@ -274,7 +284,7 @@ static bool rewrite_ip6(const struct rewrite *rw)
 	uint8_t proto;
 	int off;
 
-	if (rw->len < rw->ip_off + sizeof(*ip))
+	if (!want(rw, rw->ip_off + sizeof(*ip)))
 		return false;
 	proto = ip->nexthdr;
 	off = nat_skip_ext_headers(rw->data, rw->len, rw->ip_off + sizeof(*ip), &proto, &frag_off);
@@ -287,9 +297,10 @@ static bool rewrite_ip6(const struct rewrite *rw)
 	return true;
 }
 
-bool nat_rewrite(uint8_t *data, uint32_t len, uint32_t ip_off, const struct ct_tuple *target, enum nat_manip manip)
+bool nat_rewrite(struct pkt *pkt, uint32_t ip_off, const struct ct_tuple *target, enum nat_manip manip)
 {
-	const struct rewrite rw = { .data = data, .len = len, .ip_off = ip_off, .target = target, .manip = manip };
+	const struct rewrite rw = { .pkt = pkt, .data = pkt->data, .len = pkt->len, .ip_off = ip_off, .target = target,
+				    .manip = manip };
 
 	return target->family == NFPROTO_IPV4 ? rewrite_ip4(&rw) : rewrite_ip6(&rw);
 }

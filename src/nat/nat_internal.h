@@ -49,7 +49,7 @@ bool nat_range_keys(const struct nf_nat_range2 *range, enum nat_manip manip, boo
  * Makes one half of the IP header at @ip_off, and of the L4 header behind it, look like @target.
  * Works on outer and on quoted headers; checksums follow. false: headers are cut too short.
  */
-bool nat_rewrite(uint8_t *data, uint32_t len, uint32_t ip_off, const struct ct_tuple *target, enum nat_manip manip);
+bool nat_rewrite(struct pkt *pkt, uint32_t ip_off, const struct ct_tuple *target, enum nat_manip manip);
 /* IPv6: where the extension headers behind @off end (ipv6_skip_exthdr); -1: cut short or no next header. */
 int nat_skip_ext_headers(const uint8_t *data, uint32_t len, uint32_t off, uint8_t *proto, uint16_t *frag_off);
 

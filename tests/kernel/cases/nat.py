@@ -438,6 +438,20 @@ def shapes():
                [Send("eth1", answer(2))], snat4, covers=["nat", "defrag"])
     big6 = udp(7, 8, data=bytes(range(256)) * 8)(ip(A6, B6))
     yield case("fragments-6", [Send("eth0", f) for f in fragments6(big6, [1000, 800], 77)], snat6, v=6, covers=["nat", "defrag"], masks={"frag6-id"})
+    # first pieces too short for the headers that NAT wants whole
+    whole = tcp(7, 80, "S", 5, data=b"t" * 100)(ip(A, B))
+    yield case("fragments-short-head", [Send("eth0", f) for f in fragments4(whole, [8, 8, 40])], snat4, covers=["nat", "defrag"])
+    items = [Send("eth0", udp(7, 8, data=b"u" * 300)(ip(A, B)))]
+    for cut in ([8, 8], [8, 24], [24, 16, 64], [40, 8]):
+        for n in range(len(cut) + 1):
+            def piece(o, cut=cut, n=n):
+                p = error_about(0, 3, 1)(o)
+                p = p[:4] + struct.pack("!H", 0x100 + sum(cut)) + p[6:]
+                f = fragments4(p, cut)
+                return f[n] if n < len(f) else None
+            items.append(Send("eth1", piece))
+    yield case("fragments-error", items, snat4, covers=["nat", "defrag", "icmp-error"])
+    yield case("fragments-error-not-for-nat", items, ["POSTROUTING -p tcp -j MASQUERADE"], covers=["nat", "defrag", "icmp-error"])
     hop = (0, b"\0\0\x05\x02\0\0\x01\0")
     dst = (60, b"\0\0\x01\x04\0\0\0\0")
     items = [Send("eth0", udp(1, 2)(Ip6(A6, B6, ext=[dst]))), Send("eth0", tcp(1, 2, "S", 1)(Ip6(A6, B6, ext=[dst, dst]))),

@@ -15,6 +15,13 @@ struct sample {
 	uint8_t family, proto;
 };
 
+static bool rewrite(uint8_t *bytes, uint32_t len, const struct ct_tuple *target, enum nat_manip manip)
+{
+	struct pkt pkt = { .data = bytes, .len = len };
+
+	return nat_rewrite(&pkt, 0, target, manip);
+}
+
 static uint32_t check_off(uint8_t proto)
 {
 	return proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2;
@@ -93,7 +100,7 @@ static void checksums_hold_after_rewriting(void **state)
 		make(&rng, &s);
 		target = random_target(&rng, &s);
 		assert_int_equal(l4_sum(&s), 0);
-		assert_true(nat_rewrite(s.bytes, s.len, 0, &target, manip));
+		assert_true(rewrite(s.bytes, s.len, &target, manip));
 		assert_int_equal(l4_sum(&s), 0);
 		at = s.family == NFPROTO_IPV4 ? (manip == NAT_MANIP_SRC ? 12 : 16) : (manip == NAT_MANIP_SRC ? 8 : 24);
 		assert_memory_equal(s.bytes + at, manip == NAT_MANIP_SRC ? &target.src : &target.dst,
@@ -115,7 +122,7 @@ static void udp_without_checksum_stays_without(void **state)
 	} while (s.proto != IPPROTO_UDP || s.family != NFPROTO_IPV4);
 	s.bytes[26] = s.bytes[27] = 0;
 	target = random_target(&rng, &s);
-	assert_true(nat_rewrite(s.bytes, s.len, 0, &target, NAT_MANIP_SRC));
+	assert_true(rewrite(s.bytes, s.len, &target, NAT_MANIP_SRC));
 	assert_int_equal(s.bytes[26] | s.bytes[27], 0);
 	assert_memory_equal(s.bytes + 20, &target.src_l4, 2);
 }
@@ -134,7 +141,7 @@ static void a_broken_checksum_stays_as_broken(void **state)
 		s.bytes[s.l4_off + 4] ^= 0x11;		/* sequence number, length, id */
 		before = l4_sum(&s);
 		target = random_target(&rng, &s);
-		assert_true(nat_rewrite(s.bytes, s.len, 0, &target, NAT_MANIP_DST));
+		assert_true(rewrite(s.bytes, s.len, &target, NAT_MANIP_DST));
 		if (s.proto == IPPROTO_TCP)
 			assert_int_equal(l4_sum(&s), before);
 		assert_int_not_equal(l4_sum(&s), 0);
@@ -153,10 +160,10 @@ static void short_headers(void **state)
 		make(&rng, &s);
 	} while (s.proto != IPPROTO_TCP);
 	target = random_target(&rng, &s);
-	assert_true(nat_rewrite(s.bytes, s.l4_off + 8, 0, &target, NAT_MANIP_DST));
+	assert_true(rewrite(s.bytes, s.l4_off + 8, &target, NAT_MANIP_DST));
 	assert_memory_equal(s.bytes + s.l4_off + 2, &target.dst_l4, 2);
-	assert_false(nat_rewrite(s.bytes, s.l4_off + 7, 0, &target, NAT_MANIP_DST));
-	assert_false(nat_rewrite(s.bytes, s.l4_off - 1, 0, &target, NAT_MANIP_DST));
+	assert_false(rewrite(s.bytes, s.l4_off + 7, &target, NAT_MANIP_DST));
+	assert_false(rewrite(s.bytes, s.l4_off - 1, &target, NAT_MANIP_DST));
 }
 
 /* Random bytes as extension headers never lead outside. */
@@ -174,7 +181,7 @@ static void extension_headers_stay_inside(void **state)
 		heap = test_malloc(len);
 		for (uint32_t j = 0; j < len; j++)
 			heap[j] = rng_below(&rng, 3) ? kinds[rng_below(&rng, 8)] : rng_below(&rng, 3);
-		nat_rewrite(heap, len, 0, &target, NAT_MANIP_SRC);
+		rewrite(heap, len, &target, NAT_MANIP_SRC);
 		test_free(heap);
 	}
 }
