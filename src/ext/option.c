@@ -475,11 +475,9 @@ static int parse_value(const char *ext_name, struct opt_call *call, struct refus
 		put_number(call->info, opt->at + 4, 4, high);
 		return 0;
 	case OPT_TEXT:
-		if (strlen(call->arg) >= opt->size)
-			return refuse(why, -EINVAL, "%s: --%s takes at most %zu bytes", ext_name, opt->name,
-				      opt->size - 1);
 		memset((uint8_t *)call->info + opt->at, 0, opt->size);
-		memcpy((uint8_t *)call->info + opt->at, call->arg, strlen(call->arg));
+		/* upstream cuts a long one without a word */
+		memcpy((uint8_t *)call->info + opt->at, call->arg, MIN_OF(strlen(call->arg), opt->size - 1));
 		return 0;
 	}
 	return refuse(why, -EINVAL, "%s: --%s has no type", ext_name, opt->name);

@@ -11,7 +11,7 @@ enum opt_type {
 	OPT_U8, OPT_U16, OPT_U32, OPT_U64,		/* strtoul base 0, [min,max] */
 	OPT_U8_RANGE, OPT_U16_RANGE, OPT_U32_RANGE,	/* "a", "a:b", ":b", "a:"; two values at .at */
 	OPT_MARK_MASK,		/* "value[/mask]", two u32 at .at */
-	OPT_TEXT,		/* char[.size] at .at, refused when longer */
+	OPT_TEXT,		/* char[.size] at .at, cut when longer */
 	OPT_CUSTOM,		/* .parse does it */
 };
 

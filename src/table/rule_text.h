@@ -21,7 +21,7 @@ struct rule_words {
 
 enum {
 	WORD_LEN_MAX = 1023,	/* upstream's limits: a rule file that loads there loads here, and no other */
-	WORDS_MAX = 254,
+	WORDS_MAX = 252,
 };
 
 /* Splits a line at blanks, '"' quoting, '\' inside quotes; adds to @words, which rule_words_free() releases. */
