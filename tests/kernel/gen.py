@@ -598,6 +598,14 @@ class Gen:
             out = ["MARK --set-xmark 0x1/0xffffffff", "MARK --set-xmark 0x2/0xf", "MARK --and-mark 0x3", "CONNMARK --save-mark", "CONNMARK --restore-mark",
                    "CONNMARK --set-xmark 0x5/0xff", "DSCP --set-dscp 0x2e", "TOS --set-tos 0x10/0xff", "CONNMARK --save-mark --nfmask 0xf --ctmask 0xf"]
             out += ["TTL --ttl-set 10", "TTL --ttl-dec 1", "TTL --ttl-inc 5"] if v == 4 else ["HL --hl-set 10", "HL --hl-dec 1", "HL --hl-inc 5"]
+            if v == 4:
+                out += ["ECN --ecn-ip-ect %d" % r.randrange(4)] + (["ECN --ecn-tcp-remove", "ECN --ecn-tcp-ece 1 --ecn-ip-ect 1", "ECN --ecn-tcp-cwr 0"] if proto == "tcp" else [])
+            if proto == "tcp":
+                out += ["TCPOPTSTRIP --strip-options " + r.choice(("mss", "timestamp,wscale", "2,3,4,5,8,19,254"))]
+            if hook in ("FORWARD", "OUTPUT", "POSTROUTING"):
+                out += ["CLASSIFY --set-class %d:%x" % (r.randrange(3), r.randrange(99))]
+            out += ["CHECKSUM --checksum-fill", "AUDIT --type drop", "HMARK --hmark-tuple %s --hmark-rnd %d --hmark-mod 4" % (
+                r.choice(("src,dst,sport,dport,proto", "src", "sport,dport", "ct,src,dst", "spi")), r.randrange(3))]
             return r.choice(out + verdicts)
         if table == "raw":
             if hook in ("PREROUTING", "OUTPUT"):
@@ -612,6 +620,7 @@ class Gen:
                 out += ["REJECT --reject-with tcp-reset"] * 2
             if self.chance(0.05):
                 out += ["LOG --log-prefix \"p \"" + r.choice(("", " --log-tcp-sequence", " --log-tcp-options", " --log-ip-options", " --log-level debug"))] * 3
+            out += ["NFQUEUE --queue-bypass"] + ["NFQUEUE --queue-balance 1:4" + r.choice(("", " --queue-bypass", " --queue-bypass --queue-cpu-fanout"))] * self.chance(0.2) + ["AUDIT --type accept"]
             out += ["NFLOG --nflog-group %d --nflog-prefix \"n%d\"" % (r.choice((1, 2)), r.randrange(9))]
         return r.choice(out)
 
