@@ -116,6 +116,8 @@ void ct_table_free(struct instance *inst, struct ct_table *table);
 int ct_hooks_get(struct instance *inst, uint8_t family);
 void ct_hooks_put(struct instance *inst, uint8_t family);
 bool ct_is_on(const struct instance *inst, uint8_t family);
+/* Connections that begin from now on count packets and bytes: nf_conntrack_acct = 1. */
+void ct_accounting_on(struct instance *inst);
 
 static inline struct ct *pkt_ct(const struct pkt *pkt) { return pkt->ct; }
 static inline void ct_get(struct ct *ct) { ct->refs++; }

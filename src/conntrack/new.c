@@ -94,6 +94,11 @@ void ct_gc_start(struct instance *inst)
 	timer_arm(inst->timers, gc, inst->now_ns + (int64_t)CT_GC_AFTER_JIFFIES * NSEC_PER_JIFFY);
 }
 
+void ct_accounting_on(struct instance *inst)
+{
+	inst->ct->conf.acct = 1;
+}
+
 static bool add_extra(struct instance *inst, struct ct *ct)
 {
 	const struct ct_conf *conf = &inst->ct->conf;

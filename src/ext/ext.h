@@ -54,6 +54,9 @@ enum ext_depends {
 	DEP_TIME = 1 << 22,
 	DEP_OWNER = 1 << 23,
 	DEP_RANDOM = 1 << 24,
+	/* any byte from the network header on */
+	DEP_BYTES = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_LEN | DEP_L3_TTL | DEP_L3_TOS | DEP_L3_FRAG | DEP_L3_OPTIONS |
+		    DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_PAYLOAD,
 };
 
 /* One question to an extension while a rule is tried; lives on the walker's stack. */

@@ -527,6 +527,7 @@ class Gen:
         if ct_ok:
             options += ["ct"] * 6 + ["state"] * 2 + ["connmark"]
         options += ["mark", "length", "ttl", "limit", "iprange", "addrtype", "dscp", "tos", "mac", "comment"]
+        options += ["more"] * 4
         for _ in range(r.choices((0, 1, 2), (5, 5, 1))[0]):
             o = r.choice(options)
             if o == "ct":
@@ -563,9 +564,33 @@ class Gen:
                 out.append("-m tos %s--tos %s" % (neg(), r.choice(("0x10/0xff", "0x08/0x3f", "0x00/0xff"))))
             elif o == "mac" and hook in ("PREROUTING", "INPUT", "FORWARD"):
                 out.append("-m mac %s--mac-source %s" % (neg(), r.choice(("02:00:00:00:00:02", "02:00:00:00:01:02"))))
+            elif o == "more":
+                out += self.more_matches(v, hook, table, p, neg)
             elif o == "comment":
                 out.append('-m comment --comment "%s"' % r.choice(("a", "two words", "it's", "x\\\"y")))
         return out, p
+
+    def more_matches(self, v, hook, table, proto, neg):
+        """One of the matches that came with issue 4; those that draw lots or ask for a processor are not here."""
+        r = self.r
+        have = ["-m pkttype %s--pkt-type %s" % (neg(), r.choice(("unicast", "multicast", "broadcast", "otherhost"))),
+                "-m ecn %s--ecn-ip-ect %d" % (neg(), r.randrange(4)),
+                "-m statistic --mode nth %s--every 3 --packet %d" % (neg(), r.randrange(3)),
+                "-m quota %s--quota %d" % (neg(), r.choice((100, 500, 2000))),
+                '-m u32 %s--u32 "%s"' % (neg(), r.choice(("6&0xff=6" if v == 4 else "4>>8&0xff=6", "0>>22&0x3c@0>>16=1:1000", "20=0:0x7fffffff", "2&0xffff=0x100:0x500"))),
+                "-m physdev %s--physdev-is-in" % neg()]
+        if table != "raw":
+            have += ["-m connbytes %s--connbytes %s --connbytes-mode %s --connbytes-dir %s" % (
+                neg(), r.choice(("2", "1:3", "0:100", "60:200")), r.choice(("packets", "bytes", "avgpkt")), r.choice(("original", "reply", "both")))] * 2
+            if hook != "PREROUTING" and v == 4:
+                have.append("-m realm %s--realm %s" % (neg(), r.choice(("0", "1/1"))))
+        if hook in ("PREROUTING", "INPUT", "FORWARD"):
+            have.append("-m devgroup %s--src-group 0" % neg())
+        if proto == "tcp":
+            have += ["-m tcpmss %s--mss %s" % (neg(), r.choice(("1460", "0:1000", "536:65535"))), "-m ecn %s--ecn-tcp-%s" % (neg(), r.choice(("ece", "cwr")))]
+        if v == 6:
+            have.append("-m ah %s--ahspi %s" % (neg(), r.choice(("0", "1:500", "0x01010101"))))
+        return [r.choice(have)]
 
     def target(self, v, table, hook, proto, chains):
         r = self.r

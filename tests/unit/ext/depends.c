@@ -25,6 +25,7 @@ struct upstream_case {
 
 static const struct upstream_case cases[] = {
 #include "upstream.inc"
+#include "upstream_match.inc"
 };
 
 enum { PACKETS_PER_INFO = 200 };

@@ -24,6 +24,7 @@ struct upstream_case {
 
 static const struct upstream_case cases[] = {
 #include "upstream.inc"
+#include "upstream_match.inc"
 };
 
 static unsigned int failures;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks the real iptables-legacy what it makes of the rules in upstream.rules: writes upstream.inc.
+"""Asks the real iptables-legacy what it makes of the rules in NAME.rules (all of them, or those named): writes NAME.inc.
 
 Needs root and iptables 1.8.9; a scratch network namespace is made and left. Each line of the rules file is
 "FAMILY TABLE [CHAIN] RULE". The answer is a row of struct upstream_case (see text.c): what iptables-save prints
@@ -82,15 +82,17 @@ def ask(line):
 
 
 def main():
+    names = sys.argv[1:] or sorted(f[:-6] for f in os.listdir(HERE) if f.endswith(".rules"))
     enter_scratch()
-    rows = []
-    with open(os.path.join(HERE, "upstream.rules"), encoding="utf-8") as f:
-        for line in f:
-            line = line.rstrip("\n")
-            if line and not line.startswith("#"):
-                rows.append(ask(line))
-    with open(os.path.join(HERE, "upstream.inc"), "w", encoding="utf-8") as f:
-        f.write("/* made by upstream.py from upstream.rules and the real iptables 1.8.9 */\n" + "\n".join(rows) + "\n")
+    for name in names:
+        rows = []
+        with open(os.path.join(HERE, name + ".rules"), encoding="utf-8") as f:
+            for line in f:
+                line = line.rstrip("\n")
+                if line and not line.startswith("#"):
+                    rows.append(ask(line))
+        with open(os.path.join(HERE, name + ".inc"), "w", encoding="utf-8") as f:
+            f.write("/* made by upstream.py from %s.rules and the real iptables 1.8.9 */\n" % name + "\n".join(rows) + "\n")
 
 
 main()
