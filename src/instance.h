@@ -21,6 +21,7 @@ struct ct_table;
 struct nat;
 struct tables;
 struct ct_event;
+struct ct_expect;
 struct log_line;
 
 /* What the outside hears of; every callback may be NULL. All pointers are borrowed for the call. */
@@ -40,6 +41,10 @@ struct observer {
 	void (*nflog)(void *priv, const struct pkt *pkt, unsigned int group, const char *prefix, uint32_t copy_len);
 	/* conntrack refused to track: the kernel's own reason text ("invalid new", ...). */
 	void (*invalid)(void *priv, const struct pkt *pkt, uint8_t l4proto, const char *reason);
+	/* An expectation came into being or ended. */
+	void (*expect_event)(void *priv, const struct ct_expect *exp, bool ended);
+	/* A connection's helper drops the packet. */
+	void (*helper)(void *priv, const struct pkt *pkt, const char *name, const char *reason);
 	/* An ICMP error, RST or other packet weir made itself, before it enters LOCAL_OUT. */
 	void (*made)(void *priv, const struct pkt *pkt, const struct pkt *cause);
 };

@@ -10,6 +10,7 @@
 
 #include "cli/conntrack_args.h"
 #include "conntrack/control.h"
+#include "conntrack/expect.h"
 
 enum { EXIT_FAILED = 1 };
 
@@ -290,12 +291,22 @@ static bool show_one(void *priv, struct ct *ct)
 	return true;
 }
 
+static void show_expectation(void *priv, const struct ct_expect *exp)
+{
+	struct listing *listing = priv;
+
+	ct_expect_print(listing->inst, exp, listing->out);
+	sb_addc(listing->out, '\n');
+	listing->shown++;
+}
+
 static int list(struct instance *inst, const struct conntrack_args *args, struct strbuf *out, struct strbuf *err)
 {
 	struct listing listing = { .inst = inst, .args = args, .out = out };
 
 	if (args->table == TABLE_EXPECT) {
-		conntrack_say(err, "0 expectations have been shown.");
+		ct_expect_each(inst, show_expectation, &listing);
+		conntrack_say(err, "%u expectations have been shown.", listing.shown);
 		return 0;
 	}
 	if (args->table == TABLE_CONNTRACK) {

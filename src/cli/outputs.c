@@ -8,6 +8,7 @@
 #include "cli/run.h"
 #include "cli/sink.h"
 #include "conntrack/conntrack.h"
+#include "conntrack/expect.h"
 
 enum { PORT_INDEX_MAX = 4096, HOST_SENT = 0x80 };
 
@@ -228,6 +229,29 @@ static void on_ct_event(void *priv, const struct ct_event *event)
 	sink_text(out->events, &out->line);
 }
 
+static void on_expect_event(void *priv, const struct ct_expect *exp, bool ended)
+{
+	struct outputs *out = priv;
+
+	if (!out->sinks)
+		return;
+	line_begin(out);
+	ct_expect_event_print(out->run->inst, exp, ended, &out->line);
+	sb_addc(&out->line, '\n');
+	sink_text(out->events, &out->line);
+}
+
+static void on_helper(void *priv, const struct pkt *pkt, const char *name, const char *reason)
+{
+	struct outputs *out = priv;
+
+	if (!out->sinks)
+		return;
+	line_begin(out);
+	sb_printf(&out->line, "nf_ct_%s: dropping packet: %s\n", name, reason);
+	sink_text(out->invalid, &out->line);
+}
+
 static void on_log(void *priv, int level, const char *text)
 {
 	struct outputs *out = priv;
@@ -360,6 +384,7 @@ int outputs_open(struct run *run, struct outputs **given, struct refusal *why)
 	*observer = (struct observer){
 		.priv = out, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop, .ct_event = on_ct_event,
 		.log = on_log, .nflog = on_nflog, .invalid = on_invalid,
+		.expect_event = on_expect_event, .helper = on_helper,
 	};
 	*given = out;
 	return 0;
@@ -382,6 +407,15 @@ void outputs_free(struct outputs *out)
 	sb_free(&out->line);
 	sb_free(&out->comment);
 	free(out);
+}
+
+static void print_expectation(void *priv, const struct ct_expect *exp)
+{
+	void **args = priv;
+	struct strbuf *text = args[1];
+
+	ct_expect_print(args[0], exp, text);
+	sb_addc(text, '\n');
 }
 
 static bool print_connection(void *priv, struct ct *ct)
@@ -414,7 +448,8 @@ static int state_write(struct outputs *out, const char *dir, struct refusal *why
 	if (!err)
 		err = file_write(dir, "conntrack.txt", &text, why);
 	sb_reset(&text);
-	if (!err)	/* no helper of this version announces connections */
+	ct_expect_each(inst, print_expectation, args);
+	if (!err)
 		err = file_write(dir, "expect.txt", &text, why);
 	summary_json(out->run, &text);
 	if (!err)

@@ -5,6 +5,7 @@
  * where it is not: then the sender will retry.
  */
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 
 static bool same_zone(const struct ct *a, int dir_a, const struct ct *b, int dir_b)
 {
@@ -121,6 +122,8 @@ static unsigned int confirm_new(struct instance *inst, struct pkt *pkt)
 	if (clash)
 		return resolve(inst, pkt, clash);
 	make_visible(inst, ct, reply_hash);
+	if (ct_helper_of(ct))
+		ct_event_note(ct, IPCT_HELPER);
 	ct_event_note(ct, ct->master ? IPCT_RELATED : IPCT_NEW);
 	return NF_ACCEPT;
 }

@@ -55,11 +55,13 @@ struct ct_sctp {
 };
 
 struct ct_counter { uint64_t packets, bytes; };
-/* What only some connections carry: nf_conntrack_acct or nf_conntrack_timestamp was on when they began. */
+/* What only some connections carry: nf_conntrack_acct or _timestamp was on when they began, or they are helped. */
+struct ct_help;
 struct ct_extra {
 	struct ct_counter acct[IP_CT_DIR_MAX];
 	int64_t start_ns, stop_ns;	/* 0 = not yet */
 	bool has_acct, has_stamp;
+	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
 };
 
 enum { CT_STATUS_NAT_CLASH = IPS_UNTRACKED };	/* lost a clash: hashed in its reply direction only, for a second */

@@ -6,6 +6,7 @@
 
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
+#include "conntrack/expect.h"
 #include "packet/drop.h"
 
 enum {
@@ -58,6 +59,7 @@ struct ct_table {
 	struct timer gc;		/* after the table was full: thins it out */
 	struct ct_conf conf;
 	struct ct_stats stats;
+	struct ct_expects expects;
 	const struct ct_proto *protos[256];
 	unsigned int *timeouts_sec[256];	/* by protocol number, as many as its tracker has */
 };

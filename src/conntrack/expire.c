@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 #include "nat/nat.h"
 
 void ct_put(struct instance *inst, struct ct *ct)
@@ -23,6 +24,7 @@ void ct_put(struct instance *inst, struct ct *ct)
 		ct_wheel_forget(ct);
 		table->count--;
 	}
+	ct_help_free(inst, ct);
 	free(ct->extra);
 	ct_record_free(table, ct);
 	ct_put(inst, master);
@@ -117,6 +119,7 @@ bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 		ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL]);
 	ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
 	ct_wheel_forget(ct);
+	ct_expect_remove_all(inst, ct);
 	ct_put(inst, ct);
 	return true;
 }

@@ -4,6 +4,7 @@
  * connections; when it comes back, TCP windows that moved on meanwhile are learned anew.
  */
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 #include "packet/defrag.h"
 
 static unsigned int hook_in(void *priv, struct pkt *pkt, const struct hook_state *state)
@@ -24,6 +25,12 @@ static unsigned int hook_local_out(void *priv, struct pkt *pkt, const struct hoo
 
 static unsigned int hook_confirm(void *priv, struct pkt *pkt, const struct hook_state *state)
 {
+	if (pkt->ct && ct_help_of(pkt->ct)) {
+		unsigned int verdict = ct_help_packet(state->inst, pkt, state);
+
+		if (verdict != NF_ACCEPT)
+			return verdict;
+	}
 	return ct_confirm(state->inst, pkt);
 }
 

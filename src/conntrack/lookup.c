@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 
 struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
 {
@@ -91,6 +92,10 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 			ct->event_wanted = template->event_wanted;
 		pkt->ct = ct;			/* its first share */
 		pkt->ctinfo = IP_CT_NEW;
+		if (ct_expect_arrive(inst, ct))
+			pkt->ctinfo = IP_CT_RELATED;
+		else if (template)
+			ct_help_assign(inst, ct, template);
 		return true;
 	}
 	ct = ct_of_node(node);

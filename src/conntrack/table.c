@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 
 enum { CT_MOVE_PER_INSERT = 4, CT_CACHE_LINE = 64 };
 
@@ -172,6 +173,7 @@ struct ct_table *ct_table_new(struct instance *inst)
 	table->bits = CT_BITS_MIN;
 	table->buckets = calloc((size_t)1 << table->bits, sizeof(*table->buckets));
 	ct_wheel_init(inst, &table->wheel);
+	ct_expects_init(&table->expects);
 	for (int i = 0; i < 2; i++)
 		table->key.k[i] = rng_u64(&inst->rng);
 	table->id_mask = rng_u32(&inst->rng);
@@ -186,6 +188,13 @@ struct ct_table *ct_table_new(struct instance *inst)
 	return table;
 }
 
+static void free_extra(struct ct_extra *extra)
+{
+	if (extra)
+		free(extra->help);
+	free(extra);
+}
+
 void ct_table_free(struct instance *inst, struct ct_table *table)
 {
 	struct ct_chunk *chunk;
@@ -194,11 +203,12 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 		return;
 	timer_cancel(inst->timers, &table->wheel.timer);
 	timer_cancel(inst->timers, &table->gc);
+	ct_expects_free(inst, &table->expects);
 	while ((chunk = table->chunks)) {
 		/* Nobody listens any more: no events, no references to count. */
 		for (int i = 0; i < CT_CHUNK_RECORDS; i++)
 			if (chunk->records[i].refs)
-				free(chunk->records[i].extra);
+				free_extra(chunk->records[i].extra);
 		table->chunks = chunk->next;
 		free(chunk);
 	}

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 
 static const char *const tcp_state_names[] = {
 	[TCP_CONNTRACK_NONE] = "NONE",
@@ -93,7 +94,7 @@ static void print_date(const char *word, int64_t ns, struct strbuf *out)
 
 /* What a message about a connection carries beside its tuples and status. */
 struct shown {
-	bool timeout, state, counters, mark, stamp, use;
+	bool timeout, state, counters, mark, stamp, helper, use;
 };
 
 static void print_connection(const struct instance *inst, const struct ct *ct, unsigned int flags,
@@ -141,6 +142,8 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 				print_date("stop", stop, out);
 		}
 	}
+	if (shown->helper && ct_helper_of(ct))
+		sb_printf(out, "helper=%s ", ct_helper_of(ct)->name);
 	if (shown->use)
 		sb_printf(out, "use=%u ", ct->refs);
 	if (flags & CT_TEXT_ID)
@@ -151,7 +154,7 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 
 void ct_print(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out)
 {
-	static const struct shown everything = { true, true, true, true, true, true };
+	static const struct shown everything = { true, true, true, true, true, true, true };
 
 	print_connection(inst, ct, flags, &everything, out);
 }
@@ -166,6 +169,7 @@ void ct_event_print(const struct instance *inst, const struct ct_event *event, u
 		.counters = ended,
 		.mark = event->mask & 1 << IPCT_MARK || event->ct->mark,
 		.stamp = ended,
+		.helper = !ended,
 	};
 
 	sb_printf(out, "%9s ", words[event->kind]);

@@ -36,6 +36,7 @@
 	X(CONNTRACK, "conntrack", "connection tracking refused it") \
 	X(CONNTRACK_FULL, "conntrack-full", "the connection table is full") \
 	X(CONFIRM, "confirm", "another packet confirmed the same connection first") \
+	X(HELPER, "helper", "the connection's helper could not follow what it says") \
 	X(NAT, "nat", "no free address or port for its translation") \
 	X(LOCAL_PROTOCOL, "local-protocol", "the host has no use for it") \
 	X(NO_MEMORY, "no-memory", "memory ran out") \

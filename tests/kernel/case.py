@@ -89,6 +89,7 @@ class Seen:
         self.nflog = {}     # item -> [(group, prefix, packet)]
         self.invalid = {}   # item -> [reason]
         self.connections = []
+        self.expectations = []
         self.rules = {}     # "4"/"6" -> [line]
         self.refused = None  # (what, text) when the rules or the topology were refused
         self.stamps = []    # ns of each item

@@ -15,7 +15,7 @@ import threading
 import time
 
 from case import Do, Seen
-from netlink import Events, Nflog, dump_connections
+from netlink import Events, Nflog, dump_connections, dump_expectations
 
 libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
@@ -225,7 +225,7 @@ class KernelRun:
         for group, prefix, packet in self.nflog.packets():
             if group == END_GROUP:
                 seen.add("local", item, packet)
-            elif group == 0 and prefix.startswith("nf_ct_proto_"):
+            elif group == 0 and prefix.startswith("nf_ct_"):
                 seen.add("invalid", item, prefix)
             else:
                 seen.add("nflog", item, (group, prefix, packet))
@@ -283,6 +283,7 @@ class KernelRun:
                         pass
                 self.collect(i)
             seen.connections = dump_connections()
+            seen.expectations = dump_expectations()
             seen.end = time.time_ns()
             for family, tool in (("4", "iptables-legacy-save"), ("6", "ip6tables-legacy-save")):
                 if (case.v4 if family == "4" else case.v6) or any(isinstance(i, Do) and "tables" in i.command for i in case.items):

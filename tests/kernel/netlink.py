@@ -23,6 +23,10 @@ def nfct():
         lib.nfct_snprintf.argtypes = [ctypes.c_char_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint,
                                       ctypes.c_uint]
         lib.nfct_destroy.argtypes = [ctypes.c_void_p]
+        lib.nfexp_new.restype = ctypes.c_void_p
+        lib.nfexp_nlmsg_parse.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        lib.nfexp_snprintf.argtypes = lib.nfct_snprintf.argtypes
+        lib.nfexp_destroy.argtypes = [ctypes.c_void_p]
         _nfct = lib
     return _nfct
 
@@ -35,6 +39,17 @@ def ct_text(msg, kind):
     out = ctypes.create_string_buffer(4096)
     lib.nfct_snprintf(out, 4096, ct, kind, 0, OF_SHOW_LAYER3)
     lib.nfct_destroy(ct)
+    return out.value.decode("ascii", "replace").rstrip()
+
+
+def expect_text(msg, kind):
+    lib = nfct()
+    exp = lib.nfexp_new()
+    buf = ctypes.create_string_buffer(msg, len(msg))
+    lib.nfexp_nlmsg_parse(ctypes.cast(buf, ctypes.c_void_p), exp)
+    out = ctypes.create_string_buffer(4096)
+    lib.nfexp_snprintf(out, 4096, exp, kind, 0, OF_SHOW_LAYER3)
+    lib.nfexp_destroy(exp)
     return out.value.decode("ascii", "replace").rstrip()
 
 
@@ -103,16 +118,18 @@ class Netlink:
 
 
 class Events(Netlink):
-    """conntrack -E -o extended, line by line."""
+    """conntrack -E -o extended, line by line, and between them what conntrack -E expect says."""
 
     def __init__(self):
         super().__init__(1 | 2 | 4 | 8 | 16 | 32)
 
     def lines(self):
         for mtype, flags, msg in self.drain():
+            kind = mtype & 255
+            if mtype >> 8 == SUB_CTNETLINK_EXP:
+                yield expect_text(msg, T_DESTROY if kind == IPCTNL_MSG_CT_DELETE else T_NEW)
             if mtype >> 8 != SUB_CTNETLINK:
                 continue
-            kind = mtype & 255
             if kind == IPCTNL_MSG_CT_NEW:
                 yield ct_text(msg, T_NEW if flags & 0x600 else T_UPDATE)
             elif kind == IPCTNL_MSG_CT_DELETE:
@@ -123,6 +140,14 @@ def dump_connections():
     nl = Netlink()
     nl.ask(SUB_CTNETLINK, IPCTNL_MSG_CT_GET, 0, 0, b"", 0x300)
     out = [ct_text(msg, 0) for mtype, _, msg in nl.wait_done() if mtype >> 8 == SUB_CTNETLINK]
+    nl.close()
+    return out
+
+
+def dump_expectations():
+    nl = Netlink()
+    nl.ask(SUB_CTNETLINK_EXP, IPCTNL_MSG_CT_GET, 0, 0, b"", 0x300)
+    out = [expect_text(msg, 0) for mtype, _, msg in nl.wait_done() if mtype >> 8 == SUB_CTNETLINK_EXP]
     nl.close()
     return out
 

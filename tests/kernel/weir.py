@@ -167,6 +167,8 @@ class WeirRun:
                         seen.add("nflog", self.item_of(stamp_ns(o["time"])), (o["group"], o["prefix"], bytes.fromhex(o["packet"])))
         with open(out + "/conntrack.txt") as f:
             seen.connections = [x for x in f.read().split("\n") if x]
+        with open(out + "/expect.txt") as f:
+            seen.expectations = [x for x in f.read().split("\n") if x]
         for family, name in (("4", "rules.v4"), ("6", "rules.v6")):
             if os.path.exists("%s/%s" % (out, name)):
                 with open("%s/%s" % (out, name), encoding="latin-1") as f:

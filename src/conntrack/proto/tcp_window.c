@@ -11,6 +11,7 @@
  * Packets may be lost after us, so each side's window is a guess, and a segment that only overshoots a
  * little is let through.
  */
+#include "conntrack/helper.h"
 #include "conntrack/proto/tcp_window.h"
 
 enum {
@@ -176,9 +177,14 @@ enum tcp_fit tcp_check_window(struct instance *inst, struct ct *ct, const struct
 	struct ct_tcp *tcp = &ct->proto.tcp;
 	struct ct_tcp_side *sender = &tcp->seen[seg->dir], *receiver = &tcp->seen[!seg->dir];
 	uint32_t seq = seg->seq, end = seg->end, ack = seg->ack, sack = ack, margin;
+	int32_t moved_by;
 
 	if (receiver->flags & IP_CT_TCP_FLAG_SACK_PERM)
 		sack = highest_ack(seg);
+	/* It acknowledges numbers that the other side's payload was moved to. */
+	moved_by = ct_seqadj_offset(ct, !seg->dir, ack - 1);
+	ack -= moved_by;
+	sack -= moved_by;
 
 	if (sender->td_maxwin == 0) {
 		if (seg->has_syn) {

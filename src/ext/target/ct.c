@@ -7,6 +7,7 @@
 #include <linux/netfilter/xt_CT.h>
 
 #include "conntrack/conntrack.h"
+#include "conntrack/helper.h"
 #include "ext/option.h"
 
 static unsigned int attach(struct pkt *pkt, struct ct *template, struct instance *inst)
@@ -37,6 +38,27 @@ static unsigned int ct_target_1(struct pkt *pkt, const void *data, struct ext_ca
 
 enum { EVENT_OF_NOBODY = 1 << 15 };	/* only expectations are told of */
 
+static void drop_template(struct ct *template, const struct ext_check *check)
+{
+	if (!template)
+		return;
+	ct_hooks_put(check->inst, check->family);
+	ct_put(check->inst, template);
+}
+
+static int find_helper(const char name[16], const struct ext_check *check, const struct ct_helper **out,
+		       struct refusal *why)
+{
+	if (!memchr(name, '\0', 16))
+		return refuse(why, -ENAMETOOLONG, "CT: a helper's name has at most 15 letters");
+	if (!check->proto || check->proto_inverted)
+		return refuse(why, -ENOENT, "CT: --helper needs a protocol, without \"!\"");
+	*out = ct_helper_find(name, check->family, (uint8_t)check->proto);
+	if (!*out)
+		return refuse(why, -ENOENT, "CT: there is no helper \"%s\" for this protocol", name);
+	return 0;
+}
+
 static int make_template(const struct xt_ct_target_info_v1 *info, const struct ext_check *check, struct ct **out,
 			 struct refusal *why)
 {
@@ -47,15 +69,18 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 		.dir = dir == XT_CT_ZONE_DIR_ORIG ? CT_ZONE_DIR_ORIGINAL : dir == XT_CT_ZONE_DIR_REPL ? CT_ZONE_DIR_REPLY :
 		       CT_ZONE_DIR_BOTH,
 	};
+	const struct ct_helper *helper = NULL;
 	struct ct *template;
 	int err;
 
 	*out = NULL;
 	if (info->flags & XT_CT_NOTRACK)
 		return 0;
-	if (info->helper[0])
-		return refuse(why, -ENOENT, "CT: there is no helper \"%.*s\" in this weir yet",
-			      (int)sizeof(info->helper), info->helper);
+	if (info->helper[0]) {
+		err = find_helper(info->helper, check, &helper, why);
+		if (err)
+			return err;
+	}
 	if (info->timeout[0] && (!check->proto || check->proto_inverted))
 		return refuse(why, -EINVAL, "CT: --timeout needs a protocol, without \"!\"");
 	if (info->timeout[0])
@@ -71,6 +96,16 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 	}
 	if (info->ct_events || info->exp_events)
 		template->event_wanted = info->ct_events ? info->ct_events : EVENT_OF_NOBODY;
+	if (helper) {
+		struct ct_help *help = ct_help_add(template, helper);
+
+		if (!help) {
+			drop_template(template, check);
+			return refuse(why, -ENOMEM, "CT: no memory for the helper");
+		}
+		if (template->event_wanted)
+			help->events_wanted = (uint8_t)info->exp_events;
+	}
 	template->status |= IPS_CONFIRMED;
 	*out = template;
 	return 0;
@@ -113,14 +148,6 @@ static int ct_check_1(void *data, const struct ext_check *check, struct refusal 
 static int ct_check_2(void *data, const struct ext_check *check, struct refusal *why)
 {
 	return check_flags(data, XT_CT_MASK, check, why);
-}
-
-static void drop_template(struct ct *template, const struct ext_check *check)
-{
-	if (!template)
-		return;
-	ct_hooks_put(check->inst, check->family);
-	ct_put(check->inst, template);
 }
 
 static void ct_destroy_0(void *data, const struct ext_check *check)

@@ -1,0 +1,86 @@
+/*
+ * conntrack/helper.h - helpers: who reads a protocol along and announces its further connections.
+ * A helper is assigned by a CT rule only. It sees each packet of its connection when every rule has let it pass,
+ * just before it is confirmed, and may rewrite it.
+ */
+#ifndef WEIR_HELPER_H
+#define WEIR_HELPER_H
+
+#include "conntrack/expect.h"
+
+enum { CT_FTP_LINES = 2 };	/* line ends remembered per direction */
+
+struct ct_seqadj {		/* sequence numbers of one direction, changed by what NAT did to the payload */
+	uint32_t position;	/* the segment that was changed last */
+	int32_t before, after;	/* offsets up to it, and behind it */
+};
+
+/* What a helped connection carries. */
+struct ct_help {
+	const struct ct_helper *helper;
+	struct list expectations;	/* struct ct_expect */
+	unsigned int expecting[CT_EXPECT_CLASSES];
+	uint8_t events_wanted;		/* 1 << IPEXP_*: of these the observer hears */
+	struct ct_seqadj seq[IP_CT_DIR_MAX];
+	union {
+		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX]; } ftp;
+		struct { bool start_requested; } sane;
+	} of;
+};
+
+struct ct_help_call {
+	struct instance *inst;
+	struct pkt *pkt;
+	struct ct *ct;
+	struct ct_help *help;
+	uint8_t ctinfo;
+	uint8_t dir;
+	uint32_t l4_off;	/* inside the packet */
+	const struct hook_state *state;
+};
+
+struct ct_helper {
+	const char *name;
+	uint8_t proto;		/* of the connections it can help */
+	bool ip4, ip6;
+	be16 port;		/* where the protocol's servers listen; for broadcast helpers */
+	struct { unsigned int max_expected, timeout_sec; } policy;	/* of class 0, the only one so far */
+	/* NF_ACCEPT or NF_DROP. */
+	unsigned int (*help)(const struct ct_help_call *call);
+};
+extern const struct ct_helper *const ct_helpers[];	/* made by tools/list-variants; NULL-terminated */
+
+const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t proto);
+
+static inline struct ct_help *ct_help_of(const struct ct *ct) { return ct->extra ? ct->extra->help : NULL; }
+static inline const struct ct_helper *ct_helper_of(const struct ct *ct)
+{
+	return ct->extra && ct->extra->help ? ct->extra->help->helper : NULL;
+}
+/* For templates and new connections; NULL: no memory. */
+struct ct_help *ct_help_add(struct ct *ct, const struct ct_helper *helper);
+/* A new connection takes over what its template says. */
+void ct_help_assign(struct instance *inst, struct ct *ct, const struct ct *template);
+void ct_help_free(struct instance *inst, struct ct *ct);
+/* The packet of a connection with a helper or with changed numbers, just before it is confirmed. */
+unsigned int ct_help_packet(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
+/* Tells why a helper drops this packet (observer.helper). Return: NF_DROP. */
+unsigned int ct_help_refuse(const struct ct_help_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The TCP payload of a packet that its connection's helper may read; false: there is none. */
+bool ct_help_tcp_payload(const struct ct_help_call *call, uint32_t *off, uint32_t *len);
+/* Both directions have been heard. */
+static inline bool ct_help_is_established(const struct ct_help_call *call)
+{
+	return call->ctinfo == IP_CT_ESTABLISHED || call->ctinfo == IP_CT_ESTABLISHED_REPLY;
+}
+
+/* --- seqadj.c --- */
+/* The payload of the segment that begins at @seq became @delta bytes longer. */
+void ct_seqadj_note(struct ct *ct, int dir, uint32_t seq, int32_t delta);
+/* What the far side of direction @dir sees @seq moved by. */
+int32_t ct_seqadj_offset(const struct ct *ct, int dir, uint32_t seq);
+/* Moves the numbers of a TCP segment; false: its options are cut short. */
+bool ct_seqadj_apply(struct pkt *pkt, const struct ct *ct, int dir, uint32_t l4_off);
+
+#endif
