@@ -78,6 +78,10 @@ def write_sysctl(key, value):
         f.write(str(value))
 
 
+def logs(case):
+    return bool(re.search(r"-j LOG\b", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
+
+
 class Kmsg:
     """LOG lines while it is open; one case at a time on this machine (a lock), since lines do not name their namespace."""
 
@@ -197,8 +201,7 @@ class KernelRun:
         self.events = Events()
         groups = {0, END_GROUP} | {int(g) for g in re.findall(r"--nflog-group (\d+)", case.v4 + case.v6)}
         self.nflog = Nflog(sorted(groups))
-        texts = case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))
-        if re.search(r"-j LOG\b", texts):
+        if logs(case):
             self.kmsg = Kmsg()
         for text, tool in ((case.v4, "iptables-legacy-restore"), (case.v6, "ip6tables-legacy-restore")):
             if text:
