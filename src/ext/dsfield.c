@@ -29,7 +29,8 @@ static const struct opt_word classes[] = {
 int dscp_parse_class(const char *text, uint8_t *dscp, struct refusal *why)
 {
 	for (const struct opt_word *word = classes; word->name; word++) {
-		if (strcasecmp(word->name, text) == 0) {
+		/* upstream reads no further than the name: "EFF" is EF */
+		if (strncasecmp(word->name, text, strlen(word->name)) == 0) {
 			*dscp = word->value;
 			return 0;
 		}
