@@ -66,20 +66,20 @@ static bool option_wants_answer(const struct pkt *pkt, uint32_t at)
 	return at >= pkt->len || (pkt->data[at] & 0xc0) == 0x80;
 }
 
-/* ipv6_chk_addr(): ours; a link-local one counts only on its own interface. */
-static bool is_own(struct instance *inst, const struct in6_addr *addr, const struct iface *dev)
+/* The interface whose address it is; a link-local one counts only on @dev. */
+static struct iface *owner_of(struct instance *inst, const struct in6_addr *addr, const struct iface *dev)
 {
 	list_for_each(node, &inst->ifaces) {
-		const struct iface *iface = list_entry(node, struct iface, node);
+		struct iface *iface = list_entry(node, struct iface, node);
 
 		list_for_each(at, &iface->addrs6) {
 			const struct iface_addr *own = list_entry(at, struct iface_addr, node);
 
 			if (ip6_equal(&own->addr.in6, addr) && (iface == dev || !ip6_is_link_local(addr)))
-				return true;
+				return iface;
 		}
 	}
-	return false;
+	return NULL;
 }
 
 /* The kernel's label is a hash that nobody outside can predict; ours is keyed by the seed. */
@@ -151,7 +151,7 @@ static bool error_flow(struct instance *inst, const struct pkt *orig, struct ifa
 	const struct in6_addr *source = NULL;
 	struct pkt_route route;
 
-	if (is_own(inst, &ip->daddr, dev) ||
+	if (owner_of(inst, &ip->daddr, dev) ||
 	    route_addr_type6(inst, ip6_is_link_local(&ip->daddr) ? dev : NULL, &ip->daddr) == RTN_ANYCAST)
 		source = &ip->daddr;
 	if (ip6_is_multicast(&ip->daddr) || orig->type != PACKET_HOST) {
@@ -176,8 +176,9 @@ static bool error_flow(struct instance *inst, const struct pkt *orig, struct ifa
 		if (orig->opt.iif && (route_output(inst, &probe, &route) || !route.has_prefsrc))
 			route_select_addr6(inst, orig->opt.iif, &flow->daddr.in6, &flow->saddr.in6);
 	}
+	/* A link-local receiver needs a link; lo is none: the one whose address was meant is. */
 	if (ip6_is_link_local(&ip->saddr))
-		flow->oif = dev;
+		flow->oif = dev->is_loopback && owner_of(inst, &ip->daddr, dev) ? owner_of(inst, &ip->daddr, dev) : dev;
 	return true;
 }
 

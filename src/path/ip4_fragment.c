@@ -10,7 +10,7 @@ struct cutter {
 	uint8_t header[60];
 	uint32_t header_len;
 	uint32_t at;		/* L4 bytes already sent */
-	uint16_t offset;	/* where the next piece starts in the original datagram */
+	uint32_t offset;	/* where the next piece starts in the original datagram; beyond 64 KiB it spills into MF */
 	uint16_t flags;		/* DF for each piece */
 	bool last_is_not;	/* the whole was itself a piece with more to come */
 };

@@ -85,7 +85,7 @@ static bool pieces_fit(const struct pkt *pkt, uint32_t head, uint32_t room, uint
 			return false;
 		rest += pkt->piece_len[i];
 	}
-	if (head + rest >= pkt->len)
+	if (head + rest > pkt->len)
 		return false;
 	if (head + rest + pkt->piece_len[0] > pkt->len + (pkt->in ? SPARE_ROOM_IN : 0))
 		return false;

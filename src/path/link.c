@@ -82,6 +82,8 @@ void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt
 	pkt->hook = NULL;
 	pkt->type = type;
 	pkt->flags &= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER;
+	if (type == PACKET_LOOPBACK)
+		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;	/* a copy that never was on a wire */
 	pkt->frag_max_size = 0;
 	pkt_forget_pieces(pkt);
 	pkt->route.kind = ROUTE_LOCAL_IN;
