@@ -77,7 +77,8 @@ struct ct {
 	struct ct_zone zone;
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
-	bool has_nat_ext;
+	uint32_t has_nat_ext : 1;
+	uint32_t nat_masq_ifindex : 31;	/* MASQUERADE left by this interface; 0 = no MASQUERADE */
 	struct ct_extra *extra;		/* NULL = nothing of it */
 	union {
 		struct ct_tcp tcp;
@@ -90,10 +91,9 @@ struct ct {
 	uint32_t serial;		/* order of creation */
 	struct ct *master;		/* holds a share; NULL = none */
 	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
-	struct iface *nat_masq_iface;	/* MASQUERADE left by it */
 	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
 };
-_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 256, "a connection is four cache lines");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 256, "a connection is no more than four cache lines");
 
 static inline uint8_t ct_family(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.family; }
 static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.proto; }

@@ -12,7 +12,8 @@
 enum {
 	CT_BITS_MIN = 10,
 	CT_BITS_MAX = 26,
-	CT_CHUNK_RECORDS = 64,		/* records are taken from malloc in pieces of this many */
+	CT_CHUNK_RECORDS = 63,		/* records are taken from malloc in pieces of this many, */
+	CT_LARGE_FROM = 4096,		/* and in large pages once there are more than this */
 	CT_WHEEL_LEVELS = 8,
 	CT_EVICTION_RANGE = 8,		/* buckets that early drop looks into */
 	CT_PRINTED_SECONDS_MAX = INT32_MAX / WEIR_HZ,
@@ -44,7 +45,7 @@ struct ct_wheel {
 struct ct_table {
 	struct ct_node **buckets, **old_buckets;
 	unsigned int bits, old_bits;
-	uint32_t moved;
+	uint32_t moved, move_debt;
 	uint32_t nodes;
 	struct hash_key key;
 

@@ -5,14 +5,21 @@
  */
 #include <stdlib.h>
 
+#include "base/bigmem.h"
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 
-enum { CT_MOVE_PER_INSERT = 4, CT_CACHE_LINE = 64 };
+enum {
+	CT_MOVE_PER_INSERT = 4,
+	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
+};
 
-struct ct_chunk {		/* aligned, so that a record is four cache lines and its first node lies in one */
-	struct ct records[CT_CHUNK_RECORDS];
+/* Records lie back to back: on lines of their own, all hot lines would compete for a quarter of the cache (measured). */
+struct ct_chunk {
 	struct ct_chunk *next;
+	size_t size;
+	uint32_t room, used;	/* records; those from @used on were never touched */
+	struct ct records[] __attribute__((aligned(64)));
 };
 
 /* The direction is not part of the key, the zone is. IPv4 is two words: the family in the last one keeps them apart. */
@@ -49,28 +56,39 @@ struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
 	return &table->buckets[hash >> (32 - table->bits)];
 }
 
+static void move_bucket(struct ct_table *table)
+{
+	struct ct_node *node = table->old_buckets[table->moved], *next, **tail[2];
+
+	/* Bucket i becomes 2i and 2i+1; order within is kept. */
+	tail[0] = &table->buckets[table->moved * 2];
+	tail[1] = &table->buckets[table->moved * 2 + 1];
+	for (; node; node = next) {
+		unsigned int half = ct_node_hash(table, node) >> (32 - table->bits) & 1;
+
+		next = node->next;
+		node->next = NULL;
+		*tail[half] = node;
+		tail[half] = &node->next;
+	}
+	table->moved++;
+}
+
 static void move_some(struct ct_table *table, uint32_t count)
 {
-	uint32_t end = 1u << table->old_bits;
+	uint32_t end = 1u << table->old_bits, stop = count < end - table->moved ? table->moved + count : end;
 
-	while (count-- && table->moved < end) {
-		struct ct_node *node = table->old_buckets[table->moved], *next, **tail[2];
+	while (table->moved < stop) {
+		uint32_t until = MIN_OF(stop, table->moved + CT_MOVE_AT_ONCE);
 
-		/* Bucket i becomes 2i and 2i+1; order within is kept. */
-		tail[0] = &table->buckets[table->moved * 2];
-		tail[1] = &table->buckets[table->moved * 2 + 1];
-		for (; node; node = next) {
-			unsigned int half = ct_node_hash(table, node) >> (32 - table->bits) & 1;
-
-			next = node->next;
-			node->next = NULL;
-			*tail[half] = node;
-			tail[half] = &node->next;
-		}
-		table->moved++;
+		for (uint32_t i = table->moved; i < until; i++)
+			if (table->old_buckets[i])
+				__builtin_prefetch(table->old_buckets[i], 1);
+		while (table->moved < until)
+			move_bucket(table);
 	}
 	if (table->moved == end) {
-		free(table->old_buckets);
+		bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
 		table->old_buckets = NULL;
 	}
 }
@@ -83,7 +101,7 @@ void ct_table_finish_growing(struct ct_table *table)
 
 static void grow(struct ct_table *table)
 {
-	struct ct_node **buckets = calloc((size_t)2 << table->bits, sizeof(*buckets));
+	struct ct_node **buckets = bigmem_alloc(2 * sizeof(*buckets) << table->bits);
 
 	if (!buckets)
 		return;		/* longer chains, nothing worse */
@@ -92,16 +110,22 @@ static void grow(struct ct_table *table)
 	table->buckets = buckets;
 	table->bits++;
 	table->moved = 0;
+	table->move_debt = 0;
 }
 
 void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash)
 {
 	struct ct_node **head;
 
-	if (table->old_buckets)
-		move_some(table, CT_MOVE_PER_INSERT);
-	else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX)
+	if (table->old_buckets) {
+		table->move_debt += CT_MOVE_PER_INSERT;
+		if (table->move_debt >= CT_MOVE_AT_ONCE) {
+			move_some(table, table->move_debt);
+			table->move_debt = 0;
+		}
+	} else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX) {
 		grow(table);
+	}
 	head = ct_bucket(table, hash);
 	node->next = *head;
 	*head = node;
@@ -133,28 +157,35 @@ struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone
 	return NULL;
 }
 
+/* The first ones are small; a table that holds thousands takes a large page at a time. */
+static struct ct_chunk *chunk_new(struct ct_table *table)
+{
+	bool large = table->count > CT_LARGE_FROM;
+	size_t size = large ? BIGMEM_PAGE : sizeof(struct ct_chunk) + CT_CHUNK_RECORDS * sizeof(struct ct);
+	struct ct_chunk *chunk = bigmem_alloc(size);
+
+	if (!chunk)
+		return NULL;
+	chunk->size = size;
+	chunk->room = (uint32_t)((size - sizeof(struct ct_chunk)) / sizeof(struct ct));
+	chunk->next = table->chunks;
+	table->chunks = chunk;
+	return chunk;
+}
+
 struct ct *ct_record_alloc(struct ct_table *table)
 {
 	struct ct *ct = table->free;
+	struct ct_chunk *chunk = table->chunks;
 
-	if (!ct) {
-		size_t size = ALIGN_UP(sizeof(struct ct_chunk), (size_t)CT_CACHE_LINE);
-		struct ct_chunk *chunk = aligned_alloc(CT_CACHE_LINE, size);
-
-		if (!chunk)
-			return NULL;
-		memset(chunk, 0, size);
-		chunk->next = table->chunks;
-		table->chunks = chunk;
-		for (int i = CT_CHUNK_RECORDS - 1; i >= 0; i--) {
-			chunk->records[i].node[0].next = (struct ct_node *)table->free;
-			table->free = &chunk->records[i];
-		}
-		ct = table->free;
+	if (ct) {
+		table->free = (struct ct *)ct->node[0].next;
+		memset(ct, 0, sizeof(*ct));
+		return ct;
 	}
-	table->free = (struct ct *)ct->node[0].next;
-	memset(ct, 0, sizeof(*ct));
-	return ct;
+	if (!chunk || chunk->used == chunk->room)
+		chunk = chunk_new(table);
+	return chunk ? &chunk->records[chunk->used++] : NULL;	/* zeroed already */
 }
 
 void ct_record_free(struct ct_table *table, struct ct *ct)
@@ -171,7 +202,7 @@ struct ct_table *ct_table_new(struct instance *inst)
 	if (!table)
 		return NULL;
 	table->bits = CT_BITS_MIN;
-	table->buckets = calloc((size_t)1 << table->bits, sizeof(*table->buckets));
+	table->buckets = bigmem_alloc(sizeof(*table->buckets) << table->bits);
 	ct_wheel_init(inst, &table->wheel);
 	ct_expects_init(&table->expects);
 	for (int i = 0; i < 2; i++)
@@ -206,16 +237,16 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 	ct_expects_free(inst, &table->expects);
 	while ((chunk = table->chunks)) {
 		/* Nobody listens any more: no events, no references to count. */
-		for (int i = 0; i < CT_CHUNK_RECORDS; i++)
+		for (uint32_t i = 0; i < chunk->used; i++)
 			if (chunk->records[i].refs)
 				free_extra(chunk->records[i].extra);
 		table->chunks = chunk->next;
-		free(chunk);
+		bigmem_free(chunk, chunk->size);
 	}
 	for (int i = 0; i < 256; i++)
 		free(table->timeouts_sec[i]);
-	free(table->old_buckets);
-	free(table->buckets);
+	bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
+	bigmem_free(table->buckets, sizeof(*table->buckets) << table->bits);
 	free(table);
 }
 
@@ -261,7 +292,7 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 	if (!found)
 		return;
 	for (struct ct_chunk *chunk = inst->ct->chunks; chunk; chunk = chunk->next) {
-		for (int i = 0; i < CT_CHUNK_RECORDS; i++) {
+		for (uint32_t i = 0; i < chunk->used; i++) {
 			if (!is_listed(&chunk->records[i]))
 				continue;
 			found[n] = &chunk->records[i];

@@ -37,8 +37,8 @@ static unsigned int decide(struct nat_family *nf, struct pkt *pkt, struct ct *ct
 /* A masqueraded connection may not leave by another interface than the one it got its address from. */
 static bool has_left_its_iface(const struct pkt *pkt, const struct ct *ct, const struct hook_state *state)
 {
-	return ct->nat_masq_iface && state->hooknum == NF_INET_POST_ROUTING &&
-	       ctinfo_dir(pkt->ctinfo) == IP_CT_DIR_ORIGINAL && ct->nat_masq_iface != state->out;
+	return ct->nat_masq_ifindex && state->hooknum == NF_INET_POST_ROUTING &&
+	       ctinfo_dir(pkt->ctinfo) == IP_CT_DIR_ORIGINAL && ct->nat_masq_ifindex != (state->out ? state->out->index : 0);
 }
 
 static unsigned int end_connection(struct instance *inst, struct pkt *pkt, struct ct *ct)
@@ -256,13 +256,6 @@ void nat_free(struct instance *inst, struct nat *nat)
 		return;
 	if (inst->fib)
 		route_set_watch(inst, NULL);
-	/* Connections that outlive the index must not reach back into it. */
-	for (uint32_t i = 0; i <= nat->bucket_mask; i++) {
-		list_for_each_safe(node, &nat->by_source[i]) {
-			list_remove(node);
-			node->next = NULL;
-		}
-	}
-	free(nat->by_source);
+	nat_source_index_free(nat);
 	free(nat);
 }

@@ -16,7 +16,7 @@ static unsigned int masquerade(struct pkt *pkt, const struct nf_nat_range2 *rang
 
 	if (!ct_is_confirmed(ct) || ct->has_nat_ext) {
 		ct->has_nat_ext = true;
-		ct->nat_masq_iface = state->out;
+		ct->nat_masq_ifindex = state->out ? state->out->index : 0;
 	}
 	return nat_setup(state->inst, ct, &exact, NAT_MANIP_SRC);
 }
@@ -63,7 +63,7 @@ static bool end_if_gone(void *priv, struct ct *ct)
 {
 	const struct gone *gone = priv;
 
-	if (ct->nat_masq_iface == gone->iface &&
+	if (ct->nat_masq_ifindex == gone->iface->index &&
 	    (!gone->addr || (ct_family(ct) == gone->family &&
 			     ct_addr_equal(&ct_tuple(ct, IP_CT_DIR_REPLY)->dst, gone->addr))))
 		ct_kill(gone->inst, ct);

@@ -20,10 +20,13 @@ struct nat {
 	struct nat_family v4, v6;
 	struct list *by_source;		/* connections by the source of their first packet, newest first */
 	uint32_t bucket_mask, source_count;
+	struct list *old_by_source;	/* half as many buckets; those from @moved on are still in use */
+	uint32_t moved, move_debt;
 };
 
 /* --- source.c: connections by original source --- */
 bool nat_source_index_new(struct nat *nat);
+void nat_source_index_free(struct nat *nat);
 void nat_source_add(struct instance *inst, struct ct *ct);
 /*
  * A source that is mapped already keeps its mapping: @result is @tuple with the newest mapped source that

@@ -3,11 +3,14 @@
  * One internal socket should look like one external socket to everybody: a new connection from a source that
  * has a mapping takes the same mapping where it can. Newest mappings are asked first.
  */
-#include <stdlib.h>
-
+#include "base/bigmem.h"
 #include "nat/nat_internal.h"
 
-enum { FIRST_BUCKETS = 1024 };
+enum {
+	FIRST_BUCKETS = 1024,
+	MOVE_EVERY = 8,		/* insertions, and then for all of them at once: memory arrives together */
+	MOVE_PER_INSERT = 4,
+};
 
 struct source_key {
 	union nf_inet_addr addr;
@@ -44,11 +47,12 @@ static bool is_same_source(const struct ct *ct, const struct ct_zone *zone, cons
 
 static struct list *buckets_new(uint32_t count)
 {
-	struct list *buckets = malloc(count * sizeof(*buckets));
+	return bigmem_alloc(count * sizeof(struct list));	/* a bucket of zeros has not been used yet */
+}
 
-	for (uint32_t i = 0; buckets && i < count; i++)
-		list_init(&buckets[i]);
-	return buckets;
+static void buckets_free(struct list *buckets, uint32_t count)
+{
+	bigmem_free(buckets, count * sizeof(*buckets));
 }
 
 bool nat_source_index_new(struct nat *nat)
@@ -58,28 +62,87 @@ bool nat_source_index_new(struct nat *nat)
 	return nat->by_source != NULL;
 }
 
-/* Twice the buckets; without memory the chains just stay long. */
-static void index_grow(struct instance *inst, struct nat *nat)
+/* Connections that outlive the index must not reach back into it. */
+static void buckets_let_go(struct list *buckets, uint32_t count)
 {
-	uint32_t old_count = nat->bucket_mask + 1;
-	struct list *wider = buckets_new(2 * old_count);
+	for (uint32_t i = 0; i < count; i++) {
+		for (struct list *node = buckets[i].next, *next; node && node != &buckets[i]; node = next) {
+			next = node->next;
+			node->next = NULL;
+		}
+	}
+	buckets_free(buckets, count);
+}
+
+void nat_source_index_free(struct nat *nat)
+{
+	buckets_let_go(nat->by_source, nat->bucket_mask + 1);
+	if (nat->old_by_source)
+		buckets_let_go(nat->old_by_source, (nat->bucket_mask + 1) / 2);
+}
+
+static struct list *bucket_ready(struct list *bucket)
+{
+	if (!bucket->next)
+		list_init(bucket);
+	return bucket;
+}
+
+static struct list *bucket_of(const struct nat *nat, uint32_t hash)
+{
+	uint32_t old = hash & nat->bucket_mask / 2;
+
+	if (nat->old_by_source && old >= nat->moved)
+		return bucket_ready(&nat->old_by_source[old]);
+	return bucket_ready(&nat->by_source[hash & nat->bucket_mask]);
+}
+
+static void move_bucket(struct instance *inst, struct nat *nat)
+{
+	struct list *from = bucket_ready(&nat->old_by_source[nat->moved]);
+
+	while (!list_is_empty(from)) {		/* oldest first, so that the newest ends up in front */
+		struct ct *ct = list_entry(from->prev, struct ct, by_source);
+		uint32_t hash = source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+
+		list_remove(&ct->by_source);
+		list_push(bucket_ready(&nat->by_source[hash & nat->bucket_mask]), &ct->by_source);
+	}
+	nat->moved++;
+}
+
+static void move_some(struct instance *inst, struct nat *nat)
+{
+	uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
+
+	for (uint32_t i = nat->moved; i < until; i++) {
+		const struct list *last = nat->old_by_source[i].prev;
+
+		if (last) {
+			__builtin_prefetch(last, 1);
+			__builtin_prefetch(list_entry(last, struct ct, by_source));
+		}
+	}
+	while (nat->moved < until)
+		move_bucket(inst, nat);
+	if (nat->moved < count)
+		return;
+	buckets_free(nat->old_by_source, count);
+	nat->old_by_source = NULL;
+}
+
+/* Twice the buckets, filled little by little; without memory the chains just stay long. */
+static void index_grow(struct nat *nat)
+{
+	uint32_t count = nat->bucket_mask + 1;
+	struct list *wider = buckets_new(2 * count);
 
 	if (!wider)
 		return;
-	for (uint32_t i = 0; i < old_count; i++) {
-		struct list *from = &nat->by_source[i];
-
-		while (!list_is_empty(from)) {		/* oldest first, so that the newest ends up in front */
-			struct ct *ct = list_entry(from->prev, struct ct, by_source);
-			uint32_t hash = source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
-
-			list_remove(&ct->by_source);
-			list_push(&wider[hash & (2 * old_count - 1)], &ct->by_source);
-		}
-	}
-	free(nat->by_source);
+	nat->old_by_source = nat->by_source;
 	nat->by_source = wider;
-	nat->bucket_mask = 2 * old_count - 1;
+	nat->bucket_mask = 2 * count - 1;
+	nat->moved = 0;
 }
 
 void nat_source_add(struct instance *inst, struct ct *ct)
@@ -89,9 +152,11 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 
 	if (ct->by_source.next)
 		return;
-	if (nat->source_count > nat->bucket_mask)
-		index_grow(inst, nat);
-	list_push(&nat->by_source[hash & nat->bucket_mask], &ct->by_source);
+	if (!nat->old_by_source && nat->source_count > nat->bucket_mask)
+		index_grow(nat);
+	else if (nat->old_by_source && ++nat->move_debt % MOVE_EVERY == 0)
+		move_some(inst, nat);
+	list_push(bucket_of(nat, hash), &ct->by_source);
 	nat->source_count++;
 }
 
@@ -109,7 +174,7 @@ bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const st
 		     const struct nf_nat_range2 *range, struct ct_tuple *result)
 {
 	struct nat *nat = inst->nat;
-	struct list *bucket = &nat->by_source[source_hash(inst, zone, tuple) & nat->bucket_mask];
+	struct list *bucket = bucket_of(nat, source_hash(inst, zone, tuple));
 
 	list_for_each(node, bucket) {
 		const struct ct *ct = list_entry(node, struct ct, by_source);

@@ -33,7 +33,7 @@ static void connect_by(struct instance *inst, struct iface *iface, uint32_t addr
 	assert_true(ct_tuple_invert(&reply, &orig));
 	reply.dst.ip = htonl(addr);
 	ct = ct_new(inst, &zone, &orig, &reply);
-	ct->nat_masq_iface = iface;
+	ct->nat_masq_ifindex = iface ? iface->index : 0;
 	ct_set_timeout_sec(inst, ct, 60);
 	assert_int_equal(ct_insert(inst, ct), 0);
 	ct_put(inst, ct);

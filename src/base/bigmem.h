@@ -1,0 +1,17 @@
+/*
+ * base/bigmem.h - zeroed memory for big tables, in large pages where the system has them: a random access
+ * then misses the cache once, not the page tables as well.
+ */
+#ifndef WEIR_BASE_BIGMEM_H
+#define WEIR_BASE_BIGMEM_H
+
+#include <stddef.h>
+
+enum { BIGMEM_PAGE = 2 << 20 };
+
+/* Aligned to a cache line at least. NULL without memory. */
+void *bigmem_alloc(size_t size);
+/* @size as it was asked for; NULL is fine. */
+void bigmem_free(void *memory, size_t size);
+
+#endif
