@@ -64,6 +64,8 @@ class Masker:
                 inner = self.packet(p[48:], depth + 1)
                 if inner != p[48:]:
                     p = p[:42] + b"\xcc\xcc" + p[44:48] + inner
+            if p[6] == 58 and depth and 44 <= len(p) < 88 and (p[40] < 128 or p[40] == 137):
+                p = p[:42] + b"\xcc\xcc" + p[44:]  # cut, so that what its checksum covers is not seen
             at = self.frag_header(p)
             if at and p[at + 4:at + 8] not in self.frag6_in:
                 number = self.frag6.setdefault(p[at + 4:at + 8], len(self.frag6) + 1)
