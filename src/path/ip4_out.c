@@ -81,6 +81,7 @@ static void output_own_copy(struct instance *inst, const struct pkt *pkt)
 
 	if (!copy)
 		return;
+	copy->flags &= ~PKT_FLAG_HDRINCL;	/* no socket stands behind it */
 	state = path_hook(inst, NFPROTO_IPV4, NF_INET_POST_ROUTING, NULL, pkt->route.oif);
 	if (hook_walk(copy, &state) == NF_ACCEPT)
 		link_loopback(inst, copy, pkt->route.oif, PACKET_LOOPBACK);
