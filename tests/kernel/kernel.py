@@ -138,10 +138,13 @@ CLOSER = Closer()
 
 def wait_for_addresses():
     """The kernel makes IPv6 addresses usable (their local routes) a moment after it took them."""
-    for _ in range(200):
+    for _ in range(400):
         with open("/proc/thread-self/net/if_inet6") as f:
-            if not any(int(line.split()[4], 16) & 0x40 for line in f):
-                return
+            taken = [line.split() for line in f]
+        with open("/proc/thread-self/net/ipv6_route") as f:
+            local = {line[:32] for line in f if line[33:35] == "80"}
+        if all(int(a[4], 16) & 0x40 == 0 and a[0] in local for a in taken):
+            return
         time.sleep(0.005)
 
 
