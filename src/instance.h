@@ -92,6 +92,7 @@ struct instance {
 
 	struct observer observer;
 	uint64_t serial;		/* input packets so far */
+	bool teeing;			/* a copy by TEE is on its way: none are made of what it meets */
 	bool host_echo;			/* answer pings as a host would, for demonstrations */
 	bool host_silent;		/* the host does not even judge extension headers after LOCAL_IN */
 };

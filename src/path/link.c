@@ -81,7 +81,7 @@ void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt
 	pkt->out = NULL;
 	pkt->hook = NULL;
 	pkt->type = type;
-	pkt->flags &= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER;
+	pkt->flags &= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER | PKT_FLAG_TRACED;
 	if (type == PACKET_LOOPBACK)
 		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;	/* a copy that never was on a wire */
 	pkt->frag_max_size = 0;

@@ -173,6 +173,9 @@ const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct tabl
 const char *ref_intern_text(struct ref_pool *pool, const char *text);
 
 /* --- walk.c: what hooks call; @priv is the struct table --- */
+/* Entry @number, at @entry, matched a traced packet: its log line. */
+void table_trace(struct table *table, const uint8_t *entry, uint32_t number, const struct pkt *pkt,
+		 const struct hook_state *state);
 unsigned int table_walk4(void *priv, struct pkt *pkt, const struct hook_state *state);
 unsigned int table_walk6(void *priv, struct pkt *pkt, const struct hook_state *state);
 unsigned int table_reroute4(void *priv, struct pkt *pkt, const struct hook_state *state);

@@ -198,6 +198,8 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		}
 		counter->pcnt++;
 		counter->bcnt += pkt->len;
+		if (unlikely(pkt->flags & PKT_FLAG_TRACED))
+			table_trace(table, e, (uint32_t)(counter - rs->counters), pkt, state);
 		t = entry_target(e, family);
 		target = (const struct target *)t->u.kernel.target;
 		if (!target->target) {

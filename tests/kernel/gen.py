@@ -631,8 +631,18 @@ class Gen:
                 out += ["CLASSIFY --set-class %d:%x" % (r.randrange(3), r.randrange(99))]
             out += ["CHECKSUM --checksum-fill", "AUDIT --type drop", "HMARK --hmark-tuple %s --hmark-rnd %d --hmark-mod 4" % (
                 r.choice(("src,dst,sport,dport,proto", "src", "sport,dport", "ct,src,dst", "spi")), r.randrange(3))]
+            if self.chance(0.3):
+                out += ["TEE --gateway %s%s" % (host(2, r.choice((5, 6)), v), r.choice(("", "", " --oif eth2")))] * 4
+            if v == 6 and self.chance(0.3):
+                kind = {"POSTROUTING": "SNPT", "INPUT": "SNPT", "PREROUTING": "DNPT", "OUTPUT": "DNPT"}.get(hook)
+                pair = r.choice(("fd00::/64 --dst-pfx fd00:77::/64", "fd00:1::/48 --dst-pfx fd00:2::/56", "fd00::/16 --dst-pfx fd00::/32"))
+                out += ["%s --src-pfx %s" % (kind, pair)] * 3 if kind else []
+            if hook == "PREROUTING" and proto in ("tcp", "udp") and self.chance(0.1):
+                out += ["TPROXY --on-port 99 --tproxy-mark 1"]
             return r.choice(out + verdicts)
         if table == "raw":
+            if self.chance(0.02):
+                return "TRACE"
             if hook in ("PREROUTING", "OUTPUT"):
                 return r.choice(["CT --notrack"] * 3 + ["CT --zone 5", "CT --zone-orig 6", "NOTRACK"] + verdicts)
             return r.choice(verdicts)

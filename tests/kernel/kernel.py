@@ -79,7 +79,7 @@ def write_sysctl(key, value):
 
 
 def logs(case):
-    return bool(re.search(r"-j LOG\b", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
+    return bool(re.search(r"-j (LOG|TRACE)\b", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
 
 
 class Kmsg:
@@ -204,6 +204,10 @@ class KernelRun:
         self.events = Events()
         groups = {0, END_GROUP} | {int(g) for g in re.findall(r"--nflog-group (\d+)", case.v4 + case.v6)}
         self.nflog = Nflog(sorted(groups))
+        if "-j TRACE" in case.v4 + case.v6:  # to the log that LOG writes to; reasons for INVALID would follow it there
+            write_sysctl("net.netfilter.nf_conntrack_log_invalid", 0)
+            write_sysctl("net.netfilter.nf_log.2", "nf_log_ipv4")
+            write_sysctl("net.netfilter.nf_log.10", "nf_log_ipv6")
         if logs(case):
             self.kmsg = Kmsg()
         for text, tool in ((case.v4, "iptables-legacy-restore"), (case.v6, "ip6tables-legacy-restore")):

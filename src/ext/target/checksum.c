@@ -10,8 +10,7 @@
 
 static unsigned int checksum_target(struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	if (call->family == NFPROTO_IPV4)	/* the bit means something else in IPv6 */
-		pkt->flags &= ~PKT_FLAG_CSUM_LATER;
+	pkt->flags &= ~PKT_FLAG_CSUM_LATER;
 	return XT_CONTINUE;
 }
 
