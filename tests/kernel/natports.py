@@ -46,10 +46,19 @@ def chosen_pairs(kernel, weir):
     return pairs
 
 
+def later_checksum(p):
+    """Where a later fragment holds TCP's checksum: an entry of fields() without a port of its own."""
+    proto, l4, later, _ = l4_of(p)
+    if proto != 6 or not later:
+        return []
+    off = (struct.unpack("!H", p[6:8])[0] & 0x1FFF) * 8 if p[0] >> 4 == 4 else struct.unpack("!H", p[42:44])[0] & 0xFFF8
+    return [(len(p), l4 + 16 - off, 2)] if off <= 16 else []
+
+
 def fields(p):
     """[(where, checksum place, its size)] of the ports and ids of an IP packet and of what it quotes, and where the checksums
     of the ICMP errors around stand."""
-    found, around, at, depth = [], [], 0, 0
+    found, around, at, depth = later_checksum(p), [], 0, 0
     while depth < 4:
         proto, l4, later, _ = l4_of(p[at:])
         if proto is None or later:
