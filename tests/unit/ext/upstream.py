@@ -73,7 +73,7 @@ def ask(line):
     saved = [l for l in save.split("\n") if l.startswith("-A")][0].split(" ", 2)
     shown = []
     for option in ("-nL", "-L"):
-        text = subprocess.run([tool, "-t", table, option, chain], capture_output=True, text=True).stdout.split("\n")[2]
+        text = subprocess.run([tool, "-t", table, option, chain], capture_output=True, text=True).stdout.replace("\0", "").split("\n")[2]
         # target, protocol, options, two addresses: padded columns, then the extensions
         m = re.match(r"\S* *\S+ +-- +\S+ +(\S+ *)", text if not text.startswith(" ") else "x" + text)
         shown.append(text[m.end(1) - (0 if not text.startswith(" ") else 1):])
