@@ -169,6 +169,8 @@ static int run_prepare(struct run *run, struct refusal *why)
 	run->inst->host_silent = run->options.host_silent;
 	err = snapshot_load(run->inst, &run->paths, &run->inputs, run->options.conntrack_on, why);
 	if (!err)
+		err = coverage_begin(run, why);
+	if (!err)
 		err = heads_check(run, why);
 	if (!err)
 		err = outputs_open(run, &run->out, why);
@@ -201,6 +203,7 @@ static void run_free(struct run *run)
 	script_free(run->script);
 	snapshot_paths_free(&run->paths);
 	notes_free(&run->notes);
+	free(run->starts);
 	run_options_free(&run->options);
 	free(run->stats);
 }

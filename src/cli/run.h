@@ -122,7 +122,16 @@ struct run_stats {
 
 /* --- the run --- */
 
+/* What a snapshot's own counters said of its rules before the first packet: coverage counts from there. */
+struct rule_start {
+	uint8_t family;
+	unsigned int line;
+	uint64_t packets;
+};
+
 struct run {
+	struct rule_start *starts;	/* owned; by family and line, both ascending */
+	size_t start_count;
 	struct run_options options;
 	struct inputs inputs;
 	struct script *script;
@@ -157,6 +166,8 @@ bool script_takes_snapshots(const struct script *script);
 
 /* --- summary --- */
 
+/* Remembers the counters that the snapshot brought. */
+int coverage_begin(struct run *run, struct refusal *why);
 void summary_text(struct run *run, struct strbuf *out);
 void summary_json(struct run *run, struct strbuf *out);
 

@@ -95,6 +95,7 @@ static struct drop_row *drop_rows(const struct run *run, size_t *count)
 /* --- coverage --- */
 
 struct coverage {
+	const struct run *run;
 	struct instance *inst;
 	uint64_t rules, hit;
 	json_t *never_json;		/* NULL when text is made */
@@ -102,6 +103,64 @@ struct coverage {
 	unsigned int listed;
 	uint8_t family;
 };
+
+static int compare_starts(const void *a, const void *b)
+{
+	const struct rule_start *x = a, *y = b;
+
+	if (x->family != y->family)
+		return x->family < y->family ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+struct start_list {
+	struct run *run;
+	size_t room;
+	bool failed;
+};
+
+static void note_start(void *priv, const struct table_rule_view *rule)
+{
+	struct start_list *list = priv;
+	struct run *run = list->run;
+
+	if (rule->is_policy || !rule->ref.file || !rule->counters.pcnt || list->failed)
+		return;
+	if (run->start_count == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		struct rule_start *more = realloc(run->starts, room * sizeof(*more));
+
+		list->failed = !more;
+		if (list->failed)
+			return;
+		run->starts = more;
+		list->room = room;
+	}
+	run->starts[run->start_count++] = (struct rule_start){ rule->ref.family, rule->ref.line, rule->counters.pcnt };
+}
+
+int coverage_begin(struct run *run, struct refusal *why)
+{
+	struct start_list list = { .run = run };
+
+	tables_each_rule(run->inst, NFPROTO_IPV4, note_start, &list);
+	tables_each_rule(run->inst, NFPROTO_IPV6, note_start, &list);
+	if (list.failed)
+		return refuse(why, -ENOMEM, "no memory to remember the rules' counters");
+	if (run->start_count)
+		qsort(run->starts, run->start_count, sizeof(*run->starts), compare_starts);
+	return 0;
+}
+
+/* Hit in this run: beyond what the snapshot's text said; counters that were set to zero meanwhile count from there. */
+static bool was_hit(const struct run *run, const struct table_rule_view *rule)
+{
+	struct rule_start key = { rule->ref.family, rule->ref.line, 0 }, *start = NULL;
+
+	if (rule->ref.file && run->start_count)
+		start = bsearch(&key, run->starts, run->start_count, sizeof(key), compare_starts);
+	return rule->counters.pcnt && (!start || rule->counters.pcnt != start->packets);
+}
 
 static void coverage_rule(void *priv, const struct table_rule_view *rule)
 {
@@ -111,7 +170,7 @@ static void coverage_rule(void *priv, const struct table_rule_view *rule)
 	if (rule->is_policy)
 		return;
 	c->rules++;
-	if (rule->counters.pcnt) {
+	if (was_hit(c->run, rule)) {
 		c->hit++;
 		return;
 	}
@@ -133,6 +192,7 @@ static void coverage_rule(void *priv, const struct table_rule_view *rule)
 
 static void coverage_walk(struct run *run, struct coverage *c)
 {
+	c->run = run;
 	c->inst = run->inst;
 	c->family = NFPROTO_IPV4;
 	tables_each_rule(run->inst, NFPROTO_IPV4, coverage_rule, c);

@@ -33,6 +33,11 @@ class Verdicts(WeirTest):
         self.put("in1.pcap", pcap([(0.05, eth(udp("10.1.0.2", "10.0.0.2", 53, 1000), "02:00:00:00:01:01", "02:00:00:00:01:02"))]))
         self.args = ["-i", "eth0=in0.pcap", "-i", "eth1=in1.pcap"]
 
+    def test_coverage_counts_from_the_counters_of_the_snapshot(self):
+        self.gateway(RULES.replace("-A FORWARD -p tcp", "[7:420] -A FORWARD -p tcp").replace("-A FORWARD -p udp --dport 53", "[5:300] -A FORWARD -p udp --dport 53"))
+        r = self.run_weir(*self.args)
+        self.assertIn("3 of 4 rules hit; never hit:\n           snap/rules.v4:8  ", r.stdout)
+
     def test_files_and_summary(self):
         r = self.run_weir(*self.args, "--out", "out")
         self.assertIn("5 packets over 0.3 s   accept 3  drop 1  reject 1", r.stdout)
