@@ -119,11 +119,26 @@ def taken_cases():
     yield Case("IDLETIMER-refused", all_ways4(), v4=table("filter", "-A FORWARD -j IDLETIMER --timeout 0 --label wrx"), covers=["IDLETIMER"])
 
 
+def label_cases():
+    cov = ["CONNSECMARK"]
+    items = [Send("eth0", udp(1000, 53)(ip(A, B))), Send("eth1", udp(53, 1000)(ip(B, A))), Send("eth0", tcp(5, 6, "SA", 1, 2)(ip(A, B)))]
+    six = [Send("eth0", udp(1000, 53)(ip(A6, B6))), Send("eth1", udp(53, 1000)(ip(B6, A6)))]
+    for mode in ("save", "restore"):
+        for hook in ("PREROUTING", "FORWARD", "POSTROUTING"):
+            yield Case("CONNSECMARK-%s-%s" % (mode, hook), items + six, v4=table("mangle", "-A %s -j CONNSECMARK --%s" % (hook, mode), "-A %s -m conntrack --ctstate ESTABLISHED" % hook),
+                       v6=table("mangle", "-A %s -j CONNSECMARK --%s" % (hook, mode)), covers=cov)
+        # the rule alone switches connection tracking on
+        yield Case("CONNSECMARK-%s-only" % mode, items, v4=table("security", "-A FORWARD -j CONNSECMARK --" + mode), covers=cov)
+        yield Case("CONNSECMARK-%s-refused" % mode, items, v4=table("filter", "-A FORWARD -j CONNSECMARK --" + mode), covers=cov)
+    for t in ("mangle", "security", "filter"):
+        yield Case("SECMARK-refused-" + t, items, v4=table(t, "-A FORWARD -j SECMARK --selctx system_u:object_r:x_t:s0"), covers=["SECMARK"])
+
+
 def socket_text(raw_addr):
     import socket
     return socket.inet_ntop(socket.AF_INET6, raw_addr)
 
 
 def cases():
-    for group in (tee_cases, trace_cases, npt_cases, taken_cases):
+    for group in (tee_cases, trace_cases, npt_cases, taken_cases, label_cases):
         yield from group()
