@@ -73,7 +73,7 @@ static int tee_check(void *data, const struct ext_check *check, struct refusal *
 
 	if (memcmp(&info->gw, &none, sizeof(none)) == 0)
 		return refuse(why, -EINVAL, "TEE: the unspecified address is no gateway");
-	if (info->oif[sizeof(info->oif) - 1])
+	if (info->oif[0] && info->oif[sizeof(info->oif) - 1])
 		return refuse(why, -EINVAL, "TEE: the interface's name does not end");
 	return 0;
 }
