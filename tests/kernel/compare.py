@@ -53,8 +53,8 @@ class Masker:
             made = p[9] == 1 and p[hl:hl + 1] in (b"\3", b"\4", b"\5", b"\13", b"\14") and p[12:16] in self.own
             if (made or p[4:6] not in self.ids) and p[4:6] != b"\0\0" and (depth or hl > 20 or not csum(p[:hl])):
                 p = p[:4] + b"\xee\xee" + p[6:10] + b"\xee\xee" + p[12:]
-            if p[9] == 1 and len(p) > hl + 8 and p[hl] in (3, 4, 5, 11, 12) and not depth and not p[6] & 0x1F and not p[7]:
-                inner = self.packet(p[hl + 8:], 1)
+            if p[9] == 1 and len(p) > hl + 8 and p[hl] in (3, 4, 5, 11, 12) and depth < 3 and not p[6] & 0x1F and not p[7]:
+                inner = self.packet(p[hl + 8:], depth + 1)
                 if inner != p[hl + 8:]:
                     p = p[:hl + 2] + b"\xcc\xcc" + p[hl + 4:hl + 8] + inner
         elif len(p) >= 40 and p[0] >> 4 == 6:
