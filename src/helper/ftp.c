@@ -4,6 +4,7 @@
  * a segment is read only when the line before it was seen to end; one that is cut short is dropped, for a packet that
  * cannot be understood must not announce what we do not see.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -106,18 +107,27 @@ static bool is_delimiter(uint8_t c)
 	return !is_digit(c) && c >= 33 && c <= 126;
 }
 
-/* An IPv6 address in text up to @delim. */
+/* An IPv6 address in text up to @delim. Linux takes leading zeros, as many as there are. */
 static uint32_t read_addr6(struct cursor c, union nf_inet_addr *addr, uint8_t delim)
 {
-	char text[INET6_ADDRSTRLEN + 24];	/* more than a canonical one: leading zeros */
-	uint32_t len = 0;
+	char text[INET6_ADDRSTRLEN];	/* without leading zeros it fits, or it is none */
+	uint32_t len = 0, used = 0;
+	bool in_number = false;
 
-	while (len < c.len && c.at[len] != delim && c.at[len])
-		len++;
-	if (len == c.len || len >= sizeof(text))
+	for (; len < c.len && c.at[len] != delim && c.at[len]; len++) {
+		bool is_leading = c.at[len] == '0' && !in_number && len + 1 < c.len && isxdigit(c.at[len + 1]) &&
+				  c.at[len + 1] != delim;
+
+		if (is_leading)
+			continue;
+		in_number = isxdigit(c.at[len]);
+		if (used == sizeof(text) - 1)
+			return 0;
+		text[used++] = (char)c.at[len];
+	}
+	if (len == c.len)
 		return 0;
-	memcpy(text, c.at, len);
-	text[len] = '\0';
+	text[used] = '\0';
 	return inet_pton(AF_INET6, text, &addr->in6) == 1 ? len : 0;
 }
 

@@ -56,6 +56,8 @@ bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_
 	check = checksum_anew(pkt, call->l4_off, IPPROTO_TCP, TCP_CHECK_OFF);
 	tcp = pkt->data + call->l4_off;
 	memcpy(tcp + TCP_CHECK_OFF, &check, sizeof(check));
+	if (pkt->l.family == NFPROTO_IPV4)
+		pkt->flags |= PKT_FLAG_CSUM_LATER;	/* as Linux leaves it to the way out */
 	ct_seqadj_note(call->ct, call->dir, get_be32(tcp + 4), (int32_t)(text_len - match_len));
 	return true;
 }

@@ -44,7 +44,7 @@ enum pkt_flag {
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
 	PKT_FLAG_MAY_CUT = 1 << 10,	/* IPv6, made here: leaves in fragments when it is too large */
 	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
-	PKT_FLAG_CSUM_LATER = 1 << 11,	/* an IPv4 reset: Linux fills its TCP sum in when it leaves, see pkt_sum_put_off() */
+	PKT_FLAG_CSUM_LATER = 1 << 11,	/* IPv4 reset, or rewritten: Linux makes its TCP sum last, see pkt_sum_put_off() */
 	PKT_FLAG_TRACED = 1 << 12,	/* "-j TRACE": each rule that it matches is logged */
 	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */
 };

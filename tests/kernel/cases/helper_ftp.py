@@ -131,6 +131,41 @@ def cases():
     t = Talk(s=INSIDE_SERVER, near="10.1.0.9", far="10.2.0.100", far_port=2121, outside="eth2").login()
     t.say(b"PORT 10,0,0,2,4,1\r\n", longer=2).answer(b"200 ok\r\n").say(b"PASV\r\n").answer(b"227 x (10,2,0,2,8,0)\r\n").say(b"LIST\r\n")
     yield case("both-nat", t.add(conn("eth0", CLIENT, 3000, "10.1.0.9", 2048), conn("eth2", INSIDE_SERVER, 20, "10.2.0.100", 1025)), BOTH)
+    # Addresses of IPv6 as people write them.
+    for i, text in enumerate((b"FD00::2", b"fd00:0:0:0:0:0:0:2", b"fd00:0000::0002", b"00fd00::2", b"fd00::00002", b"fd00::0.0.0.2", b"fd00::2%eth0",
+                              b"fd00:::2", b"fd00::2:", b"::fd00::2", b"fd00:0:0:0:0:0:0.0.0.2", b"1:2:3:4:5:6:7:8:9", b"", b"fd00::1",
+                              b"fd00:0:0:0:0:0:0::2", b"fd00::0:0:0:0:0:0:2", b"fd00::0.0.2", b"fd00::0.0.00.2", b":fd00::2")):
+        t = Talk(CLIENT6, SERVER6).login().say(b"EPRT |2|%s|1025|\r\n" % text)
+        yield case("address6-%d" % i, t.add(conn("eth1", SERVER6, 20, CLIENT6, 1025)), v6=True)
+    # Under NAT, cut at every byte; then the whole.
+    whole = b"PORT 10,0,0,2,4,1\r\n"
+    for n in range(1, len(whole)):
+        t = Talk(far="10.1.0.199").login()
+        yield case("cut-snat-%d" % n, t.add(t.up(data=whole[:n])).say(whole, longer=2).answer(b"200 ok\r\n"), SNAT_LONG)
+    # Too long for the way out once it is longer.
+    t = Talk(far="10.1.0.199").login()
+    yield case("long-snat", t.say(whole + b"x" * (1460 - len(whole)), longer=2).answer(b"ok\r\n").say(b"LIST\r\n"), SNAT_LONG)
+    t = Talk(far="10.1.0.199").login()
+    t.add(Send("eth0", tcp(1000, 21, "PA", t.cseq, t.sseq, data=whole + b"x" * (1460 - len(whole)))(ip(CLIENT, SERVER, df=True))))
+    yield case("long-df-snat", t.answer(b"ok\r\n"), SNAT_LONG)
+    # Clashes under NAT take another port: both masters are seen from one address.
+    a, b = Talk(far=OUTSIDE).login().say(whole), Talk(c="10.0.0.3", far=OUTSIDE, sport=1001).login().say(b"PORT 10,0,0,3,4,1\r\n", ack=None)
+    yield case("clash-snat", a.add(*b.items[:-1]), SNAT)
+    # The host itself is the client, or the server.
+    t = Talk(c="10.1.0.1", inside=None).login().say(b"PORT 10,1,0,1,4,1\r\n").answer(b"200 ok\r\n")
+    yield Case("host-client", t.add(conn("eth1", SERVER, 20, "10.1.0.1", 1025)).items, conntrack="on", covers=["ftp helper", "expectations"],
+               v4="*raw\n-A OUTPUT -p tcp --dport 21 -j CT --helper ftp\nCOMMIT\n")
+    t = Talk(s="10.0.0.1", outside=None).login().say(whole).answer(b"227 x (10,0,0,1,8,0)\r\n")
+    yield case("host-server", t.add(conn("eth0", CLIENT, 3000, "10.0.0.1", 2048)))
+    # Closing, resets and marks.
+    t = Talk().login().say(whole).add(Do("conntrack -U -p tcp --orig-port-dst 21 --mark 5"))
+    yield case("mark-inherited", t.add(conn("eth1", SERVER, 20, CLIENT, 1025)))
+    t = Talk().login().say(whole)
+    t.add(t.up("FA"), t.down("FA", ack=t.cseq + 1), t.up("A", seq=t.cseq + 1, ack=t.sseq + 1))
+    yield case("master-closes", t.add(conn("eth1", SERVER, 20, CLIENT, 1025)))
+    t = Talk().login().say(whole)
+    yield case("syn-again-on-expected", t.add(conn("eth1", SERVER, 20, CLIENT, 1025), conn("eth1", SERVER, 20, CLIENT, 1025),
+                                              conn("eth1", SERVER, 21, CLIENT, 1025)))
     for i, rule in enumerate(("-p tcp --dport 21 -j CT --helper ftp", "-p udp --dport 21 -j CT --helper ftp", "-j CT --helper ftp",
                               "! -p tcp -j CT --helper ftp", "-p tcp -j CT --helper nobody",
                               "-p tcp --dport 21 -j CT --helper ftp --expevents new", "-p tcp --dport 21 -j CT --helper ftp --ctevents new",

@@ -1,0 +1,9 @@
+/* fuzz/helper_tftp.c - TFTP requests, cut and bent. */
+#include "helper_world.h"
+
+extern const struct ct_helper ct_helper_tftp;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return helper_fuzz(&ct_helper_tftp, data, size);
+}
