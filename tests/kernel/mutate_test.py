@@ -161,6 +161,8 @@ def mutate(rng, family, name, numbers, blob):
         elif kind < 0.35:                       # a jump somewhere else
             at = rng.choice(entries)
             target = struct.unpack_from("H", blob, at + ENTRY[family][1])[0]
+            if at + target + 36 > len(blob):    # a target without data, at the end
+                continue
             struct.pack_into("i", blob, at + target + 32, rng.choice(entries + [-1, -2, -4, -5, -6, 0, 8, len(blob)]))
         elif kind < 0.45:                       # the end is somewhere else
             cut = rng.choice(entries + [len(blob)]) + rng.choice((0, 0, 8, -8, 1))
