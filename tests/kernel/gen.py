@@ -578,7 +578,9 @@ class Gen:
                 "-m statistic --mode nth %s--every 3 --packet %d" % (neg(), r.randrange(3)),
                 "-m quota %s--quota %d" % (neg(), r.choice((100, 500, 2000))),
                 '-m u32 %s--u32 "%s"' % (neg(), r.choice(("6&0xff=6" if v == 4 else "4>>8&0xff=6", "0>>22&0x3c@0>>16=1:1000", "20=0:0x7fffffff", "2&0xffff=0x100:0x500"))),
-                "-m physdev %s--physdev-is-in" % neg()]
+                "-m physdev %s--physdev-is-in" % neg(),
+                "-m string --algo %s %s--%s" % (r.choice(("bm", "kmp")), neg(), r.choice(('hex-string "|00 00 00 00|"', 'string "abcd" --to 60', 'hex-string "|0a 00|" --from 12 --to 20'))),
+                '-m bpf --bytecode "%s"' % r.choice(("4,48 0 0 9,21 0 1 17,6 0 0 1,6 0 0 0", "4,128 0 0 0,37 0 1 60,6 0 0 0,6 0 0 1", "4,72 0 0 2,53 0 1 80,6 0 0 1,6 0 0 0"))]
         if table != "raw":
             have += ["-m connbytes %s--connbytes %s --connbytes-mode %s --connbytes-dir %s" % (
                 neg(), r.choice(("2", "1:3", "0:100", "60:200")), r.choice(("packets", "bytes", "avgpkt")), r.choice(("original", "reply", "both")))] * 2
@@ -590,6 +592,11 @@ class Gen:
             have += ["-m tcpmss %s--mss %s" % (neg(), r.choice(("1460", "0:1000", "536:65535"))), "-m ecn %s--ecn-tcp-%s" % (neg(), r.choice(("ece", "cwr")))]
         if v == 6:
             have.append("-m ah %s--ahspi %s" % (neg(), r.choice(("0", "1:500", "0x01010101"))))
+            have += ["-m ipv6header %s--header %s%s" % (neg(), r.choice(("hop", "dst", "frag", "prot", "hop,prot", "route")), r.choice(("", " --soft"))),
+                     "-m %s %s--%s-len %d" % ((lambda n: (n, neg(), n, r.choice((8, 16))))(r.choice(("hbh", "dst")))),
+                     "-m frag " + r.choice(("--fragfirst", "--fragmore", "--fraglast", "")), "-m rt %s--rt-type %d" % (neg(), r.choice((0, 3)))]
+            if hook in ("PREROUTING", "INPUT", "FORWARD"):
+                have.append("-m eui64")
         return [r.choice(have)]
 
     def target(self, v, table, hook, proto, chains):
