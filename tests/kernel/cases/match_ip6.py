@@ -74,6 +74,14 @@ def cases():
     yield from match("ipv6header-pieces", rules, fragments6(big, [24, 48], 77))
     yield from match("ipv6header-too-long", rules, [raw(DST, b"\x11\x03" + bytes(20))(ip(A6, B6))], hook="PREROUTING", table="raw")
     yield from cuts("ipv6header", rules, DST, opts())
+    rules = ["-p ipv6-mh -m mh" + o for o in ("", " --mh-type 5", " ! --mh-type 5", " --mh-type 1:6", " --mh-type :4", " --mh-type 7:", " --mh-type 255")] + [""]
+    message = lambda kind, proto=59: struct.pack("!BBBBH", proto, 0, kind, 0, 0) + b"ab"
+    yield from match("mh-types", rules, [ext(payload=raw(135, message(k))) for k in (0, 1, 4, 5, 6, 7, 8, 254, 255)] + PLAIN)
+    yield from match("mh-behind", rules, [ext((HBH, opts()), (DST, opts()), payload=raw(135, message(5))), ext((FRAG, frag()), payload=raw(135, message(5)))])
+    yield from match("mh-payload", rules, [ext(payload=raw(135, message(5, 17)))])
+    yield from match("mh-pieces", rules, fragments6(ext(payload=raw(135, message(5) + b"z" * 90)), [24, 48], 7))
+    for n in (0, 2, 3, 5, 6):
+        yield from match("mh-cut-%d" % n, rules, [ext(payload=raw(135, message(5)[:n]))])
     own = udp(1, 2)(ip("fd00::ff:fe00:2", B6))
     frames = [Send("eth0", own), Send("eth0", own, src="02:00:00:00:00:03"), Send("eth0", udp(1, 2)(ip(A6, B6))), Send("eth0", udp(1, 2)(ip("fd00::ff:fe00:2", R06))), Send(None, udp(1, 2)(ip(R06, A6))),
               Send("eth0", udp(1, 2)(ip("fd00::200:ff:fe00:2", B6))), Send("eth0", udp(1, 2)(ip("fd00::0:ff:fe00:2", B6)), src="00:00:00:00:00:02"), Send("eth0", udp(1, 2)(ip("fd00::200:ff:fe00:2", B6)), src="00:00:00:00:00:02")]

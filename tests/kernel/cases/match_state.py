@@ -67,6 +67,28 @@ def connbytes_cases():
     yield Case("connbytes-fragments", [Send("eth0", p) for p in fragments4(udp(1, 2, b"x" * 90)(ip(A, B)), [48])] * 2, v4=chain("filter", "FORWARD", rules), covers=["connbytes"])
 
 
+def cluster_cases():
+    def rules(seed):
+        return ["-m cluster --cluster-total-nodes %d --cluster-local-node %d --cluster-hash-seed %s" % (t, n, seed) for t, n in ((1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (31, 5))] + [
+            "-m cluster --cluster-total-nodes 4 --cluster-local-nodemask 0x5 --cluster-hash-seed %s" % seed, "-m cluster --cluster-total-nodes 2 ! --cluster-local-node 1 --cluster-hash-seed %s" % seed,
+            "-m cluster --cluster-total-nodes 32 --cluster-local-nodemask 0x1f --cluster-hash-seed %s" % seed]
+    hosts = [Send("eth0", udp(1000, 2)(ip("10.0.0.%d" % h, B))) for h in range(2, 10)]
+    back = [Send("eth1", udp(2, 1000)(ip(B, "10.0.0.%d" % h))) for h in range(2, 10)]
+    for n, seed in enumerate(("1", "0xdeadbeef", "0x7fffffff")):
+        yield Case("cluster-%d" % n, hosts + back, v4=chain("filter", "FORWARD", rules(seed)), covers=["cluster"])
+    yield Case("cluster-prerouting", hosts + back, v4=chain("mangle", "PREROUTING", rules("7")), covers=["cluster"])
+    yield Case("cluster-raw", hosts[:2], v4=chain("raw", "PREROUTING", rules("7")), covers=["cluster"], note="nothing is tracked yet")
+    yield Case("cluster-template", hosts[:2], v4=chain("raw", "PREROUTING", ["-j CT --zone 5"] + rules("7")), covers=["cluster"])
+    yield Case("cluster-untracked", hosts[:2], v4=chain("raw", "PREROUTING", ["-j CT --notrack"]) + chain("filter", "FORWARD", rules("7")), covers=["cluster"])
+    flooded = [Send("eth0", udp(1000, 2)(ip(A, R0)), dst="01:00:5e:00:00:55"), Send("eth0", udp(1000, 2)(ip(A, "224.0.0.1")), dst="01:00:5e:00:00:01"), Send("eth0", udp(1000, 2)(ip(A, B)), dst="01:00:5e:00:00:55")]
+    for table in ("raw", "mangle"):
+        yield Case("cluster-flooded-" + table, flooded, v4=chain(table, "PREROUTING", ["-m pkttype --pkt-type multicast"] + rules("7")[:2] + ["-m pkttype --pkt-type multicast", "-m pkttype --pkt-type unicast"]),
+                   covers=["cluster"], conntrack="on")
+    error = icmp(3, 3, data=udp(1000, 2)(ip(A, B)))(ip(B, A))
+    yield Case("cluster-related", hosts[:1] + [Send("eth1", error)], v4=chain("filter", "FORWARD", rules("7")), covers=["cluster"])
+    yield Case("cluster-refused", [], v4=chain("filter", "FORWARD", ["-m cluster --cluster-total-nodes 2 --cluster-local-nodemask 4 --cluster-hash-seed 1"]), covers=["cluster"])
+
+
 def cases():
-    for group in (statistic_cases, quota_cases, connbytes_cases):
+    for group in (cluster_cases, statistic_cases, quota_cases, connbytes_cases):
         yield from group()
