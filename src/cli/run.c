@@ -19,55 +19,92 @@ static void on_interrupt(int number)
 	signal(number, SIG_DFL);	/* the second one ends it */
 }
 
-/* Packets of one instant go together; the clock stands still in between. */
-struct burst {
-	struct pkt *packets[PKT_BURST_MAX];
+/*
+ * Packets are read a little ahead, so that the memory they need is on its way when their turn comes. Nothing happens to
+ * them before: the clock goes from one's time to the next one's, and script lines come where they belong.
+ */
+struct ahead {
+	struct {
+		struct pkt *pkt;
+		int64_t stamp_ns;
+		uint32_t wire_len;
+		bool is_local;
+	} list[PKT_BURST_MAX];
 	unsigned int count;
+	uint64_t serial;		/* of the last one read */
 };
 
-static void burst_flush(struct run *run, struct burst *burst)
-{
-	if (burst->count)
-		path_receive(run->inst, burst->packets, burst->count);
-	burst->count = 0;
-}
-
-static void clock_to(struct run *run, struct burst *burst, int64_t ns)
-{
-	if (ns <= run->inst->now_ns)
-		return;
-	burst_flush(run, burst);
-	instance_advance(run->inst, ns);
-}
-
-static void input_count(struct run *run, const struct input *input, const struct pkt *pkt)
+static void input_count(struct run *run, const struct pkt *pkt, int64_t stamp_ns, uint32_t wire_len, bool is_local)
 {
 	struct run_stats *stats = run->stats;
 
 	stats->packets++;
-	stats->bytes += input->head.wire_len;
+	stats->bytes += wire_len;
+	stats->local_packets += is_local;
 	stats->outcomes[OUTCOME_HELD]++;
-	stats->window[pkt->serial % OUTCOME_WINDOW] = OUTCOME_HELD | (input->is_local ? 0x80 : 0);
+	stats->window[pkt->serial % OUTCOME_WINDOW] = OUTCOME_HELD | (is_local ? 0x80 : 0);
 	if (stats->packets == 1)
-		stats->first_ns = input->head.stamp_ns;
+		stats->first_ns = stamp_ns;
 	stats->last_ns = run->inst->now_ns;
 }
 
-static int packet_step(struct run *run, struct input *input, struct burst *burst, struct refusal *why)
+static void clock_to(struct run *run, int64_t ns)
 {
+	if (ns > run->inst->now_ns)
+		instance_advance(run->inst, ns);
+}
+
+/* What was read goes its way. Packets of one instant and of one kind go together; the clock stands still for them. */
+static void ahead_process(struct run *run, struct ahead *ahead)
+{
+	struct instance *inst = run->inst;
+	struct pkt *burst[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < ahead->count; i++)
+		if (!ahead->list[i].is_local)
+			burst[n++] = ahead->list[i].pkt;
+	path_prefetch(inst, burst, n);
+	n = 0;
+	for (unsigned int i = 0; i < ahead->count; i++) {
+		struct pkt *pkt = ahead->list[i].pkt;
+
+		if (n && (ahead->list[i].stamp_ns > inst->now_ns || ahead->list[i].is_local)) {
+			path_receive(inst, burst, n);
+			n = 0;
+		}
+		clock_to(run, ahead->list[i].stamp_ns);
+		pkt->stamp_ns = inst->now_ns;
+		input_count(run, pkt, ahead->list[i].stamp_ns, ahead->list[i].wire_len, ahead->list[i].is_local);
+		if (ahead->list[i].is_local) {
+			inst->serial = pkt->serial;
+			path_send_local(inst, pkt);
+		} else {
+			burst[n++] = pkt;
+		}
+	}
+	if (n)
+		path_receive(inst, burst, n);
+	ahead->count = 0;
+}
+
+static int packet_read(struct run *run, struct input *input, struct ahead *ahead, struct refusal *why)
+{
+	uint64_t serial = run->inst->serial;
 	struct iface *in = NULL;
 	struct pkt *pkt;
+	enum take take;
 
-	clock_to(run, burst, input->head.stamp_ns);
-	if (input->is_local) {
-		burst_flush(run, burst);
-		run->stats->local_packets++;
-	} else {
+	if (!input->is_local) {
 		in = input_iface(&run->inputs, input, run->inst, why);
 		if (!in)
 			return why->err;
 	}
-	switch (capture_take(run->inst, in, &input->head, &pkt)) {
+	run->inst->serial = ahead->serial;
+	take = capture_take(run->inst, in, &input->head, &pkt);
+	ahead->serial = run->inst->serial;
+	run->inst->serial = serial;
+	switch (take) {
 	case TAKE_OUTBOUND:
 		input->outbound++;
 		return 0;
@@ -83,20 +120,18 @@ static int packet_step(struct run *run, struct input *input, struct burst *burst
 	input->truncated += input->head.wire_len > input->head.len;
 	if (!run->options.strict_checksums && offload_complete(pkt))
 		input->offloaded++;
-	input_count(run, input, pkt);
-	if (input->is_local) {
-		path_send_local(run->inst, pkt);
-		return 0;
-	}
-	burst->packets[burst->count++] = pkt;
-	if (burst->count == PKT_BURST_MAX)
-		burst_flush(run, burst);
+	ahead->list[ahead->count].pkt = pkt;
+	ahead->list[ahead->count].stamp_ns = input->head.stamp_ns;
+	ahead->list[ahead->count].wire_len = input->head.wire_len;
+	ahead->list[ahead->count].is_local = input->is_local;
+	if (++ahead->count == PKT_BURST_MAX)
+		ahead_process(run, ahead);
 	return 0;
 }
 
 static int run_inputs(struct run *run, struct progress *progress, struct refusal *why)
 {
-	struct burst burst = { .count = 0 };
+	struct ahead ahead = { .count = 0 };
 	int err = 0;
 
 	while (!err && !interrupts) {
@@ -106,20 +141,20 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 		if (!input && script_ns == INT64_MAX)
 			break;
 		if (!input || script_ns <= input->head.stamp_ns) {
-			clock_to(run, &burst, script_ns);
-			burst_flush(run, &burst);
+			ahead_process(run, &ahead);
+			clock_to(run, script_ns);
 			script_step(run);
 			continue;
 		}
-		err = packet_step(run, input, &burst, why);
+		err = packet_read(run, input, &ahead, why);
 		if (!err)
 			err = input_advance(&run->inputs, input, why);
 		progress_step(progress, run);
 	}
-	burst_flush(run, &burst);
+	ahead_process(run, &ahead);
 	run->stats->interrupted = interrupts > 0;
 	if (!err && !interrupts && run->options.has_until)
-		clock_to(run, &burst, run->options.until_ns);
+		clock_to(run, run->options.until_ns);
 	return err;
 }
 

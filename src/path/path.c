@@ -82,6 +82,18 @@ static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned 
 		hook_prefetch(sound, n, &state);
 }
 
+void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		burst[i]->drop_reason = pkt_parse(burst[i]) ? DROP_MALFORMED : DROP_NONE;
+	prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
+	prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
+	for (unsigned int i = 0; i < count; i++) {
+		burst[i]->drop_reason = DROP_NONE;
+		burst[i]->l = (struct pkt_layers){ 0 };
+	}
+}
+
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)

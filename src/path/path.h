@@ -17,6 +17,12 @@
  */
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count);
 
+/**
+ * path_prefetch() - Packets that will be received soon: asks for the memory that they will need
+ * @burst: up to PKT_BURST_MAX of them, borrowed. Nothing happens to them.
+ */
+void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count);
+
 /* A raw IP packet that the host itself sends, as through a raw socket with IP_HDRINCL: the kernel fills
  * in checksum and length, the source when zero (IPv4), the id when zero. Takes the packet. */
 void path_send_local(struct instance *inst, struct pkt *pkt);
