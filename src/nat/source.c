@@ -12,22 +12,21 @@ enum {
 	MOVE_PER_INSERT = 4,
 };
 
-struct source_key {
-	union nf_inet_addr addr;
-	be16 l4;
-	uint16_t zone;
-	uint8_t family, proto, pad[2];
-};
-
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
 {
-	struct source_key key = {
-		.addr = tuple->src, .l4 = tuple->src_l4.all, .family = tuple->family, .proto = tuple->proto,
-		/* a zone of one direction cannot tell sources apart */
-		.zone = zone->dir == CT_ZONE_DIR_BOTH ? zone->id : 0,
-	};
+	/* a zone of one direction cannot tell sources apart */
+	uint16_t zone_id = zone->dir == CT_ZONE_DIR_BOTH ? zone->id : 0;
+	uint64_t key[3] = { (uint64_t)tuple->family << 48 | (uint64_t)tuple->proto << 32 | (uint32_t)zone_id << 16 |
+			    tuple->src_l4.all };
+	size_t count = 1;
 
-	return (uint32_t)siphash(&key, sizeof(key), &inst->hash_key);
+	if (tuple->family == NFPROTO_IPV4) {
+		key[count++] = tuple->src.ip;
+	} else {
+		memcpy(&key[1], &tuple->src, 16);
+		count = 3;
+	}
+	return (uint32_t)siphash_words(key, count, &inst->hash_key);
 }
 
 static uint16_t zone_of_original(const struct ct_zone *zone)

@@ -11,24 +11,34 @@ static uint32_t add_carry(uint32_t a, uint32_t b)
 	return sum + (sum < b);
 }
 
+/* Eight bytes at a time, every carry added back: in one's complement it does not matter which word it came from. */
 uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum)
 {
 	const uint8_t *p = data;
-	uint64_t wide = sum;
+	uint64_t wide = sum, word;
 
-	for (; len >= 4; len -= 4, p += 4) {
-		uint32_t word;
-
+	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, sizeof(word));
 		wide += word;
+		wide += wide < word;
 	}
-	if (len) {
-		uint8_t rest[4] = { 0 };
-		uint32_t word;
+	if (len & 4) {
+		uint32_t half;
 
-		memcpy(rest, p, len);
-		memcpy(&word, rest, sizeof(word));
-		wide += word;
+		memcpy(&half, p, sizeof(half));
+		wide += half;
+		wide += wide < half;
+		p += 4;
+	}
+	if (len & 3) {
+		uint8_t rest[4] = { 0 };
+		uint32_t half;
+
+		for (uint32_t i = 0; i < (len & 3); i++)
+			rest[i] = p[i];
+		memcpy(&half, rest, sizeof(half));
+		wide += half;
+		wide += wide < half;
 	}
 	wide = (wide & 0xffffffff) + (wide >> 32);
 	wide = (wide & 0xffffffff) + (wide >> 32);

@@ -61,6 +61,13 @@ static struct pooled *pooled_of(struct pkt *pkt)
 	return container_of(pkt, struct pooled, pkt);
 }
 
+/* For a size known at build time gcc writes "rep stos", which takes longer to start than this takes in all. */
+static void clear(struct pkt *pkt, size_t size)
+{
+	__asm__("" : "+r"(size));
+	memset(pkt, 0, size);
+}
+
 /* A packet whose buffer holds @buf_len bytes; everything else zero. */
 static struct pkt *pkt_take(struct instance *inst, uint32_t buf_len)
 {
@@ -83,7 +90,7 @@ static struct pkt *pkt_take(struct instance *inst, uint32_t buf_len)
 			return NULL;
 		}
 	}
-	memset(&item->pkt, 0, sizeof(item->pkt));
+	clear(&item->pkt, sizeof(item->pkt));
 	item->pkt.buf = own ? own : item->buf;
 	item->pkt.buf_len = own ? buf_len : BUFFER_LEN;
 	item->pkt.drop_hook = NF_INET_NUMHOOKS;

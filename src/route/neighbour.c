@@ -57,13 +57,16 @@ static unsigned int addr_len(uint8_t family) { return family == NFPROTO_IPV6 ? 1
 static struct neigh **bucket_of(struct neigh_table *table, const struct iface *iface, uint8_t family,
 				const union nf_inet_addr *addr)
 {
-	uint8_t key[24] = { 0 };
-	uint32_t index = iface->index;
+	uint64_t key[3] = { (uint64_t)family << 32 | iface->index };
+	size_t count = 1;
 
-	memcpy(key, addr, addr_len(family));
-	memcpy(key + 16, &index, 4);
-	key[20] = family;
-	return &table->buckets[siphash(key, sizeof(key), &table->inst->hash_key) % NEIGH_BUCKETS];
+	if (family == NFPROTO_IPV6) {
+		memcpy(&key[1], addr, 16);
+		count = 3;
+	} else {
+		key[count++] = addr->ip;
+	}
+	return &table->buckets[siphash_words(key, count, &table->inst->hash_key) % NEIGH_BUCKETS];
 }
 
 static struct neigh *find(struct neigh_table *table, const struct iface *iface, uint8_t family,
