@@ -10,7 +10,7 @@
 #include "conntrack/helper.h"
 
 enum {
-	CT_MOVE_PER_INSERT = 4,
+	CT_MOVE_PER_INSERT = 2,		/* one would be done just in time */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
 };
 
@@ -84,6 +84,9 @@ static void move_some(struct ct_table *table, uint32_t count)
 		for (uint32_t i = table->moved; i < until; i++)
 			if (table->old_buckets[i])
 				__builtin_prefetch(table->old_buckets[i], 1);
+		for (uint32_t i = table->moved; i < until; i++)
+			if (table->old_buckets[i] && table->old_buckets[i]->next)
+				__builtin_prefetch(table->old_buckets[i]->next, 1);
 		while (table->moved < until)
 			move_bucket(table);
 	}

@@ -8,8 +8,8 @@
 
 enum {
 	FIRST_BUCKETS = 1024,
-	MOVE_EVERY = 8,		/* insertions, and then for all of them at once: memory arrives together */
-	MOVE_PER_INSERT = 4,
+	MOVE_EVERY = 16,		/* insertions, and then for all of them at once: memory arrives together */
+	MOVE_PER_INSERT = 2,
 };
 
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
