@@ -115,6 +115,7 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 		    const union nf_inet_addr *dst, uint8_t proto, be16 dst_port)
 {
 	uint8_t family = ct_family(master);
+	size_t len = family == NFPROTO_IPV4 ? 4 : 16;	/* behind an IPv4 address the caller may have left anything */
 
 	memset(exp, 0, sizeof(*exp));
 	exp->master = master;
@@ -122,11 +123,11 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 	exp->class = class;
 	exp->tuple.family = family;
 	exp->tuple.proto = proto;
-	exp->tuple.dst = *dst;
+	memcpy(&exp->tuple.dst, dst, len);
 	exp->tuple.dst_l4.all = dst_port;
 	if (src) {
-		exp->tuple.src = *src;
-		memset(&exp->mask_src, 0xff, family == NFPROTO_IPV4 ? 4 : 16);
+		memcpy(&exp->tuple.src, src, len);
+		memset(&exp->mask_src, 0xff, len);
 	}
 }
 
