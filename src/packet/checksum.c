@@ -156,8 +156,7 @@ bool pkt_l4_checksum_ok(struct pkt *pkt)
 	}
 	ok = sum_holds(pkt, pkt->l.l4_off, covered, pkt->l.l4proto,
 		       pkt->l.l4proto != IPPROTO_ICMP && pkt->l.l4proto != IPPROTO_ICMPV6);
-	if (ok)
-		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
+	pkt->flags |= ok ? PKT_FLAG_CSUM_TRUSTED : PKT_FLAG_CSUM_SUMMED;
 	return ok;
 }
 

@@ -35,6 +35,7 @@ void ip4_forward(struct instance *inst, struct pkt *pkt)
 	struct hook_state state;
 	uint32_t mtu = pkt->route.mtu;
 
+	pkt->flags &= ~PKT_FLAG_CSUM_SUMMED;
 	if (pkt->type != PACKET_HOST) {
 		pkt_drop(inst, pkt, DROP_UNICAST_IN_L2_MULTICAST);
 		return;

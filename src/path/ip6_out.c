@@ -49,6 +49,7 @@ void ip6_forward(struct instance *inst, struct pkt *pkt)
 		pkt_drop(inst, pkt, DROP_FORWARDING_OFF);
 		return;
 	}
+	pkt->flags &= ~PKT_FLAG_CSUM_SUMMED;
 	if (pkt->type != PACKET_HOST) {
 		pkt_drop(inst, pkt, DROP_UNICAST_IN_L2_MULTICAST);
 		return;

@@ -112,6 +112,12 @@ void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
 	}
 }
 
+/*
+ * What one packet may send back into the host (by lo, or as its own copy of a group's packet). Linux knows no end: TEE of a
+ * group's packets on their way in, say, circles for ever.
+ */
+enum { BACKLOG_ROUNDS_MAX = 1024 };
+
 void path_enter(struct instance *inst)
 {
 	path_state(inst)->depth++;
@@ -124,10 +130,14 @@ void path_leave(struct instance *inst)
 	if (--state->depth || state->draining)
 		return;
 	state->draining = true;
-	while (!list_is_empty(&state->backlog)) {
+	for (unsigned int rounds = 0; !list_is_empty(&state->backlog); rounds++) {
 		struct pkt *pkt = list_entry(state->backlog.next, struct pkt, node);
 
 		list_remove(&pkt->node);
+		if (rounds >= BACKLOG_ROUNDS_MAX) {
+			pkt_drop(inst, pkt, DROP_LOOP);
+			continue;
+		}
 		receive_check(inst, pkt);
 		state->depth++;
 		receive_one(inst, pkt);

@@ -40,6 +40,9 @@ static bool checksum_holds(const struct pkt *pkt, uint8_t family, uint32_t off, 
 
 	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
 		return true;
+	if (pkt->flags & PKT_FLAG_CSUM_SUMMED && pkt->hook->hooknum != NF_INET_PRE_ROUTING &&
+	    pkt->hook->hooknum != NF_INET_LOCAL_IN)
+		return true;	/* a copy of a wrong packet, made before forwarding forgets the sum */
 	if (off > pkt->len)
 		return false;
 	len = pkt->len - off;
