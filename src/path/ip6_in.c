@@ -57,18 +57,13 @@ enum drop_reason ip6_check(struct instance *inst, struct pkt *pkt)
 void ip6_receive(struct instance *inst, struct pkt *pkt)
 {
 	struct hook_state state = path_hook(inst, NFPROTO_IPV6, NF_INET_PRE_ROUTING, pkt->in, NULL);
-	struct in6_addr daddr;
 
 	if (pkt_ip6(pkt)->nexthdr == IPPROTO_HOPOPTS && !ip6_options_hop_by_hop(inst, pkt)) {
 		pkt_drop(inst, pkt, DROP_IP_OPTIONS);
 		return;
 	}
-	daddr = pkt_ip6(pkt)->daddr;
-	if (hook_walk(pkt, &state) != NF_ACCEPT)
-		return;
-	if (!ip6_equal(&pkt_ip6(pkt)->daddr, &daddr))
-		pkt->route.kind = ROUTE_NONE;	/* a looped packet's own route no longer fits */
-	ip6_receive_finish(inst, pkt);
+	if (hook_walk(pkt, &state) == NF_ACCEPT)
+		ip6_receive_finish(inst, pkt);
 }
 
 static void unreachable(struct instance *inst, struct pkt *pkt)

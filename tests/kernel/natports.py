@@ -95,7 +95,8 @@ def align_packets(a, b, pairs):
                 x[where:where + 2] = y[where:where + 2] = struct.pack("!H", PLACE)
         if hit:
             changed = True
-            if len(a) >= check + size and any(a[check:check + size]) and any(b[check:check + size]):
+            none = check - where in (4, 6) and not (any(a[check:check + size]) and any(b[check:check + size]))  # UDP without a sum
+            if len(a) >= check + size and not none:
                 x[check:check + size] = y[check:check + size] = b"\xcc" * size
     if changed:
         for check in around:
