@@ -77,8 +77,6 @@ static unsigned int translate(struct pkt *pkt, const struct ip6t_npt_tginfo *npt
 		pkt->drop_reason = DROP_RULE;
 		return NF_DROP;
 	}
-	/* Neutral only for addresses that had the prefix: it maps every other one, too, and then the sum is wrong. */
-	pkt->flags &= ~PKT_FLAG_CSUM_TRUSTED;
 	if (quoted_addr && has_prefix(quoted_addr, &npt->src_pfx, npt->src_pfx_len))
 		map_addr(npt, quoted_addr);
 	return XT_CONTINUE;
