@@ -30,14 +30,10 @@ enum drop_reason ip4_check(struct pkt *pkt)
 void ip4_receive(struct instance *inst, struct pkt *pkt)
 {
 	struct hook_state state = path_hook(inst, NFPROTO_IPV4, NF_INET_PRE_ROUTING, pkt->in, NULL);
-	be32 daddr = pkt_ip4(pkt)->daddr;
 
-	if (hook_walk(pkt, &state) != NF_ACCEPT)
-		return;
-	/* A looped packet brought its route along: it holds as long as nobody turned the packet elsewhere. */
-	if (pkt_ip4(pkt)->daddr != daddr)
-		pkt->route.kind = ROUTE_NONE;
-	ip4_receive_finish(inst, pkt);
+	/* A looped packet brought its route along; NAT takes it away when it turns the packet elsewhere. */
+	if (hook_walk(pkt, &state) == NF_ACCEPT)
+		ip4_receive_finish(inst, pkt);
 }
 
 static bool options_refused(struct instance *inst, struct pkt *pkt)
