@@ -1,7 +1,9 @@
 """Random rule sets and correlated traffic from a seed: finds what hand-written cases do not. Grow it with each feature.
 
-generate(seed, profile) always gives the same case for the same seed. Profiles shift the weights; None draws one.
+generate(seed, profile) always gives the same case for the same seed. Profiles shift the weights; None draws one; a protocol
+or helper has a profile of its own in gen_NAME.py.
 """
+import importlib
 import random
 import struct
 
@@ -782,7 +784,7 @@ raw mangle nat filter security""".split())
 
 
 def generate(seed, profile=None):
-    if profile == "headers":
-        from gen_headers import Headers
-        return Headers(seed).case("seed-%d/headers" % seed, host_would_complain)
+    """A profile is one of PROFILES, or gen_NAME.py beside this file with case(seed) in it."""
+    if profile and profile not in PROFILES:
+        return importlib.import_module("gen_" + profile.replace("-", "_")).case(seed)
     return Gen(seed, profile).case("seed-%d%s" % (seed, "/" + profile if profile else ""))

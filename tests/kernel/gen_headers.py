@@ -1,5 +1,5 @@
 """Seeded packets with wild headers and no rules: IPv4 options, IPv6 extension headers, fragments, addresses that must not
-appear, odd lengths, frames to groups. Profile "headers" of gen.generate(): everything that the IP layer judges by itself."""
+appear, odd lengths, frames to groups. Profile "headers": everything that the IP layer judges by itself."""
 import random
 import struct
 
@@ -147,3 +147,8 @@ class Headers:
                 net += part
         return Case(name, items, net=net, sysctl={k: 1 for k, chance in SYSCTLS if r.random() < chance},
                     conntrack="on" if r.random() < .5 else "auto")
+
+
+def case(seed):
+    from gen import host_would_complain
+    return Headers(seed).case("seed-%d/headers" % seed, host_would_complain)

@@ -3,6 +3,7 @@
 
 run.py [--cases GLOB] [--generated N] [--seed S] [--jobs J] [--soak SECONDS] [--weir PATH] [--verbose] [--shrink]
        [--profile NAME] [--extra "weir run options"] [--exactness FILE]
+--profile NAME draws the generated cases from gen_NAME.py's case(seed), or from a profile of gen.py.
 Ends with the line "N passed, N failed, N skipped"; exit 1 when something failed.
 """
 import argparse
@@ -157,6 +158,10 @@ def main():
     ap.add_argument("--list", action="store_true")
     args = ap.parse_args()
     args.extra = args.extra.split()
+    if args.profile and importlib.util.find_spec("gen_" + args.profile.replace("-", "_")) is None:
+        import gen
+        if args.profile not in gen.PROFILES:
+            ap.error("no gen_%s.py, and no such profile in gen.py" % args.profile)
     if args.weir:
         weir.WEIR = args.weir
     CASES = {c.name: c for c in load_cases() if fnmatch.fnmatch(c.name, args.cases)}
