@@ -112,7 +112,7 @@ static void push(struct instance *inst, struct pkt *made, const struct pkt *orig
 	icmp->icmp6_cksum = 0;
 	icmp->icmp6_cksum = csum_fold(csum_partial(icmp, len,
 						   csum_pseudo6(&ip->saddr, &ip->daddr, IPPROTO_ICMPV6, len)));
-	made->flags |= PKT_FLAG_CSUM_TRUSTED;
+	/* Not trusted: as in Linux, NAT sums it up in LOCAL_OUT, after mangle may have changed an address. */
 	made->mark = flow->mark;
 	made->protocol = ETH_P_IPV6;
 	pkt_parse(made);

@@ -8,7 +8,8 @@ from case import Do, Send
 from packets import addr, csum, l4_of, show
 
 # Every mask by name; docs/differences.md has a section for each.
-MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "boot-counters"}
+MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "boot-counters",
+         "tee-mac"}
 
 
 MLD = bytes.fromhex("ff020000000000000000000000000016")  # reports of multicast groups: weir joins none over the wire
@@ -135,7 +136,9 @@ def compare(case, kernel, weir):
         mask = lambda x: re.sub(r" ID=(\d+) ", lambda m: m.group(0) if struct.pack("!H", int(m.group(1))) in km.ids or m.group(1) == "0" else " ID=x ", x.rstrip()) if "IPv6" not in x else x
         label = lambda x: re.sub(r"FLOWLBL=[1-9]\d* (?=PROTO=ICMPv6 TYPE=[1-4] )", "FLOWLBL=x ", x)
         if "-j TRACE" in case.v4 + case.v6:  # names the sender's owner, whom weir is not told
-            label = lambda x: re.sub(r" UID=0 GID=0\b", "", x)
+            mask_id, mask = mask, lambda x: re.sub(r" UID=0 GID=0\b", "", mask_id(x))
+        if "-j TEE" in case.v4 + case.v6:  # tee-mac
+            mask_own, mask = mask, lambda x: re.sub(r"(IN=(\S+) OUT=\2 MAC=)[0-9a-f:]+ ", r"\1x ", mask_own(x))
         a, b = [label(mask(x)) for x in kernel.log.get(i, [])], [label(mask(x)) for x in weir.log.get(i, [])]
         if a != b:
             say("log", i, a, b, str)

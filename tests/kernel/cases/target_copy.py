@@ -97,6 +97,12 @@ def npt_cases():
     for ct in ("auto", "on"):
         yield Case("SNPT-fragments-" + ct, send(fragments6(udp(1000, 53, b"x" * 200)(ip(A6, B6)), [40, 80], 7)) + send(fragments6(icmp(1, 0, data=inner(B6, A6) + b"x" * 50)(ip(A6, B6)), [40, 24], 9)), conntrack=ct,
                    v6=table("mangle", "-A POSTROUTING -o eth1 -j SNPT --src-pfx fd00::/64 --dst-pfx fd00:77::/64"), covers=["SNPT"])
+    for what, pfx in (("prefix", "fd00::/64"), ("other", "fd00:55::/64")):  # an error made here, whose sum NAT asks for
+        for where in ("OUTPUT", "POSTROUTING"):
+            for side in ("DNPT", "SNPT"):
+                yield Case("%s-made-error-%s-%s" % (side, what, where.lower()), send([udp(1000, 53)(ip(A6, B6, ttl=1)), echo(1, 2)(ip(A6, B6, ttl=1))]), conntrack="on",
+                           v6=table("mangle", "-A %s -j %s --src-pfx %s --dst-pfx fd00:77::/64" % (where, side, pfx if side == "DNPT" or what == "other" else "fd00::/64")) +
+                           table("nat", "-A POSTROUTING -s fd00:5::/64 -j MASQUERADE"), covers=[side])
     yield Case("NPT-conntrack", [Send("eth0", udp(1000, 53)(ip(A6, B6))), Send("eth1", udp(53, 1000)(ip(B6, A6)))], conntrack="on",
                v6=table("mangle", "-A POSTROUTING -o eth1 -j SNPT --src-pfx fd00::/64 --dst-pfx fd00:77::/64", "-A FORWARD -m conntrack --ctstate NEW", "-A FORWARD -m conntrack --ctstate ESTABLISHED"), covers=cov)
 
