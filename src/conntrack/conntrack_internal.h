@@ -7,6 +7,7 @@
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
 #include "conntrack/expect.h"
+#include "conntrack/helper.h"
 #include "packet/drop.h"
 
 enum {
@@ -59,6 +60,7 @@ struct ct_table {
 	uint32_t users4, users6;	/* who wants tracking on */
 	struct timer gc;		/* after the table was full: thins it out */
 	struct ct_conf conf;
+	struct ct_helper_conf helper_conf;
 	struct ct_stats stats;
 	struct ct_expects expects;
 	const struct ct_proto *protos[256];

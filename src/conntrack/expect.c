@@ -134,13 +134,13 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 /* Makes way for @wanted, or says why it cannot be. */
 static int make_way(struct instance *inst, const struct ct_expect *wanted, struct ct_help *help)
 {
-	unsigned int max_of_class = help->helper ? help->helper->policy.max_expected : 0;
+	unsigned int max_of_class = help->helper ? ct_helper_policy(help->helper, wanted->class)->max_expected : 0;
 
 	list_for_each_safe(node, bucket(inst, &wanted->tuple)) {
 		struct ct_expect *other = list_entry(node, struct ct_expect, by_dst);
 
-		if (other->master == wanted->master && says_the_same(other, wanted)) {
-			if (other->class != wanted->class)
+		if ((other->master == wanted->master || wanted->once_for_all) && says_the_same(other, wanted)) {
+			if (other->class != wanted->class || other->master != wanted->master)
 				return -EALREADY;
 			ct_expect_remove(inst, other);
 			break;
@@ -175,6 +175,7 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 {
 	struct ct_expects *expects = &inst->ct->expects;
 	struct ct_help *help = ct_help_of(wanted->master);
+	unsigned int timeout_sec = 0;
 	struct ct_expect *exp;
 	int err;
 
@@ -195,10 +196,11 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	list_append(&expects->by_age, &exp->by_age);
 	help->expecting[exp->class]++;
 	expects->count++;
+	if (help->helper)
+		timeout_sec = ct_helper_policy(help->helper, exp->class)->timeout_sec;
 	timer_init(&exp->timer, expired, exp);
 	timer_arm(inst->timers, &exp->timer,
-		  (inst_jiffies(inst) + (int64_t)(help->helper ? help->helper->policy.timeout_sec : 0) * WEIR_HZ) *
-		  NSEC_PER_JIFFY);
+		  (inst_jiffies(inst) + (int64_t)timeout_sec * WEIR_HZ) * NSEC_PER_JIFFY);
 	tell(inst, exp, false);
 	if (made)
 		*made = exp;

@@ -27,9 +27,11 @@ struct ct_expect {
 	const struct ct_helper *helper;	/* who announced it; NULL = control */
 	const struct ct_helper *assign_helper;	/* what the connection is to be helped by; NULL = nobody */
 	ct_arrival_fn arrived;		/* NULL = nothing */
-	be16 saved_port;		/* NAT: what the master's side has said */
+	union nf_inet_addr saved_addr;	/* NAT: what the master's side has said; of most helpers only the port */
+	be16 saved_port;
 	uint8_t dir;			/* NAT: of the connection, as the master sees it */
 	uint8_t class;
+	bool once_for_all;		/* wanted: an equal one of another master serves as well (-EALREADY) */
 	uint32_t flags;			/* NF_CT_EXPECT_* */
 	struct instance *inst;
 	struct timer timer;
@@ -51,7 +53,7 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 /*
  * Takes in a copy of @wanted, in place of an equal one of the same master; made room for by the master's oldest
  * when its class is full. Return: 0, with the copy in *made unless that is NULL; -EBUSY: clashes with another,
- * -EALREADY: another class announced it, -EMFILE: the table is full, -ENOMEM.
+ * -EALREADY: another class, or as @wanted->once_for_all says another master, announced it, -EMFILE: the table is full, -ENOMEM.
  */
 int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct ct_expect **made);
 /* Ends it, with an event. */

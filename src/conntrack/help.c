@@ -18,6 +18,11 @@ const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t
 	return NULL;
 }
 
+const struct ct_helper_conf *ct_helper_conf(const struct instance *inst)
+{
+	return &inst->ct->helper_conf;
+}
+
 struct ct_help *ct_help_add(struct ct *ct, const struct ct_helper *helper)
 {
 	if (!ct->extra)

@@ -39,16 +39,30 @@ struct ct_help_call {
 	const struct hook_state *state;
 };
 
+struct ct_expect_policy { unsigned int max_expected, timeout_sec; };	/* 0 = as many as there may be at all */
+
 struct ct_helper {
 	const char *name;
 	uint8_t proto;		/* of the connections it can help */
 	bool ip4, ip6;
 	be16 port;		/* where the protocol's servers listen; for broadcast helpers */
-	struct { unsigned int max_expected, timeout_sec; } policy;	/* of class 0, the only one so far */
+	struct ct_expect_policy policy;		/* of class 0 */
+	const struct ct_expect_policy *more_policies;	/* of classes 1 and up; NULL = there are none */
 	/* NF_ACCEPT or NF_DROP. */
 	unsigned int (*help)(const struct ct_help_call *call);
 };
 extern const struct ct_helper *const ct_helpers[];	/* made by tools/list-variants; NULL-terminated */
+
+static inline const struct ct_expect_policy *ct_helper_policy(const struct ct_helper *helper, unsigned int class)
+{
+	return class && helper->more_policies ? &helper->more_policies[class - 1] : &helper->policy;
+}
+
+/* What can be set about helpers: net.netfilter.nf_conntrack_<helper>_*, the kernel's module parameters. */
+struct ct_helper_conf {
+	struct { unsigned int timeout; int direct_signalling, direct_media, external_media; } sip;
+};
+const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
 
 const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t proto);
 

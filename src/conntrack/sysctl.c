@@ -16,6 +16,24 @@ static void print_count(void *priv, const struct sysctl *ctl, struct strbuf *out
 	sb_printf(out, "%u", table->count);
 }
 
+/* Under net.netfilter.nf_conntrack_. */
+static int register_all(struct instance *inst, const struct sysctl *ctls, size_t count)
+{
+	char name[128];
+
+	for (size_t i = 0; i < count; i++) {
+		struct sysctl ctl = ctls[i];
+		int err;
+
+		snprintf(name, sizeof(name), "net.netfilter.nf_conntrack_%s", ctls[i].name);
+		ctl.name = name;
+		err = sysctl_register(inst->sysctls, &ctl);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int register_timeouts(struct instance *inst, struct ct_table *table, const struct ct_proto *proto)
 {
 	char name[128];
@@ -42,6 +60,19 @@ static int register_timeouts(struct instance *inst, struct ct_table *table, cons
 	return 0;
 }
 
+static int register_helper_conf(struct instance *inst, struct ct_helper_conf *conf)
+{
+	const struct sysctl params[] = {
+		{ .name = "sip_timeout", .kind = SYSCTL_UINT, .value = &conf->sip.timeout },
+		{ .name = "sip_direct_signalling", .kind = SYSCTL_INT, .value = &conf->sip.direct_signalling },
+		{ .name = "sip_direct_media", .kind = SYSCTL_INT, .value = &conf->sip.direct_media },
+		{ .name = "sip_external_media", .kind = SYSCTL_INT, .value = &conf->sip.external_media },
+	};
+
+	*conf = (struct ct_helper_conf){ .sip = { .timeout = 3600, .direct_signalling = 1, .direct_media = 1 } };
+	return register_all(inst, params, ARRAY_SIZE(params));
+}
+
 int ct_sysctls_register(struct instance *inst, struct ct_table *table)
 {
 	struct ct_conf *conf = &table->conf;
@@ -61,20 +92,15 @@ int ct_sysctls_register(struct instance *inst, struct ct_table *table)
 		{ .name = "tcp_max_retrans", .kind = SYSCTL_U8, .value = &conf->tcp_max_retrans, .min = 0, .max = 255 },
 		{ .name = "expect_max", .kind = SYSCTL_INT, .value = &table->expects.max, .min = 0, .max = INT32_MAX },
 	};
-	char name[128];
 	int err;
 
 	*conf = (struct ct_conf){ .max = CT_MAX_DEFAULT, .buckets = CT_BUCKETS_DEFAULT, .checksum = 1, .events = 2,
 				  .tcp_loose = 1, .tcp_max_retrans = 3 };
-	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
-		struct sysctl ctl = switches[i];
-
-		snprintf(name, sizeof(name), "net.netfilter.nf_conntrack_%s", switches[i].name);
-		ctl.name = name;
-		err = sysctl_register(inst->sysctls, &ctl);
-		if (err)
-			return err;
-	}
+	err = register_all(inst, switches, ARRAY_SIZE(switches));
+	if (!err)
+		err = register_helper_conf(inst, &table->helper_conf);
+	if (err)
+		return err;
 	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++) {
 		err = register_timeouts(inst, table, *proto);
 		if (err)

@@ -43,7 +43,7 @@ static be16 checksum_anew(const struct pkt *pkt, uint32_t l4_off, uint8_t proto,
 	return csum_fold(csum_partial(l4, len, sum));
 }
 
-bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
 {
 	struct pkt *pkt = call->pkt;
 	uint32_t payload, payload_len, text_len = (uint32_t)strlen(text);
@@ -58,7 +58,15 @@ bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_
 	memcpy(tcp + TCP_CHECK_OFF, &check, sizeof(check));
 	if (pkt->l.family == NFPROTO_IPV4)
 		pkt->flags |= PKT_FLAG_CSUM_LATER;	/* as Linux leaves it to the way out */
-	ct_seqadj_note(call->ct, call->dir, get_be32(tcp + 4), (int32_t)(text_len - match_len));
+	return true;
+}
+
+bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+{
+	if (!nat_mangle_tcp_part(call, match_off, match_len, text))
+		return false;
+	ct_seqadj_note(call->ct, call->dir, get_be32(call->pkt->data + call->l4_off + 4),
+		       (int32_t)((uint32_t)strlen(text) - match_len));
 	return true;
 }
 

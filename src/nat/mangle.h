@@ -13,6 +13,8 @@
  * pointers into it are stale. false: it would be too long; the packet is as it was.
  */
 bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text);
+/* The sequence numbers are left to the caller: one ct_seqadj_note() for all that was changed in the segment. */
+bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text);
 bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text);
 
 /* ct_expect.arrived: the connection is translated as its master is; its port is the one the master's side named. */
