@@ -134,7 +134,7 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 /* Makes way for @wanted, or says why it cannot be. */
 static int make_way(struct instance *inst, const struct ct_expect *wanted, struct ct_help *help)
 {
-	unsigned int max_of_class = help->helper ? ct_helper_policy(help->helper, wanted->class)->max_expected : 0;
+	unsigned int max_of_class = ct_helper_policy_now(inst, help->helper, wanted->class).max_expected;
 
 	list_for_each_safe(node, bucket(inst, &wanted->tuple)) {
 		struct ct_expect *other = list_entry(node, struct ct_expect, by_dst);
@@ -175,7 +175,7 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 {
 	struct ct_expects *expects = &inst->ct->expects;
 	struct ct_help *help = ct_help_of(wanted->master);
-	unsigned int timeout_sec = 0;
+	unsigned int timeout_sec;
 	struct ct_expect *exp;
 	int err;
 
@@ -196,8 +196,7 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	list_append(&expects->by_age, &exp->by_age);
 	help->expecting[exp->class]++;
 	expects->count++;
-	if (help->helper)
-		timeout_sec = ct_helper_policy(help->helper, exp->class)->timeout_sec;
+	timeout_sec = ct_helper_policy_now(inst, help->helper, exp->class).timeout_sec;
 	timer_init(&exp->timer, expired, exp);
 	timer_arm(inst->timers, &exp->timer,
 		  (inst_jiffies(inst) + (int64_t)timeout_sec * WEIR_HZ) * NSEC_PER_JIFFY);

@@ -23,6 +23,18 @@ const struct ct_helper_conf *ct_helper_conf(const struct instance *inst)
 	return &inst->ct->helper_conf;
 }
 
+struct ct_expect_policy ct_helper_policy_now(const struct instance *inst, const struct ct_helper *helper, unsigned int class)
+{
+	struct ct_expect_policy policy = { 0 };
+
+	if (!helper)
+		return policy;
+	policy = *ct_helper_policy(helper, class);
+	if (helper->set_policy)
+		helper->set_policy(ct_helper_conf(inst), class, &policy);
+	return policy;
+}
+
 struct ct_help *ct_help_add(struct ct *ct, const struct ct_helper *helper)
 {
 	if (!ct->extra)

@@ -39,6 +39,7 @@ struct ct_help_call {
 	const struct hook_state *state;
 };
 
+struct ct_helper_conf;
 struct ct_expect_policy { unsigned int max_expected, timeout_sec; };	/* 0 = as many as there may be at all */
 
 struct ct_helper {
@@ -48,6 +49,8 @@ struct ct_helper {
 	be16 port;		/* where the protocol's servers listen; for broadcast helpers */
 	struct ct_expect_policy policy;		/* of class 0 */
 	const struct ct_expect_policy *more_policies;	/* of classes 1 and up; NULL = there are none */
+	/* What the settings say instead of @policy; NULL = nothing. */
+	void (*set_policy)(const struct ct_helper_conf *conf, unsigned int class, struct ct_expect_policy *policy);
 	/* NF_ACCEPT or NF_DROP. */
 	unsigned int (*help)(const struct ct_help_call *call);
 };
@@ -61,8 +64,14 @@ static inline const struct ct_expect_policy *ct_helper_policy(const struct ct_he
 /* What can be set about helpers: net.netfilter.nf_conntrack_<helper>_*, the kernel's module parameters. */
 struct ct_helper_conf {
 	struct { unsigned int timeout; int direct_signalling, direct_media, external_media; } sip;
+	struct { bool loose; } ftp;		/* expect connections to third hosts, too */
+	struct { unsigned int max_dcc_channels, dcc_timeout; } irc;
+	struct { unsigned int master_timeout; } amanda;
+	struct { unsigned int timeout; } netbios_ns;
 };
 const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
+/* What holds for its expectations of @class here and now; without a helper (NULL): no limit. */
+struct ct_expect_policy ct_helper_policy_now(const struct instance *inst, const struct ct_helper *helper, unsigned int class);
 
 const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t proto);
 

@@ -67,9 +67,19 @@ static int register_helper_conf(struct instance *inst, struct ct_helper_conf *co
 		{ .name = "sip_direct_signalling", .kind = SYSCTL_INT, .value = &conf->sip.direct_signalling },
 		{ .name = "sip_direct_media", .kind = SYSCTL_INT, .value = &conf->sip.direct_media },
 		{ .name = "sip_external_media", .kind = SYSCTL_INT, .value = &conf->sip.external_media },
+		{ .name = "ftp_loose", .kind = SYSCTL_BOOL, .value = &conf->ftp.loose },
+		{ .name = "irc_max_dcc_channels", .kind = SYSCTL_UINT, .value = &conf->irc.max_dcc_channels, .min = 1, .max = 255 },
+		{ .name = "irc_dcc_timeout", .kind = SYSCTL_SECONDS, .value = &conf->irc.dcc_timeout,
+		  .max = CT_PRINTED_SECONDS_MAX },
+		{ .name = "amanda_master_timeout", .kind = SYSCTL_SECONDS, .value = &conf->amanda.master_timeout,
+		  .max = CT_PRINTED_SECONDS_MAX },
+		{ .name = "netbios_ns_timeout", .kind = SYSCTL_SECONDS, .value = &conf->netbios_ns.timeout,
+		  .max = CT_PRINTED_SECONDS_MAX },
 	};
 
-	*conf = (struct ct_helper_conf){ .sip = { .timeout = 3600, .direct_signalling = 1, .direct_media = 1 } };
+	*conf = (struct ct_helper_conf){ .sip = { .timeout = 3600, .direct_signalling = 1, .direct_media = 1 },
+					 .irc = { .max_dcc_channels = 8, .dcc_timeout = 300 },
+					 .amanda.master_timeout = 300, .netbios_ns.timeout = 3 };
 	return register_all(inst, params, ARRAY_SIZE(params));
 }
 

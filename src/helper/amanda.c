@@ -7,7 +7,7 @@
 #include "conntrack/helper.h"
 #include "nat/mangle.h"
 
-enum { MASTER_TIMEOUT_SEC = 300, PORT_DIGITS_MAX = 5, NOT_FOUND = UINT32_MAX };
+enum { PORT_DIGITS_MAX = 5, NOT_FOUND = UINT32_MAX };
 
 /* Where @word begins in [@from, @to) of the packet. */
 static uint32_t find_word(const struct pkt *pkt, uint32_t from, uint32_t to, const char *word)
@@ -52,7 +52,7 @@ static unsigned int amanda_help(const struct ct_help_call *call)
 	if (call->dir == IP_CT_DIR_ORIGINAL)
 		return NF_ACCEPT;
 	/* The client may think for long. */
-	ct_refresh(call->inst, call->ct, call->ctinfo, NULL, MASTER_TIMEOUT_SEC * WEIR_HZ);
+	ct_refresh(call->inst, call->ct, call->ctinfo, NULL, ct_helper_conf(call->inst)->amanda.master_timeout * WEIR_HZ);
 	if (payload >= pkt->len)
 		return NF_ACCEPT;
 	from = find_word(pkt, payload, pkt->len, "CONNECT ");

@@ -278,12 +278,16 @@ static unsigned int translate(const struct ct_help_call *call, const struct comm
 static unsigned int announce(const struct ct_help_call *call, const struct command *command, const struct place *place)
 {
 	const struct ct_tuple *reverse = ct_tuple(call->ct, !call->dir);
+	const union nf_inet_addr *listener = &reverse->dst;
 	struct ct_expect exp;
 
-	/* Somebody else's address: nobody may open holes to third hosts. */
-	if (!ct_addr_equal(&place->addr, &ct_tuple(call->ct, call->dir)->src))
-		return NF_ACCEPT;
-	ct_expect_init(&exp, call->ct, 0, &reverse->src, &reverse->dst, IPPROTO_TCP, place->port);
+	/* Somebody else's address: nobody may open holes to third hosts, unless the administrator says so. */
+	if (!ct_addr_equal(&place->addr, &ct_tuple(call->ct, call->dir)->src)) {
+		if (!ct_helper_conf(call->inst)->ftp.loose)
+			return NF_ACCEPT;
+		listener = &place->addr;
+	}
+	ct_expect_init(&exp, call->ct, 0, &reverse->src, listener, IPPROTO_TCP, place->port);
 	if (call->ct->status & IPS_NAT_MASK)
 		return translate(call, command, place, &exp);
 	if (ct_expect_add(call->inst, &exp, NULL))

@@ -115,7 +115,13 @@ static unsigned int irc_help(const struct ct_help_call *call)
 	return NF_ACCEPT;
 }
 
+static void irc_set_policy(const struct ct_helper_conf *conf, unsigned int class, struct ct_expect_policy *policy)
+{
+	policy->max_expected = conf->irc.max_dcc_channels;
+	policy->timeout_sec = conf->irc.dcc_timeout;
+}
+
 const struct ct_helper ct_helper_irc = {
 	.name = "irc", .proto = IPPROTO_TCP, .ip4 = true,
-	.policy = { .max_expected = 8, .timeout_sec = 300 }, .help = irc_help,
+	.set_policy = irc_set_policy, .help = irc_help,
 };

@@ -1,13 +1,13 @@
 /*
  * helper/netbios_ns.c - NetBIOS name service: the host asks by broadcast, anybody of the network may answer.
- * The expectation is a permanent one: every answer within three seconds belongs to the question.
+ * The expectation is a permanent one: every answer within some seconds belongs to the question.
  */
 #include <linux/if_addr.h>
 
 #include "conntrack/helper.h"
 #include "route/route.h"
 
-enum { NBNS_PORT = 137, NBNS_TIMEOUT_SEC = 3 };
+enum { NBNS_PORT = 137 };
 
 /* The mask of the network whose broadcast address this is; 0: of none. */
 static be32 mask_of_broadcast(const struct iface *iface, be32 daddr)
@@ -41,11 +41,17 @@ static unsigned int netbios_ns_help(const struct ct_help_call *call)
 	exp.mask_src_port = htons(UINT16_MAX);
 	exp.flags = NF_CT_EXPECT_PERMANENT;
 	ct_expect_add(call->inst, &exp, NULL);
-	ct_refresh(call->inst, call->ct, call->ctinfo, NULL, NBNS_TIMEOUT_SEC * WEIR_HZ);
+	ct_refresh(call->inst, call->ct, call->ctinfo, NULL,
+		   ct_helper_conf(call->inst)->netbios_ns.timeout * WEIR_HZ);
 	return NF_ACCEPT;
+}
+
+static void netbios_ns_set_policy(const struct ct_helper_conf *conf, unsigned int class, struct ct_expect_policy *policy)
+{
+	policy->timeout_sec = conf->netbios_ns.timeout;
 }
 
 const struct ct_helper ct_helper_netbios_ns = {
 	.name = "netbios-ns", .proto = IPPROTO_UDP, .ip4 = true,
-	.policy = { .max_expected = 1, .timeout_sec = NBNS_TIMEOUT_SEC }, .help = netbios_ns_help,
+	.policy.max_expected = 1, .set_policy = netbios_ns_set_policy, .help = netbios_ns_help,
 };
