@@ -128,8 +128,6 @@ void ct_put(struct instance *inst, struct ct *ct);	/* frees at zero; NULL is fin
 void pkt_ct_reset(struct instance *inst, struct pkt *pkt);
 void pkt_ct_set(struct instance *inst, struct pkt *pkt, struct ct *ct, uint8_t ctinfo);	/* shares @ct */
 
-/* nf_ct_get_tuple from the packet's headers; false when they do not hold one. */
-bool ct_tuple_of_packet(const struct pkt *pkt, struct ct_tuple *out);
 /* nf_ct_invert_tuple; false for ICMP types without an answer. */
 bool ct_tuple_invert(struct ct_tuple *out, const struct ct_tuple *in);
 static inline bool ct_addr_equal(const union nf_inet_addr *a, const union nf_inet_addr *b)
@@ -229,7 +227,7 @@ struct ct_proto {
 	uint8_t number;
 	bool allow_clash;	/* two packets may both have begun it: udp and unknown protocols */
 	/* Reads ports, ids, keys; false when the header is too short. NULL: there is nothing to read. */
-	bool (*read_tuple)(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
+	bool (*read_tuple)(const struct instance *inst, const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
 	bool (*invert_tuple)(struct ct_tuple *out, const struct ct_tuple *in);	/* L4 part only; NULL: swap */
 	/*
 	 * Checks the packet and moves state and timeout: NF_ACCEPT, -NF_ACCEPT (goes on as INVALID),

@@ -63,6 +63,7 @@ struct ct_table {
 	struct ct_helper_conf helper_conf;
 	struct ct_stats stats;
 	struct ct_expects expects;
+	struct list *gre_keys;		/* call ids learned from PPTP; made when the first ones come */
 	const struct ct_proto *protos[256];
 	unsigned int *timeouts_sec[256];	/* by protocol number, as many as its tracker has */
 };
@@ -84,7 +85,7 @@ extern const struct ct_zone ct_zone_default;
 bool ct_l4_find(const uint8_t *net, uint32_t len, uint8_t family, struct ct_l4 *out);
 bool ct_tuple_read(const struct instance *inst, const uint8_t *net, uint8_t family, const struct ct_l4 *l4,
 		   struct ct_tuple *out);
-bool ct_read_ports(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
+bool ct_read_ports(const struct instance *inst, const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple);
 
 /* --- table.c --- */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
@@ -130,6 +131,9 @@ int ct_icmp6_error(struct instance *inst, struct pkt *pkt, const struct ct *temp
 
 /* The zone a packet is looked up in. */
 struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt);
+
+/* --- proto/gre.c --- */
+void ct_gre_keys_free(struct ct_table *table);
 
 /* --- sysctl.c --- */
 int ct_sysctls_register(struct instance *inst, struct ct_table *table);

@@ -206,6 +206,19 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	return 0;
 }
 
+struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
+{
+	if (!inst->ct->expects.count)
+		return NULL;
+	list_for_each(node, bucket(inst, tuple)) {
+		struct ct_expect *exp = list_entry(node, struct ct_expect, by_dst);
+
+		if (exp->master->zone.id == zone->id && fits(tuple, &exp->tuple, &exp->mask_src, exp->mask_src_port))
+			return exp;
+	}
+	return NULL;
+}
+
 static struct ct_expect *find(const struct instance *inst, const struct ct *ct)
 {
 	const struct ct_tuple *tuple = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
@@ -269,6 +282,14 @@ static void print_addrs(const char *word, uint8_t family, const union nf_inet_ad
 	sb_printf(out, "%ssrc=%s %sdst=%s ", word, from, word, to);
 }
 
+static void print_l4(uint8_t proto, be16 src, be16 dst, struct strbuf *out)
+{
+	if (proto == IPPROTO_GRE)
+		sb_printf(out, "srckey=0x%x dstkey=0x%x ", ntohs(src), ntohs(dst));
+	else
+		sb_printf(out, "sport=%u dport=%u ", ntohs(src), ntohs(dst));
+}
+
 void ct_expect_print(const struct instance *inst, const struct ct_expect *exp, struct strbuf *out)
 {
 	const struct ct_tuple *tuple = &exp->tuple, *master = ct_tuple(exp->master, IP_CT_DIR_ORIGINAL);
@@ -282,9 +303,9 @@ void ct_expect_print(const struct instance *inst, const struct ct_expect *exp, s
 	memset(&all_ones, 0xff, sizeof(all_ones));
 	sb_printf(out, "%u proto=%u ", ct_expect_left_sec(inst, exp), tuple->proto);
 	print_addrs("", tuple->family, &tuple->src, &tuple->dst, out);
-	sb_printf(out, "sport=%u dport=%u ", ntohs(tuple->src_l4.port), ntohs(tuple->dst_l4.port));
+	print_l4(tuple->proto, tuple->src_l4.all, tuple->dst_l4.all, out);
 	print_addrs("mask-", tuple->family, &exp->mask_src, &all_ones, out);
-	sb_printf(out, "sport=%u dport=65535 ", ntohs(exp->mask_src_port));
+	print_l4(tuple->proto, exp->mask_src_port, UINT16_MAX, out);
 	print_addrs("master-", master->family, &master->src, &master->dst, out);
 	sb_printf(out, "sport=%u dport=%u ", ntohs(master->src_l4.port), ntohs(master->dst_l4.port));
 	if (exp->master->zone.id)

@@ -56,6 +56,8 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
  * -EALREADY: another class, or as @wanted->once_for_all says another master, announced it, -EMFILE: the table is full, -ENOMEM.
  */
 int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct ct_expect **made);
+/* The newest one that a packet of @tuple would fit, be it inactive; NULL: nobody waits for it. */
+struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple);
 /* Ends it, with an event. */
 void ct_expect_remove(struct instance *inst, struct ct_expect *exp);
 void ct_expect_remove_all(struct instance *inst, struct ct *master);

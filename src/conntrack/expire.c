@@ -24,6 +24,8 @@ void ct_put(struct instance *inst, struct ct *ct)
 		ct_wheel_forget(ct);
 		table->count--;
 	}
+	if (master && ct_proto_num(ct) == IPPROTO_GRE)
+		ct_gre_keys_forget(inst, master);
 	ct_help_free(inst, ct);
 	free(ct->extra);
 	ct_record_free(table, ct);
@@ -107,6 +109,8 @@ void ct_refresh(struct instance *inst, struct ct *ct, uint8_t ctinfo, const stru
 
 bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 {
+	const struct ct_helper *helper = ct_helper_of(ct);
+
 	if (ct_is_dying(ct))
 		return false;
 	ct->status |= IPS_DYING;
@@ -115,6 +119,8 @@ bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 	if (ct->extra && ct->extra->has_stamp)
 		ct->extra->stop_ns = inst->now_ns;
 	ct_event_destroy(inst, ct, expired);
+	if (helper && helper->ended)
+		helper->ended(inst, ct);
 	if (!(ct->status & CT_STATUS_NAT_CLASH))
 		ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL]);
 	ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_REPLY]);

@@ -68,6 +68,7 @@ void ct_help_free(struct instance *inst, struct ct *ct)
 	if (!ct_help_of(ct))
 		return;
 	ct_expect_remove_all(inst, ct);
+	ct_gre_keys_forget(inst, ct);
 	free(ct->extra->help);
 	ct->extra->help = NULL;
 }

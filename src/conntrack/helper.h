@@ -15,6 +15,15 @@ struct ct_seqadj {		/* sequence numbers of one direction, changed by what NAT di
 	int32_t before, after;	/* offsets up to it, and behind it */
 };
 
+struct ct_gre_key;
+
+/* What PPTP's control connection has said; ids as the far side sees them, and as they were before NAT. */
+struct ct_pptp {
+	uint8_t session, call;	/* helper/pptp.c's own states */
+	be16 client_id, server_id;
+	be16 inner_client_id, inner_server_id;
+};
+
 /* What a helped connection carries. */
 struct ct_help {
 	const struct ct_helper *helper;
@@ -22,9 +31,11 @@ struct ct_help {
 	unsigned int expecting[CT_EXPECT_CLASSES];
 	uint8_t events_wanted;		/* 1 << IPEXP_*: of these the observer hears */
 	struct ct_seqadj seq[IP_CT_DIR_MAX];
+	struct ct_gre_key *gre_keys[IP_CT_DIR_MAX];
 	union {
 		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX]; } ftp;
 		struct { bool start_requested; } sane;
+		struct ct_pptp pptp;
 	} of;
 };
 
@@ -53,6 +64,8 @@ struct ct_helper {
 	void (*set_policy)(const struct ct_helper_conf *conf, unsigned int class, struct ct_expect_policy *policy);
 	/* NF_ACCEPT or NF_DROP. */
 	unsigned int (*help)(const struct ct_help_call *call);
+	/* The connection ends: what hangs on it ends, too. NULL = nothing but its expectations. */
+	void (*ended)(struct instance *inst, struct ct *ct);
 };
 extern const struct ct_helper *const ct_helpers[];	/* made by tools/list-variants; NULL-terminated */
 
@@ -97,6 +110,14 @@ static inline bool ct_help_is_established(const struct ct_help_call *call)
 {
 	return call->ctinfo == IP_CT_ESTABLISHED || call->ctinfo == IP_CT_ESTABLISHED_REPLY;
 }
+
+/* --- proto/gre.c: which call ids belong together, learned from PPTP --- */
+/*
+ * Packets to @tuple's destination and key come from its source key. One pair per direction of @master, until they are
+ * forgotten: false when it has another one already.
+ */
+bool ct_gre_key_add(struct instance *inst, struct ct *master, int dir, const struct ct_tuple *tuple);
+void ct_gre_keys_forget(struct instance *inst, struct ct *master);
 
 /* --- seqadj.c --- */
 /* The payload of the segment that begins at @seq became @delta bytes longer. */

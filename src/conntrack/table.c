@@ -238,6 +238,7 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 	timer_cancel(inst->timers, &table->wheel.timer);
 	timer_cancel(inst->timers, &table->gc);
 	ct_expects_free(inst, &table->expects);
+	ct_gre_keys_free(table);
 	while ((chunk = table->chunks)) {
 		/* Nobody listens any more: no events, no references to count. */
 		for (uint32_t i = 0; i < chunk->used; i++)

@@ -62,7 +62,7 @@ bool ct_l4_find(const uint8_t *net, uint32_t len, uint8_t family, struct ct_l4 *
 	}
 }
 
-bool ct_read_ports(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
+bool ct_read_ports(const struct instance *inst, const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
 {
 	if (l4_len < 4)
 		return false;
@@ -88,7 +88,7 @@ bool ct_tuple_read(const struct instance *inst, const uint8_t *net, uint8_t fami
 	out->family = family;
 	out->proto = l4->proto;
 	out->dir = IP_CT_DIR_ORIGINAL;
-	return !proto->read_tuple || proto->read_tuple(l4->at, l4->len, out);
+	return !proto->read_tuple || proto->read_tuple(inst, l4->at, l4->len, out);
 }
 
 /* The trackers are the same in every instance, so that tuples can be turned round without one. */
@@ -98,27 +98,6 @@ static const struct ct_proto *proto_by_number(uint8_t number)
 		if ((*proto)->number == number)
 			return *proto;
 	return NULL;
-}
-
-bool ct_tuple_of_packet(const struct pkt *pkt, struct ct_tuple *out)
-{
-	const struct ct_proto *proto;
-	struct ct_l4 l4;
-
-	if (!ct_l4_find(pkt->data, pkt->len, pkt->l.family, &l4))
-		return false;
-	memset(out, 0, sizeof(*out));
-	if (pkt->l.family == NFPROTO_IPV4) {
-		memcpy(&out->src.ip, pkt->data + offsetof(struct iphdr, saddr), 4);
-		memcpy(&out->dst.ip, pkt->data + offsetof(struct iphdr, daddr), 4);
-	} else {
-		memcpy(&out->src, pkt->data + offsetof(struct ipv6hdr, saddr), 16);
-		memcpy(&out->dst, pkt->data + offsetof(struct ipv6hdr, daddr), 16);
-	}
-	out->family = pkt->l.family;
-	out->proto = l4.proto;
-	proto = proto_by_number(l4.proto);
-	return !proto || !proto->read_tuple || proto->read_tuple(l4.at, l4.len, out);
 }
 
 bool ct_tuple_invert(struct ct_tuple *out, const struct ct_tuple *in)

@@ -7,7 +7,7 @@
 
 enum { PORT_ATTEMPTS = 128, UDP_CHECK_OFF = offsetof(struct udphdr, check), TCP_CHECK_OFF = offsetof(struct tcphdr, check) };
 
-static bool replace(struct pkt *pkt, uint32_t at, uint32_t match_len, const char *text, uint32_t text_len)
+static bool replace(struct pkt *pkt, uint32_t at, uint32_t match_len, const void *text, uint32_t text_len)
 {
 	uint32_t len = pkt->len;
 
@@ -43,10 +43,12 @@ static be16 checksum_anew(const struct pkt *pkt, uint32_t l4_off, uint8_t proto,
 	return csum_fold(csum_partial(l4, len, sum));
 }
 
-bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+/* The segment with its lengths and sum; the numbers of what comes after are the caller's. */
+static bool mangle_segment(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const void *text,
+			   uint32_t text_len)
 {
 	struct pkt *pkt = call->pkt;
-	uint32_t payload, payload_len, text_len = (uint32_t)strlen(text);
+	uint32_t payload, payload_len;
 	uint8_t *tcp;
 	be16 check;
 
@@ -61,16 +63,27 @@ bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, ui
 	return true;
 }
 
-bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
 {
-	if (!nat_mangle_tcp_part(call, match_off, match_len, text))
+	return mangle_segment(call, match_off, match_len, text, (uint32_t)strlen(text));
+}
+
+bool nat_mangle_tcp_bytes(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const void *bytes,
+			  uint32_t len)
+{
+	if (!mangle_segment(call, match_off, match_len, bytes, len))
 		return false;
-	ct_seqadj_note(call->ct, call->dir, get_be32(call->pkt->data + call->l4_off + 4),
-		       (int32_t)((uint32_t)strlen(text) - match_len));
+	ct_seqadj_note(call->ct, call->dir, get_be32(call->pkt->data + call->l4_off + 4), (int32_t)(len - match_len));
 	return true;
 }
 
-bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+{
+	return nat_mangle_tcp_bytes(call, match_off, match_len, text, (uint32_t)strlen(text));
+}
+
+bool nat_mangle_udp_bytes(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const void *text,
+			  uint32_t text_len)
 {
 	struct pkt *pkt = call->pkt;
 	uint32_t payload = call->l4_off + sizeof(struct udphdr);
@@ -78,7 +91,7 @@ bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_
 	be16 check;
 
 	if (pkt->len < payload || match_off > pkt->len - payload ||
-	    !replace(pkt, payload + match_off, match_len, text, (uint32_t)strlen(text)))
+	    !replace(pkt, payload + match_off, match_len, text, text_len))
 		return false;
 	udp = pkt->data + call->l4_off;
 	put_be16(udp + offsetof(struct udphdr, len), (uint16_t)(pkt->len - call->l4_off));
@@ -89,6 +102,11 @@ bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_
 		check = 0xffff;
 	memcpy(udp + UDP_CHECK_OFF, &check, sizeof(check));
 	return true;
+}
+
+bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text)
+{
+	return nat_mangle_udp_bytes(call, match_off, match_len, text, (uint32_t)strlen(text));
 }
 
 void nat_follow_master(struct instance *inst, struct ct *ct, const struct ct_expect *exp)

@@ -16,6 +16,10 @@ bool nat_mangle_tcp(const struct ct_help_call *call, uint32_t match_off, uint32_
 /* The sequence numbers are left to the caller: one ct_seqadj_note() for all that was changed in the segment. */
 bool nat_mangle_tcp_part(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text);
 bool nat_mangle_udp(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const char *text);
+bool nat_mangle_tcp_bytes(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const void *bytes,
+			  uint32_t len);
+bool nat_mangle_udp_bytes(const struct ct_help_call *call, uint32_t match_off, uint32_t match_len, const void *bytes,
+			  uint32_t len);
 
 /* ct_expect.arrived: the connection is translated as its master is; its port is the one the master's side named. */
 void nat_follow_master(struct instance *inst, struct ct *ct, const struct ct_expect *exp);

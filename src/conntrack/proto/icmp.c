@@ -18,7 +18,7 @@ static const struct { uint8_t question, answer; } icmp_pairs[] = {
 	{ ICMP_ADDRESS, ICMP_ADDRESSREPLY },
 };
 
-static bool icmp_read_tuple(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
+static bool icmp_read_tuple(const struct instance *inst, const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
 {
 	if (l4_len < sizeof(struct icmphdr))
 		return false;

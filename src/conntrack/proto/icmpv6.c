@@ -12,7 +12,7 @@ static const struct ct_timeout icmpv6_timeouts[] = {
 	{ "icmpv6_timeout", 30 },
 };
 
-static bool icmpv6_read_tuple(const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
+static bool icmpv6_read_tuple(const struct instance *inst, const uint8_t *l4, uint32_t l4_len, struct ct_tuple *tuple)
 {
 	if (l4_len < sizeof(struct icmp6hdr))
 		return false;
