@@ -1,17 +1,26 @@
 /*
  * ext/match/helper.c - "-m helper": connections that a helper announced by reading another one.
- * No helper reads here yet: nothing has been announced by one, and only the inverted question fits.
+ * What is asked is the master's helper, not the connection's own.
  */
 #include "base/uapi.h"
 
 #include <linux/netfilter/xt_helper.h>
 
-#include "conntrack/conntrack.h"
+#include "conntrack/helper.h"
 #include "ext/option.h"
 
 static bool helper_match(const struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	return ((const struct xt_helper_info *)data)->invert;
+	const struct xt_helper_info *info = data;
+	const struct ct *master = pkt_ct(pkt) ? pkt_ct(pkt)->master : NULL;
+	const struct ct_helper *helper = master ? ct_helper_of(master) : NULL;
+	bool fits;
+
+	if (!helper)
+		return info->invert;
+	/* The name in the rule may be longer: as much of it as the helper has is compared. */
+	fits = !info->name[0] || strncmp(helper->name, info->name, strlen(helper->name)) == 0;
+	return fits != (bool)info->invert;
 }
 
 static int helper_check(void *data, const struct ext_check *check, struct refusal *why)
