@@ -21,8 +21,9 @@ class Ftp(HelperGen):
     def place(self, addr, port):
         return b"%s,%d,%d" % (addr.replace(".", ",").encode(), port >> 8, port & 255)
 
-    def active(self, flow):
-        r, port = self.r, self.r.choice((1025, 2000, 3333, 65535, 20, 1))
+    def active(self, flow, n):
+        # Two masters clash at 65535 only, where no other port is left to choose at random.
+        r, port = self.r, self.r.choice((1025 + n, 2000 + n, 3333 + n, 65535, 20 + n, 1 + n))
         addr = self.client if self.chance(.9) else self.server if self.chance(.5) else "10.0.0.3" if self.v == 4 else "fd00::3"
         if self.v == 4 and self.chance(.7):
             text = b"PORT %s\r\n" % self.place(addr, port)
@@ -36,8 +37,8 @@ class Ftp(HelperGen):
         data = Flow(self, 6, self.ib, self.server, 20, self.ia, self.client, port, where=told)
         self.data(data)
 
-    def passive(self, flow):
-        r, port = self.r, self.r.choice((2048, 2049, 40000, 65535, 0))
+    def passive(self, flow, n):
+        r, port = self.r, self.r.choice((2048 + n, 2050 + n, 40000 + n, 65535, 0))
         addr = self.server if self.chance(.9) else self.near
         six = self.v == 6 or self.chance(.3)
         self.say(flow, 0, b"EPSV\r\n" if six else b"PASV\r\n")
@@ -45,8 +46,7 @@ class Ftp(HelperGen):
         self.say(flow, 1, self.injured(text, .35))
 
         def find(payload):
-            import re as _re
-            m = _re.search(rb"\|\|\|(\d+)\|", payload)
+            m = re.search(rb"\|\|\|(\d+)\|", payload)
             if m and int(m.group(1)) < 65536:
                 return self.near, int(m.group(1))
             return announced4(payload)
@@ -65,7 +65,7 @@ class Ftp(HelperGen):
                 self.say(flow, 1, b"220 hello\r\n")
                 self.say(flow, 0, b"USER x\r\n")
             for _ in range(self.r.randrange(1, 5)):
-                self.r.choice((self.active, self.passive))(flow)
+                self.r.choice((self.active, self.passive))(flow, n)
                 if self.chance(.1):
                     self.say(flow, self.r.randrange(2), self.injured(b"NOOP\r\n", .5))
             if self.chance(.3):

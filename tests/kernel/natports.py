@@ -151,15 +151,19 @@ def align(kernel, weir):
         for i in getattr(kernel, where):
             align_lists(getattr(kernel, where)[i], getattr(weir, where).get(i, []), lambda x, y: align_lines(x, y, pairs))
     # Entries come in no order: each of the kernel's takes the first of weir's that it can be made equal to.
-    strip = lambda s: re.sub(r"^(\S+\s+\d+ \S+\s+\d+) \d+", r"\1", s)
-    free = set(range(len(weir.connections)))
-    have = {strip(s) for s in weir.connections}
-    for k, line in enumerate(kernel.connections):
+    align_unordered(kernel.connections, weir.connections, lambda s: re.sub(r"^(\S+\s+\d+ \S+\s+\d+) \d+", r"\1", s), pairs)
+    align_unordered(kernel.expectations, weir.expectations, lambda s: re.sub(r"^\s*\d+ ", "", s), pairs)
+
+
+def align_unordered(kernel, weir, strip, pairs):
+    free = set(range(len(weir)))
+    have = {strip(s) for s in weir}
+    for k, line in enumerate(kernel):
         if strip(line) in have:
             continue
         for w in sorted(free):
-            x, y = align_lines(line, weir.connections[w], pairs)
+            x, y = align_lines(line, weir[w], pairs)
             if strip(x) == strip(y):
-                kernel.connections[k], weir.connections[w] = x, y
+                kernel[k], weir[w] = x, y
                 free.discard(w)
                 break

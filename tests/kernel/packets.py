@@ -262,3 +262,31 @@ def show(p):
         return "%s > %s proto %s ttl %d len %d%s" % (src, dst, proto, ttl, len(p), extra)
     except (IndexError, struct.error, ValueError):
         return p.hex()
+
+
+def crc32c(data):
+    c = 0xFFFFFFFF
+    for b in data:
+        c ^= b
+        for _ in range(8):
+            c = (c >> 1) ^ (0x82F63B78 if c & 1 else 0)
+    return c ^ 0xFFFFFFFF
+
+
+def sctp(sport, dport, tag, *chunks, bad=0):
+    head, body = struct.pack("!HHI", sport, dport, tag), b"".join(chunks)
+    return lambda l3: l3(head + struct.pack("<I", crc32c(head + b"\0\0\0\0" + body) ^ bad) + body, 132)
+
+
+def chunk(kind, flags=0, body=b"", length=None):
+    return struct.pack("!BBH", kind, flags, 4 + len(body) if length is None else length) + body + b"\0" * (-len(body) % 4)
+
+
+def udplite(sport, dport, cover, check=None, proto=17, data=b"payload payl"):
+    """proto is that of the pseudo header: the kernel sums with UDP's number where it checks a tracked packet."""
+    def build(l3, cut=None):
+        p = struct.pack("!HHHH", sport, dport, cover, 0) + data
+        n = cover if 8 <= cover <= len(p) else len(p)
+        c = csum(pseudo(l3.src, l3.dst, proto, len(p)) + p[:n]) if check is None else check
+        return l3((p[:6] + struct.pack("!H", c) + p[8:])[:cut], 136)
+    return build

@@ -203,24 +203,6 @@ def icmp_cases():
         [Send("eth0", ip(A6, B6)(b"abcd", 59)), Send("eth0", ip(A6, B6)(b"\x3b\0\0\0\0\0\0\0", 60))], covers=["conntrack"])
 
 
-def crc32c(data):
-    c = 0xFFFFFFFF
-    for b in data:
-        c ^= b
-        for _ in range(8):
-            c = (c >> 1) ^ (0x82F63B78 if c & 1 else 0)
-    return c ^ 0xFFFFFFFF
-
-
-def sctp(sport, dport, tag, *chunks, bad=0):
-    head, body = struct.pack("!HHI", sport, dport, tag), b"".join(chunks)
-    return lambda l3: l3(head + struct.pack("<I", crc32c(head + b"\0\0\0\0" + body) ^ bad) + body, 132)
-
-
-def chunk(kind, flags=0, body=b"", length=None):
-    return struct.pack("!BBH", kind, flags, 4 + len(body) if length is None else length) + body + b"\0" * (-len(body) % 4)
-
-
 def other_protocol_cases():
     c, s = 0x11111111, 0x22222222       # tags: what the server writes to the client, and the other way
     init, init_ack = (lambda tag: chunk(1, 0, struct.pack("!IIHHI", tag, 9, 1, 1, 7))), (lambda tag: chunk(2, 0, struct.pack("!IIHHI", tag, 9, 1, 1, 7) + b"cookie"))
@@ -250,15 +232,6 @@ def other_protocol_cases():
         lite = lambda d, cover, check=None, proto=17, cut=99: Send("eth%d" % d, udplite(5 + d, 6 - d, cover, check, proto)(ip(*((a, b) if d == 0 else (b, a))), cut))
         yield case("udplite-%d" % v, [lite(0, n) for n in (0, 8, 9, 20, 7, 21)] + [lite(1, 20), lite(0, 20), lite(0, 20, 0), lite(0, 20, 1), lite(0, 20, None, 136)] +
                    [lite(0, 8, cut=n) for n in (0, 3, 4, 7, 8)], covers=["conntrack", "udplite"])
-
-
-def udplite(sport, dport, cover, check, proto):
-    def build(l3, cut):
-        p = struct.pack("!HHHH", sport, dport, cover, 0) + b"payload payl"
-        n = cover if 8 <= cover <= len(p) else len(p)
-        c = csum(pseudo(l3.src, l3.dst, proto, len(p)) + p[:n]) if check is None else check
-        return l3((p[:6] + struct.pack("!H", c) + p[8:])[:cut], 136)
-    return build
 
 
 def zone_cases():
