@@ -7,8 +7,11 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/procfs.h"
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
+#include "ext/ext.h"
+#include "ext/state.h"
 #include "nat/nat.h"
 #include "packet/defrag.h"
 #include "path/path.h"
@@ -27,6 +30,7 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(pkt_pool, pkt_pool_new(), "packets");
 	FLOOR(hooks, hooks_new(), "hooks");
 	FLOOR(sysctls, sysctls_new(), "sysctls");
+	FLOOR(files, proc_files_new(), "visible files");
 	FLOOR(fib, fib_new(inst), "routes");
 	FLOOR(neigh, neigh_table_new(inst), "neighbours");
 	FLOOR(icmp, icmp_state_new(inst), "ICMP");
@@ -35,6 +39,9 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(nat, nat_new(inst), "NAT");
 	FLOOR(tables, tables_new(inst), "tables");
 #undef FLOOR
+	for (const struct match *const *m = ext_matches; *m; m++)
+		if ((*m)->attach)
+			(*m)->attach(inst);
 	return 0;
 }
 
@@ -88,6 +95,8 @@ void instance_free(struct instance *inst)
 	memset(&inst->observer, 0, sizeof(inst->observer));	/* nobody wants to hear of the end */
 	if (inst->tables)
 		tables_free(inst, inst->tables);
+	if (inst->files)
+		ext_states_free(inst);
 	if (inst->fib)
 		route_set_watch(inst, NULL);	/* nor need connections end one by one */
 	while (!list_is_empty(&inst->ifaces))
@@ -108,6 +117,7 @@ void instance_free(struct instance *inst)
 	list_for_each_safe(node, &inst->gone_ifaces)
 		free(list_entry(node, struct iface, node));
 	sysctls_free(inst->sysctls);
+	proc_files_free(inst->files);
 	hooks_free(inst->hooks);
 	pkt_pool_free(inst->pkt_pool);
 	timers_free(inst->timers);

@@ -14,6 +14,8 @@
 #include "packet/packet.h"
 
 struct sysctls;
+struct proc_files;
+struct ext_state_block;
 struct fib;
 struct neigh_table;
 struct defrag;
@@ -82,6 +84,8 @@ struct instance {
 	struct pkt_pool *pkt_pool;
 	struct hooks *hooks;
 	struct sysctls *sysctls;
+	struct proc_files *files;	/* /proc/net/...: base/procfs.h */
+	struct ext_state_block *ext_states;	/* ext/state.h */
 	struct fib *fib;
 	struct neigh_table *neigh;
 	struct defrag *defrag;

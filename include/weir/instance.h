@@ -59,6 +59,20 @@ WEIR_API int weir_sysctl_set(struct weir *weir, const char *name, const char *va
 /** weir_sysctl_get() - Return: its text, given: free(); NULL with @error. */
 WEIR_API char *weir_sysctl_get(struct weir *weir, const char *name, struct weir_error *error);
 
+/**
+ * weir_proc_read() - A file by which the host shows its state: "/proc/net/xt_recent/NAME" and its kin
+ * Context: control. Return: its text, given: free(); NULL with @error (-ENOENT: no such file).
+ */
+WEIR_API char *weir_proc_read(struct weir *weir, const char *path, struct weir_error *error);
+/**
+ * weir_proc_write() - One write to such a file, where Linux allows it
+ * @text: borrowed, @len bytes
+ * Context: control. Return: 0; -ENOENT no such file, -EACCES read-only, or the file's own errno.
+ */
+WEIR_API int weir_proc_write(struct weir *weir, const char *path, const char *text, size_t len, struct weir_error *error);
+/** weir_proc_each() - Paths of all such files, in order; @fn returns false to stop. Context: control. */
+WEIR_API void weir_proc_each(struct weir *weir, bool (*fn)(void *priv, const char *path), void *priv);
+
 /** weir_now() - Where the clock stands, in nanoseconds since the epoch. */
 WEIR_API int64_t weir_now(const struct weir *weir);
 /**

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
+#include "base/procfs.h"
 #include "base/sysctl.h"
 #include "cli/netip.h"
 #include "conntrack/conntrack.h"
@@ -138,6 +139,43 @@ char *weir_sysctl_get(struct weir *weir, const char *name, struct weir_error *er
 	sb_free(&text);
 	api_refused(error, &why, err);
 	return NULL;
+}
+
+char *weir_proc_read(struct weir *weir, const char *path, struct weir_error *error)
+{
+	struct refusal why = { 0 };
+	struct strbuf text = STRBUF_INIT;
+	int err = proc_read(weir->inst->files, path, &text, &why);
+
+	if (!err)
+		return api_text(&text);
+	sb_free(&text);
+	api_refused(error, &why, err);
+	return NULL;
+}
+
+int weir_proc_write(struct weir *weir, const char *path, const char *text, size_t len, struct weir_error *error)
+{
+	struct refusal why = { 0 };
+	int err = proc_write(weir->inst->files, path, text, len, &why);
+
+	return err ? api_refused(error, &why, err) : 0;
+}
+
+struct path_visit { bool (*fn)(void *priv, const char *path); void *priv; };
+
+static bool visit_path(void *priv, const struct proc_file *file)
+{
+	const struct path_visit *visit = priv;
+
+	return visit->fn(visit->priv, file->path);
+}
+
+void weir_proc_each(struct weir *weir, bool (*fn)(void *priv, const char *path), void *priv)
+{
+	struct path_visit visit = { fn, priv };
+
+	proc_each(weir->inst->files, visit_path, &visit);
 }
 
 int64_t weir_now(const struct weir *weir)

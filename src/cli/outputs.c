@@ -454,6 +454,8 @@ static int state_write(struct outputs *out, const char *dir, struct refusal *why
 	summary_json(out->run, &text);
 	if (!err)
 		err = file_write(dir, "summary.json", &text, why);
+	if (!err)
+		err = visible_write(inst, dir, why);
 	sb_free(&text);
 	return err;
 }

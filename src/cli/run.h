@@ -153,6 +153,14 @@ int outputs_snapshot(struct outputs *out, const char *dir, struct refusal *why);
 void outputs_script_line(struct outputs *out, int64_t when_ns, const char *command, const char *text, int code);
 void outputs_rules_changed(struct outputs *out);
 
+/* --- visible files: /proc/net/... of the instance --- */
+
+/* Below @dir as they would stand below /. */
+int visible_write(struct instance *inst, const char *dir, struct refusal *why);
+/* Script lines; words[1] is the command. 0, or the exit code. */
+int visible_cat(struct instance *inst, const struct words *w, struct strbuf *out, struct refusal *why);
+int visible_echo(struct instance *inst, const struct words *w, struct strbuf *out, struct refusal *why);
+
 /* --- script --- */
 
 int script_open(struct run *run, struct script **out, struct refusal *why);

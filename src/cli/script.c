@@ -13,7 +13,7 @@
 
 enum { SCRIPT_FILE_MAX = 64 << 20, RULES_FILE_MAX = 256 << 20 };
 
-enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_SNAPSHOT };
+enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_SNAPSHOT, VERB_ECHO, VERB_CAT };
 
 struct script_line {
 	int64_t when_ns;
@@ -40,7 +40,7 @@ static const struct { const char *name; enum verb verb; uint8_t family; } verbs[
 	{ "ip6tables-legacy-restore", VERB_RESTORE, NFPROTO_IPV6 },
 	{ "iptables-save", VERB_SAVE, NFPROTO_IPV4 }, { "ip6tables-save", VERB_SAVE, NFPROTO_IPV6 },
 	{ "conntrack", VERB_CONNTRACK, 0 }, { "ip", VERB_IP, 0 }, { "sysctl", VERB_SYSCTL, 0 },
-	{ "snapshot", VERB_SNAPSHOT, 0 },
+	{ "snapshot", VERB_SNAPSHOT, 0 }, { "echo", VERB_ECHO, 0 }, { "cat", VERB_CAT, 0 },
 };
 
 static int verb_find(struct script_line *line, struct refusal *why)
@@ -375,6 +375,10 @@ static int run_verb(struct run *run, struct script_line *line, struct strbuf *ou
 		return code;
 	case VERB_SYSCTL:
 		return run_sysctl(run, line, out, why);
+	case VERB_ECHO:
+		return visible_echo(run->inst, w, out, why);
+	case VERB_CAT:
+		return visible_cat(run->inst, w, out, why);
 	case VERB_SNAPSHOT:
 		return outputs_snapshot(run->out, w->argv[2], why) ? 1 : 0;
 	}

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,7 +31,7 @@ struct sinks {
 static bool is_ours(const char *name)
 {
 	static const char *const names[] = { "rules.v4", "rules.v6", "conntrack.txt", "expect.txt", "events.txt", "log.txt",
-					     "nflog.jsonl", "invalid.txt", "script.txt", "summary.json" };
+					     "nflog.jsonl", "invalid.txt", "script.txt", "summary.json", "proc", "sys" };
 	size_t len = strlen(name);
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (len > 7 && strcmp(name + len - 7, ".pcapng") == 0))
@@ -39,6 +40,22 @@ static bool is_ours(const char *name)
 		if (strcmp(name, names[i]) == 0)
 			return true;
 	return false;
+}
+
+static int unlink_visited(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	return remove(path);
+}
+
+/* A file of ours, or a tree of visible files. */
+static void take_away(DIR *d, const char *dir, const char *name)
+{
+	char *path;
+
+	if (unlinkat(dirfd(d), name, 0) == 0 || asprintf(&path, "%s/%s", dir, name) < 0)
+		return;
+	nftw(path, unlink_visited, 16, FTW_DEPTH | FTW_PHYS);
+	free(path);
 }
 
 /* Visits the files; @remove takes ours away. -ENOTEMPTY when there is something else. */
@@ -55,7 +72,7 @@ static int dir_ours(const char *dir, bool remove, char other[256])
 			snprintf(other, 256, "%s", entry->d_name);
 			err = -ENOTEMPTY;
 		} else if (remove && entry->d_name[0] != '.') {
-			unlinkat(dirfd(d), entry->d_name, 0);
+			take_away(d, dir, entry->d_name);
 		}
 	}
 	closedir(d);

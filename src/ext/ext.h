@@ -97,6 +97,7 @@ struct match {
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
+	void (*attach)(struct instance *inst);	/* optional: an instance is made; files that exist without a rule */
 	const struct ext_text *text;	/* NULL: an older revision without text of its own */
 	const char *abi_name;		/* an alias for text only: the rule's data carries this name ("state" is
 					 * conntrack, "NOTRACK" is CT); never found by match_find() */
@@ -135,6 +136,9 @@ static inline const void *pkt_at(const struct pkt *pkt, uint32_t off, uint32_t l
 {
 	return off <= pkt->len && len <= pkt->len - off ? pkt->data + off : NULL;
 }
+
+/* The kernel's rule for names that become files of /proc: 0 or a refusal. @size: bytes that @name may fill. */
+int ext_file_name_check(const char *ext_name, const char *name, size_t size, struct refusal *why);
 
 /* Logged packets share one sentence builder: the kernel's nf_log_syslog lines. ext/logline.c */
 void log_packet(struct instance *inst, const struct pkt *pkt, const struct hook_state *state, int level,

@@ -90,6 +90,7 @@ class Seen:
         self.invalid = {}   # item -> [reason]
         self.connections = []
         self.expectations = []
+        self.files = {}     # "xt_recent/NAME" -> text
         self.rules = {}     # "4"/"6" -> [line]
         self.refused = None  # (what, text) when the rules or the topology were refused
         self.stamps = []    # ns of each item

@@ -4,11 +4,12 @@ import re
 import struct
 
 import natports
+import visible
 from case import Do, Send
 from packets import addr, csum, l4_of, show
 
 # Every mask by name; docs/differences.md has a section for each.
-MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "boot-counters",
+MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "ticks", "boot-counters",
          "tee-mac"}
 
 
@@ -157,6 +158,8 @@ def compare(case, kernel, weir):
     k, w = [sorted(map(split_expectation, x.expectations), key=lambda x: x[1]) for x in (kernel, weir)]
     if [x[1] for x in k] != [x[1] for x in w] or any(abs(a[0] - b[0]) > 1 for a, b in zip(k, w)):
         say("expectations", len(case.items), k, w, lambda x: "%d %s" % x)
+    for path, a, b in visible.compare(kernel.files, weir.files):
+        say("file " + path, len(case.items), [a], [b], str)
     for family in sorted(set(kernel.rules) | set(weir.rules)):
         a, b = kernel.rules.get(family, []), weir.rules.get(family, [])
         if a != b:

@@ -15,6 +15,7 @@ import threading
 import time
 
 from case import Do, Seen
+import visible
 from netlink import Events, Nflog, dump_connections, dump_expectations
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -257,6 +258,8 @@ class KernelRun:
         if words[0] == "sysctl":
             key, _, value = words[-1].partition("=")
             write_sysctl(key, value)
+        elif words[0] == "echo":
+            run(["sh", "-c", command])
         else:
             run([TOOLS.get(words[0], words[0])] + words[1:])
 
@@ -294,6 +297,7 @@ class KernelRun:
                 self.collect(i)
             seen.connections = dump_connections()
             seen.expectations = dump_expectations()
+            seen.files = visible.read("/proc/thread-self/net")
             seen.end = time.time_ns()
             for family, tool in (("4", "iptables-legacy-save"), ("6", "ip6tables-legacy-save")):
                 if (case.v4 if family == "4" else case.v6) or any(isinstance(i, Do) and "tables" in i.command for i in case.items):

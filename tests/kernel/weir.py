@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 
+import visible
 from case import Do, Seen
 
 WEIR = os.environ.get("WEIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "src", "cli", "weir"))
@@ -169,6 +170,7 @@ class WeirRun:
             seen.connections = [x for x in f.read().split("\n") if x]
         with open(out + "/expect.txt") as f:
             seen.expectations = [x for x in f.read().split("\n") if x]
+        seen.files = visible.read(out + "/proc/net")
         for family, name in (("4", "rules.v4"), ("6", "rules.v6")):
             if os.path.exists("%s/%s" % (out, name)):
                 with open("%s/%s" % (out, name), encoding="latin-1") as f:

@@ -81,7 +81,7 @@ static void write_reset(uint8_t *rst, const uint8_t *tcp, uint32_t tcp_len)
 static void send_reset(struct instance *inst, struct pkt *rst, struct pkt *cause)
 {
 	pkt_parse(rst);
-	rst->flags |= PKT_FLAG_CSUM_TRUSTED;
+	rst->flags |= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_NO_SOCKET;
 	ct_attach_made(inst, rst, cause);
 	if (cause->ct)
 		ct_set_closing(inst, cause->ct);
