@@ -233,6 +233,11 @@ static struct ct_expect *find(const struct instance *inst, const struct ct *ct)
 	return NULL;
 }
 
+void ct_expect_extend(struct instance *inst, struct ct_expect *exp, uint32_t seconds)
+{
+	timer_arm(inst->timers, &exp->timer, (inst_jiffies(inst) + (int64_t)seconds * WEIR_HZ) * NSEC_PER_JIFFY);
+}
+
 bool ct_expect_arrive(struct instance *inst, struct ct *ct)
 {
 	struct ct_expect *exp = inst->ct->expects.count ? find(inst, ct) : NULL;

@@ -63,6 +63,8 @@ void ct_expect_remove(struct instance *inst, struct ct_expect *exp);
 void ct_expect_remove_all(struct instance *inst, struct ct *master);
 /* A new connection: was it announced? Then it becomes the master's child, with all that follows; false: it was not. */
 bool ct_expect_arrive(struct instance *inst, struct ct *ct);
+/* From now on it lasts this long. */
+void ct_expect_extend(struct instance *inst, struct ct_expect *exp, uint32_t seconds);
 /* Nobody must be added or removed on the way. Oldest first. */
 void ct_expect_each(struct instance *inst, void (*visit)(void *priv, const struct ct_expect *exp), void *priv);
 uint32_t ct_expect_left_sec(const struct instance *inst, const struct ct_expect *exp);

@@ -36,6 +36,7 @@ struct ct_help {
 		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX]; } ftp;
 		struct { bool start_requested; } sane;
 		struct ct_pptp pptp;
+		struct { uint32_t register_cseq, invite_cseq; be16 forced_port; } sip;
 	} of;
 };
 
