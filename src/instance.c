@@ -12,6 +12,7 @@
 #include "conntrack/conntrack.h"
 #include "ext/ext.h"
 #include "ext/state.h"
+#include "flowcache/flowcache.h"
 #include "nat/nat.h"
 #include "packet/defrag.h"
 #include "path/path.h"
@@ -31,6 +32,8 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(hooks, hooks_new(), "hooks");
 	FLOOR(sysctls, sysctls_new(), "sysctls");
 	FLOOR(files, proc_files_new(), "visible files");
+	hooks_watch(inst->hooks, &inst->changes);
+	sysctls_watch(inst->sysctls, &inst->changes);
 	FLOOR(fib, fib_new(inst), "routes");
 	FLOOR(neigh, neigh_table_new(inst), "neighbours");
 	FLOOR(icmp, icmp_state_new(inst), "ICMP");
@@ -38,6 +41,7 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(ct, ct_table_new(inst), "connections");
 	FLOOR(nat, nat_new(inst), "NAT");
 	FLOOR(tables, tables_new(inst), "tables");
+	FLOOR(flow, flowcache_new(inst), "the flow cache");
 #undef FLOOR
 	for (const struct match *const *m = ext_matches; *m; m++)
 		if ((*m)->attach)
@@ -93,6 +97,9 @@ void instance_free(struct instance *inst)
 	if (!inst)
 		return;
 	memset(&inst->observer, 0, sizeof(inst->observer));	/* nobody wants to hear of the end */
+	if (inst->flow)
+		flowcache_free(inst, inst->flow);
+	inst->flow = NULL;
 	if (inst->tables)
 		tables_free(inst, inst->tables);
 	if (inst->files)
@@ -213,6 +220,7 @@ int iface_add(struct instance *inst, const char *name, unsigned short type, stru
 	}
 	inst->next_ifindex++;
 	list_append(&inst->ifaces, &iface->node);
+	inst->changes++;
 	*out = iface;
 	return 0;
 }
@@ -244,6 +252,7 @@ void iface_remove(struct instance *inst, struct iface *iface)
 	if (iface->conf)
 		iface_conf_free(inst, iface);
 	iface->conf = NULL;
+	inst->changes++;
 	list_remove(&iface->node);
 	list_append(&inst->gone_ifaces, &iface->node);
 	if (inst->lo == iface)

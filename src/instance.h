@@ -25,6 +25,8 @@ struct tables;
 struct ct_event;
 struct ct_expect;
 struct log_line;
+struct flowcache;
+struct record;
 
 /* What the outside hears of; every callback may be NULL. All pointers are borrowed for the call. */
 struct observer {
@@ -95,6 +97,10 @@ struct instance {
 	struct icmp_state *icmp;	/* path/icmp: rate limits, id counters */
 
 	struct observer observer;
+	/* Grows with everything that a packet's way may rest on: rules, routes, hooks, settings, links. */
+	uint64_t changes;
+	struct flowcache *flow;
+	struct record *record;		/* NULL: nobody wants to know what a packet's way rests on */
 	uint64_t serial;		/* input packets so far */
 	bool teeing;			/* a copy by TEE is on its way: none are made of what it meets */
 	bool host_echo;			/* answer pings as a host would, for demonstrations */

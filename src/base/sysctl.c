@@ -12,6 +12,7 @@
 struct sysctls {
 	struct sysctl **by_name;	/* owned, and their names */
 	size_t count, room;
+	uint64_t *changes;		/* NULL: nobody counts them */
 };
 
 struct sysctls *sysctls_new(void)
@@ -23,6 +24,11 @@ static void entry_free(struct sysctl *ctl)
 {
 	free((char *)ctl->name);
 	free(ctl);
+}
+
+void sysctls_watch(struct sysctls *ctls, uint64_t *changes)
+{
+	ctls->changes = changes;
 }
 
 void sysctls_free(struct sysctls *ctls)
@@ -215,6 +221,8 @@ int sysctl_set(struct sysctls *ctls, const char *name, const char *value, struct
 		return err;
 	if (ctl->read_only)
 		return refuse(why, -EACCES, "sysctl: \"%s\" is read-only", name);
+	if (ctls->changes)
+		(*ctls->changes)++;
 	if (ctl->kind == SYSCTL_TEXT) {
 		if (!ctl->changed)
 			return refuse(why, -EACCES, "sysctl: \"%s\" cannot be set", name);

@@ -34,6 +34,7 @@ struct sysctl {
 };
 
 struct sysctls *sysctls_new(void);
+void sysctls_watch(struct sysctls *ctls, uint64_t *changes);	/* counts whatever is set */
 void sysctls_free(struct sysctls *ctls);
 int sysctl_register(struct sysctls *ctls, const struct sysctl *ctl);
 void sysctl_unregister_prefix(struct sysctls *ctls, const char *prefix);

@@ -396,6 +396,7 @@ int netip_line(struct netip *ip, const struct words *words, unsigned int first, 
 	struct refusal nobody = { 0 };
 	struct ipargs a = { .ip = ip, .words = words, .at = first, .why = why ? why : &nobody };
 
+	ip->inst->changes++;
 	if (object_line(&a)) {
 		if (a.at == words->count)
 			return IP_OK;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "flowcache/flowcache.h"
 #include "path/path.h"
 
 static volatile sig_atomic_t interrupts;
@@ -129,6 +130,14 @@ static int packet_read(struct run *run, struct input *input, struct ahead *ahead
 	return 0;
 }
 
+/* --flow-cache=check found something: that is the engine's fault, and the end. */
+static int cache_check(struct run *run, struct refusal *why)
+{
+	const char *difference = flowcache_difference(run->inst);
+
+	return difference ? refuse(why, -EPROTO, "flow cache: %s", difference) : 0;
+}
+
 static int run_inputs(struct run *run, struct progress *progress, struct refusal *why)
 {
 	struct ahead ahead = { .count = 0 };
@@ -150,8 +159,12 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 		if (!err)
 			err = input_advance(&run->inputs, input, why);
 		progress_step(progress, run);
+		if (!err)
+			err = cache_check(run, why);
 	}
 	ahead_process(run, &ahead);
+	if (!err)
+		err = cache_check(run, why);
 	run->stats->interrupted = interrupts > 0;
 	if (!err && !interrupts && run->options.has_until)
 		clock_to(run, run->options.until_ns);
@@ -200,6 +213,7 @@ static int run_prepare(struct run *run, struct refusal *why)
 	run->inst = instance_new(run->options.seed, begin_ns(run), why);
 	if (!run->inst)
 		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
+	flowcache_set_mode(run->inst, (enum flow_mode)run->options.flow_mode);
 	run->inst->host_echo = run->options.host_echo;
 	run->inst->host_silent = run->options.host_silent;
 	err = snapshot_load(run->inst, &run->paths, &run->inputs, run->options.conntrack_on, why);
@@ -226,7 +240,7 @@ static void print_summary(struct run *run)
 
 static int exit_code_of(int err)
 {
-	return err == -ENOMEM ? EXIT_INTERNAL : EXIT_INPUT;
+	return err == -ENOMEM || err == -EPROTO ? EXIT_INTERNAL : EXIT_INPUT;
 }
 
 static void run_free(struct run *run)

@@ -30,8 +30,9 @@ struct run_options {
 	unsigned int map_count;
 	const char *filter, *out;
 	int64_t until_ns;
-	bool has_until, conntrack_on, is_json, is_quiet, host_echo, host_silent, no_flow_cache, strict_checksums;
+	bool has_until, conntrack_on, is_json, is_quiet, host_echo, host_silent, strict_checksums;
 	uint32_t workers;
+	int flow_mode;			/* enum flow_mode */
 	uint64_t seed;
 };
 /* EXIT_DONE: go on; anything else is the exit code (help was printed, or the usage was wrong: said so). -1: help. */

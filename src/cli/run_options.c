@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/run.h"
+#include "flowcache/flowcache.h"
 
 enum { LONG_LOCAL = 256, LONG_SCRIPT, LONG_UNTIL, LONG_CONNTRACK, LONG_SEED, LONG_MAP, LONG_OUT, LONG_FORMAT,
        LONG_NO_CACHE, LONG_CACHE, LONG_WORKERS, LONG_HOST, LONG_STRICT };
@@ -21,7 +22,7 @@ static const struct option long_options[] = {
 	{ "out", required_argument, NULL, LONG_OUT },
 	{ "format", required_argument, NULL, LONG_FORMAT },
 	{ "no-flow-cache", no_argument, NULL, LONG_NO_CACHE },
-	{ "flow-cache", no_argument, NULL, LONG_CACHE },
+	{ "flow-cache", required_argument, NULL, LONG_CACHE },
 	{ "workers", required_argument, NULL, LONG_WORKERS },
 	{ "host", required_argument, NULL, LONG_HOST },
 	{ "strict-checksums", no_argument, NULL, LONG_STRICT },
@@ -51,7 +52,9 @@ static const char help[] =
 "      --host echo|silent  the host answers pings, for demonstrations; or says nothing at all, where its IP\n"
 	"                          layer would send errors about IPv6 extension headers and fragments\n"
 "      --strict-checksums  take checksums that the sender left to its network card as wrong\n"
-"      --no-flow-cache     take the full way for each packet\n"
+"      --flow-cache MODE   on: remembered ways of known connections (the default); off: the full way for each packet;\n"
+"                          check: the full way, compared with the remembered one; ends at the first difference\n"
+"      --no-flow-cache     the same as --flow-cache=off\n"
 "      --workers N         threads (1: this version has one)\n"
 "\n"
 "Results\n"
@@ -190,11 +193,12 @@ static int one_option(struct run_options *o, int c, char **argv)
 		return o->is_json || strcmp(optarg, "text") == 0 ? 0 :
 		       wrong("--format is text or json, not \"%s\"", optarg);
 	case LONG_NO_CACHE:
-		o->no_flow_cache = true;
+		o->flow_mode = FLOW_OFF;
 		return 0;
 	case LONG_CACHE:
-		o->no_flow_cache = false;
-		return 0;
+		o->flow_mode = strcmp(optarg, "on") == 0 ? FLOW_ON : strcmp(optarg, "check") == 0 ? FLOW_CHECK : FLOW_OFF;
+		return o->flow_mode != FLOW_OFF || strcmp(optarg, "off") == 0 ? 0 :
+		       wrong("--flow-cache is on, off or check, not \"%s\"", optarg);
 	case LONG_WORKERS:
 		if (!number(optarg, 1, 1024, &n))
 			return wrong("--workers takes a number from 1 to 1024, not \"%s\"", optarg);
@@ -233,7 +237,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 {
 	int c, err;
 
-	*o = (struct run_options){ .workers = 1, .seed = 1 };
+	*o = (struct run_options){ .workers = 1, .seed = 1, .flow_mode = FLOW_ON };
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":i:f:qh", long_options, NULL)) != -1) {

@@ -74,6 +74,7 @@ struct ct {
 	uint32_t expires_tick;		/* jiffies modulo 2^32; before confirm: the timeout */
 	uint32_t look_tick;		/* when the wheel looks at it; before confirm: the original tuple's hash */
 	uint32_t refs;			/* the table, each packet and each expectation hold one */
+	uint32_t flow[IP_CT_DIR_MAX];	/* flowcache: what is remembered of each direction's way; 0 = nothing */
 	struct ct_zone zone;
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
@@ -245,6 +246,20 @@ extern const struct ct_proto *const ct_protos[];	/* made by tools/list-variants;
 const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number);
 /* This tracker's timeout @which, in jiffies, as the sysctl says now. */
 uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which);
+
+/* --- for the flow cache: a packet meets its connection before the hooks do --- */
+/* The packet's tuple, when it is a whole TCP or UDP packet without anything between IP and L4 headers. */
+bool ct_simple_tuple(const struct pkt *pkt, struct ct_tuple *out);
+uint32_t ct_tuple_hash(const struct instance *inst, const struct ct_tuple *tuple);	/* in the default zone */
+/* Nobody's share is taken: good until a packet is processed. */
+struct ct *ct_known(const struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, int *dir);
+/*
+ * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
+ * when the answer is true; else the answer waits for the hook, and the packet is as before.
+ */
+bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status);
+/* What still waits for a hook that the packet never came to is forgotten. */
+void ct_track_forget(struct instance *inst);
 
 /* Touches the buckets that a burst will look up; no effect otherwise. */
 void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);

@@ -39,6 +39,14 @@ struct ct_wheel {
 	struct timer timer;		/* when the next used slot is due */
 };
 
+/* A tracker's answer that the flow cache asked for: the conntrack hook takes it instead of asking again. */
+struct ct_early {
+	const struct pkt *pkt;		/* NULL: none waits */
+	struct ct *ct;			/* holds a share */
+	uint8_t ctinfo;
+	int answer;
+};
+
 /*
  * A bucket is the top bits of a hash, so that the kernel's buckets (a range of hashes each) lie next to
  * each other here whatever the size is. While the table grows, old buckets below @moved live in @buckets.
@@ -62,6 +70,7 @@ struct ct_table {
 	struct ct_conf conf;
 	struct ct_helper_conf helper_conf;
 	struct ct_stats stats;
+	struct ct_early early;
 	struct ct_expects expects;
 	struct list *gre_keys;		/* call ids learned from PPTP; made when the first ones come */
 	const struct ct_proto *protos[256];

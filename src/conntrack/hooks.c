@@ -40,17 +40,17 @@ static void prefetch_burst(void *priv, struct pkt **burst, unsigned int count, c
 }
 
 static const struct hook_ops hooks4[] = {
-	{ NFPROTO_IPV4, NF_INET_PRE_ROUTING,  NF_IP_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst },
-	{ NFPROTO_IPV4, NF_INET_LOCAL_OUT,    NF_IP_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL },
-	{ NFPROTO_IPV4, NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL },
-	{ NFPROTO_IPV4, NF_INET_LOCAL_IN,     NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL },
+	{ NFPROTO_IPV4, NF_INET_PRE_ROUTING,  NF_IP_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst, true },
+	{ NFPROTO_IPV4, NF_INET_LOCAL_OUT,    NF_IP_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL, true },
+	{ NFPROTO_IPV4, NF_INET_POST_ROUTING, NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL, true },
+	{ NFPROTO_IPV4, NF_INET_LOCAL_IN,     NF_IP_PRI_CONNTRACK_CONFIRM, hook_confirm, "confirm", NULL, NULL, true },
 };
 
 static const struct hook_ops hooks6[] = {
-	{ NFPROTO_IPV6, NF_INET_PRE_ROUTING,  NF_IP6_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst },
-	{ NFPROTO_IPV6, NF_INET_LOCAL_OUT,    NF_IP6_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL },
-	{ NFPROTO_IPV6, NF_INET_POST_ROUTING, NF_IP6_PRI_LAST, hook_confirm, "confirm", NULL, NULL },
-	{ NFPROTO_IPV6, NF_INET_LOCAL_IN,     NF_IP6_PRI_LAST - 1, hook_confirm, "confirm", NULL, NULL },
+	{ NFPROTO_IPV6, NF_INET_PRE_ROUTING,  NF_IP6_PRI_CONNTRACK, hook_in, "conntrack", NULL, prefetch_burst, true },
+	{ NFPROTO_IPV6, NF_INET_LOCAL_OUT,    NF_IP6_PRI_CONNTRACK, hook_local_out, "conntrack", NULL, NULL, true },
+	{ NFPROTO_IPV6, NF_INET_POST_ROUTING, NF_IP6_PRI_LAST, hook_confirm, "confirm", NULL, NULL, true },
+	{ NFPROTO_IPV6, NF_INET_LOCAL_IN,     NF_IP6_PRI_LAST - 1, hook_confirm, "confirm", NULL, NULL, true },
 };
 
 static uint32_t *users_of(struct ct_table *table, uint8_t family)

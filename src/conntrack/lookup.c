@@ -8,6 +8,7 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "hook/record.h"
 
 struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
 {
@@ -67,6 +68,15 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 	return false;
 }
 
+static uint8_t ctinfo_of(const struct ct *ct, int dir)
+{
+	if (dir == IP_CT_DIR_REPLY)
+		return IP_CT_ESTABLISHED_REPLY;
+	if (ct->status & IPS_SEEN_REPLY)
+		return IP_CT_ESTABLISHED;
+	return ct->status & IPS_EXPECTED ? IP_CT_RELATED : IP_CT_NEW;
+}
+
 /* Gives the packet its connection; false when there is no room for a new one. */
 static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,
 		   const struct hook_state *state)
@@ -101,13 +111,29 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 	ct = ct_of_node(node);
 	ct_get(ct);
 	pkt->ct = ct;
-	if (node->tuple.dir == IP_CT_DIR_REPLY)
-		pkt->ctinfo = IP_CT_ESTABLISHED_REPLY;
-	else if (ct->status & IPS_SEEN_REPLY)
-		pkt->ctinfo = IP_CT_ESTABLISHED;
-	else
-		pkt->ctinfo = ct->status & IPS_EXPECTED ? IP_CT_RELATED : IP_CT_NEW;
+	pkt->ctinfo = ctinfo_of(ct, node->tuple.dir);
 	return true;
+}
+
+/* The connection's tracker speaks; what it lets pass in the other direction is an answer. */
+static int ask_tracker(struct instance *inst, struct pkt *pkt, const struct ct_l4 *l4, const struct hook_state *state)
+{
+	struct ct *ct = pkt->ct;
+	int answer = ct_proto_of(inst, l4->proto)->packet(inst, ct, pkt, l4, pkt->ctinfo, state);
+
+	if (answer > 0 && pkt->ctinfo == IP_CT_ESTABLISHED_REPLY && !(ct->status & IPS_SEEN_REPLY)) {
+		ct->status |= IPS_SEEN_REPLY;
+		ct_event_note(ct, IPCT_REPLY);
+	}
+	return answer;
+}
+
+static int take_early(struct ct_early *early, struct pkt *pkt)
+{
+	pkt->ct = early->ct;		/* its share goes along */
+	pkt->ctinfo = early->ctinfo;
+	early->pkt = NULL;
+	return early->answer;
 }
 
 /* NF_DROP and friends from the trackers' signed answers. */
@@ -135,23 +161,20 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 			return NF_ACCEPT;
 	}
 	do {
-		struct ct *ct;
-
-		if (!attach(inst, pkt, template, &l4, state)) {
+		if (unlikely(table->early.pkt == pkt)) {
+			answer = take_early(&table->early, pkt);
+		} else if (!attach(inst, pkt, template, &l4, state)) {
 			pkt->drop_reason = DROP_CONNTRACK_FULL;
 			return NF_DROP;
-		}
-		ct = pkt->ct;
-		if (!ct) {
+		} else if (!pkt->ct) {
 			table->stats.invalid++;
 			return NF_ACCEPT;
+		} else {
+			answer = ask_tracker(inst, pkt, &l4, state);
 		}
-		answer = ct_proto_of(inst, l4.proto)->packet(inst, ct, pkt, &l4, pkt->ctinfo, state);
 		if (answer > 0) {
-			if (pkt->ctinfo == IP_CT_ESTABLISHED_REPLY && !(ct->status & IPS_SEEN_REPLY)) {
-				ct->status |= IPS_SEEN_REPLY;
-				ct_event_note(ct, IPCT_REPLY);
-			}
+			if (unlikely(inst->record) && inst->record->pkt == pkt)
+				inst->record->is_tracked = true;
 			return (unsigned int)answer;
 		}
 		pkt_ct_reset(inst, pkt);
@@ -175,6 +198,79 @@ unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct h
 	verdict = track(inst, pkt, template, state);
 	ct_put(inst, template);
 	return verdict;
+}
+
+/* --- for the flow cache --- */
+
+bool ct_simple_tuple(const struct pkt *pkt, struct ct_tuple *out)
+{
+	uint32_t at = pkt->l.l4_off;
+	uint64_t words[4] = { 0 };
+
+	if ((pkt->l.l4proto != IPPROTO_TCP && pkt->l.l4proto != IPPROTO_UDP) || pkt->l.is_fragment || !pkt->l.has_l4 ||
+	    pkt->l.l4_len < (pkt->l.l4proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)))
+		return false;
+	if (pkt->l.family == NFPROTO_IPV4) {
+		if (at != sizeof(struct iphdr))
+			return false;
+		memcpy(&words[0], pkt->data + offsetof(struct iphdr, saddr), 4);
+		memcpy(&words[2], pkt->data + offsetof(struct iphdr, daddr), 4);
+	} else {
+		if (at != sizeof(struct ipv6hdr))
+			return false;
+		memcpy(words, pkt->data + offsetof(struct ipv6hdr, saddr), 32);
+	}
+	memcpy(out, words, 32);
+	memcpy(&out->src_l4, pkt->data + at, 4);
+	out->family = pkt->l.family;
+	out->proto = pkt->l.l4proto;
+	out->dir = IP_CT_DIR_ORIGINAL;
+	out->pad = 0;
+	return true;
+}
+
+uint32_t ct_tuple_hash(const struct instance *inst, const struct ct_tuple *tuple)
+{
+	return ct_hash(inst->ct, tuple, 0);
+}
+
+struct ct *ct_known(const struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, int *dir)
+{
+	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
+		*dir = node->tuple.dir;
+		if (ct_tuple_equal(&node->tuple, tuple) && !ct_zone_id(&ct_of_node(node)->zone, *dir))
+			return ct_of_node(node);
+	}
+	return NULL;
+}
+
+bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status)
+{
+	struct hook_state state = { .inst = inst, .family = pkt->l.family, .in = pkt->in,
+				    .hooknum = pkt->flags & PKT_FLAG_LOCAL ? NF_INET_LOCAL_OUT : NF_INET_PRE_ROUTING };
+	struct ct_l4 l4 = { pkt->data + pkt->l.l4_off, pkt->len - pkt->l.l4_off, pkt->l.l4proto };
+	int answer;
+
+	ct_get(ct);
+	pkt->ct = ct;
+	pkt->ctinfo = ctinfo_of(ct, dir);
+	answer = ask_tracker(inst, pkt, &l4, &state);
+	if (likely(answer > 0 && ct->status == status))
+		return true;
+	inst->ct->early = (struct ct_early){ pkt, ct, pkt->ctinfo, answer };
+	pkt->ct = NULL;
+	pkt->ctinfo = 0;
+	return false;
+}
+
+void ct_track_forget(struct instance *inst)
+{
+	struct ct_early *early = &inst->ct->early;
+
+	if (!early->pkt)
+		return;
+	early->pkt = NULL;
+	ct_put(inst, early->ct);
 }
 
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause)

@@ -94,6 +94,7 @@ struct match {
 	uint16_t proto;			/* only for rules with this -p; 0 any */
 	uint32_t depends;		/* enum ext_depends */
 	uint32_t (*depends_of)(const void *info);	/* optional: narrower, for a rule with these settings */
+	uint8_t (*tcp_flags_of)(const void *info);	/* optional: of the flags in DEP_L4_FLAGS only these */
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);

@@ -12,6 +12,17 @@ struct hooks *hooks_new(void)
 	return calloc(1, sizeof(struct hooks));
 }
 
+void hooks_watch(struct hooks *hooks, uint64_t *changes)
+{
+	hooks->changes = changes;
+}
+
+static void note_change(struct hooks *hooks)
+{
+	if (hooks->changes)
+		(*hooks->changes)++;
+}
+
 void hook_list_put(struct hook_list *list)
 {
 	if (list && --list->refs == 0)
@@ -61,6 +72,7 @@ static int register_one(struct hooks *hooks, int family, const struct hook_ops *
 		list->entry[i + 1] = old->entry[i];
 	*at = list;
 	hook_list_put(old);
+	note_change(hooks);
 	return 0;
 }
 
@@ -76,6 +88,7 @@ static int unregister_one(struct hooks *hooks, int family, const struct hook_ops
 		return -ENOENT;
 	old->entry[i].ops.fn = accept_all;	/* a walk under way may still come by */
 	old->entry[i].ops.prefetch = NULL;
+	note_change(hooks);
 	if (count > 1) {
 		list = list_new(count - 1);
 		if (!list)

@@ -38,12 +38,14 @@ struct hook_ops {
 	const char *name;		/* for traces: "conntrack", "filter" */
 	void *priv;
 	hook_prefetch_fn prefetch;
+	bool is_open;			/* notes in inst->record all that its answers rest on beside packet and connection */
 };
 
 struct hooks;				/* per instance: (family, hooknum) -> ordered entries */
 
 struct hooks *hooks_new(void);
 void hooks_free(struct hooks *hooks);
+void hooks_watch(struct hooks *hooks, uint64_t *changes);	/* counts whoever comes or goes */
 /* @ops is copied. 0; -EINVAL for an unknown family or hook; -ENOMEM; -E2BIG above 1024 at one hook. */
 int hook_register(struct hooks *hooks, const struct hook_ops *ops);
 int hook_register_all(struct hooks *hooks, const struct hook_ops *ops, size_t count, void *priv);

@@ -23,6 +23,7 @@ struct hooks {
 	uint64_t next_id;
 	queue_fn queue;
 	void *queue_priv;
+	uint64_t *changes;	/* NULL: nobody counts them */
 };
 
 static inline struct hook_list *hooks_at(const struct hooks *hooks, uint8_t family, uint8_t hooknum)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "hook/hook_internal.h"
+#include "hook/record.h"
 #include "instance.h"
 #include "packet/drop.h"
 #include "path/path.h"
@@ -93,6 +94,16 @@ static unsigned int walk_list(struct pkt *pkt, const struct hook_state *state, s
 	return NF_ACCEPT;
 }
 
+/* Somebody wants to know what this way rests on: everybody here must be able to say. */
+static void record_hook(struct record *rec, const struct pkt *pkt, const struct hook_list *list)
+{
+	if (rec->pkt != pkt)
+		rec->is_spoiled = true;		/* another packet, of this one's making */
+	for (unsigned int i = 0; i < list->count; i++)
+		if (!list->entry[i].ops.is_open)
+			rec->is_spoiled = true;
+}
+
 unsigned int hook_walk(struct pkt *pkt, const struct hook_state *state)
 {
 	struct hook_list *list = hooks_at(state->inst->hooks, state->family, state->hooknum);
@@ -100,6 +111,8 @@ unsigned int hook_walk(struct pkt *pkt, const struct hook_state *state)
 
 	if (!list)
 		return NF_ACCEPT;
+	if (unlikely(state->inst->record))
+		record_hook(state->inst->record, pkt, list);
 	hook_list_get(list);
 	verdict = walk_list(pkt, state, list, 0);
 	hook_list_put(list);

@@ -172,6 +172,7 @@ static void family_hooks(struct nat_family *nf, struct hook_ops ops[NAT_HOOKS])
 		ops[i].family = nf->family;
 		ops[i].name = "nat";
 		ops[i].priv = nf;
+		ops[i].is_open = true;
 	}
 }
 

@@ -166,7 +166,8 @@ static unsigned int defrag_hook(void *priv, struct pkt *pkt, const struct hook_s
 static size_t hooks_of(uint8_t family, struct hook_ops ops[2])
 {
 	ops[0] = (struct hook_ops){ .family = family, .hooknum = NF_INET_PRE_ROUTING,
-				    .priority = NF_IP_PRI_CONNTRACK_DEFRAG, .fn = defrag_hook, .name = "defrag" };
+				    .priority = NF_IP_PRI_CONNTRACK_DEFRAG, .fn = defrag_hook, .name = "defrag",
+				    .is_open = true };
 	ops[1] = ops[0];
 	ops[1].hooknum = NF_INET_LOCAL_OUT;
 	return 2;

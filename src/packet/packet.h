@@ -106,6 +106,8 @@ struct pkt {
 	uint32_t mark;
 	uint32_t priority;
 	const struct hook_state *hook;	/* where it is now; NULL between hooks; borrowed */
+	uint32_t flow_hash;		/* of its tuple as it came, while has_flow_hash */
+	bool has_flow_hash;
 	struct pkt_route route;
 
 	/* cold */
@@ -191,6 +193,13 @@ int pkt_parse(struct pkt *pkt);
 bool ip6_is_ext_header(uint8_t nexthdr);
 
 static inline struct iphdr *pkt_ip4(const struct pkt *pkt) { return (struct iphdr *)pkt->data; }
+/* Linux's table from the TOS bits to a priority (TC_PRIO_*): what the link's queues see. */
+static inline uint32_t ip4_tos_priority(uint8_t tos)
+{
+	static const uint8_t table[16] = { 0, 1, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4 };
+
+	return table[(tos & 0x1e) >> 1];
+}
 static inline struct ipv6hdr *pkt_ip6(const struct pkt *pkt) { return (struct ipv6hdr *)pkt->data; }
 /* @len bytes of L4 header, or NULL when the packet has no such L4 part. */
 static inline void *pkt_l4(const struct pkt *pkt, uint32_t len)

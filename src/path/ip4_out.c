@@ -2,15 +2,8 @@
  * path/ip4_out.c - an IPv4 packet goes on or leaves: what forwarding changes and refuses, and the last
  * steps before the link.
  */
+#include "hook/record.h"
 #include "path/path_internal.h"
-
-/* Linux's table from the TOS bits to a priority (TC_PRIO_*): what the link's queues see. */
-static uint32_t tos_priority(uint8_t tos)
-{
-	static const uint8_t table[16] = { 0, 1, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4 };
-
-	return table[(tos & 0x1e) >> 1];
-}
 
 static bool too_big(const struct pkt *pkt, uint32_t mtu)
 {
@@ -59,8 +52,11 @@ void ip4_forward(struct instance *inst, struct pkt *pkt)
 	decrease_ttl(ip);
 	if (pkt->route.flags & ROUTE_REDIRECT && !pkt->opt.srr)
 		icmp_redirect(inst, pkt);
-	if (path_state(inst)->update_priority)
-		pkt->priority = tos_priority(ip->tos);
+	if (path_state(inst)->update_priority) {
+		pkt->priority = ip4_tos_priority(ip->tos);
+		if (unlikely(inst->record))
+			inst->record->has_tos_priority = true;
+	}
 	pkt->out = pkt->route.oif;
 	state = path_hook(inst, NFPROTO_IPV4, NF_INET_FORWARD, pkt->in, pkt->route.oif);
 	if (hook_walk(pkt, &state) == NF_ACCEPT)

@@ -3,6 +3,7 @@
  * host itself turns round at lo.
  */
 #include "conntrack/conntrack.h"
+#include "flowcache/flowcache.h"
 #include "path/path_internal.h"
 
 enum { TAG_LEN = 4 };
@@ -145,10 +146,11 @@ void path_neigh_output(struct instance *inst, struct pkt *pkt)
 		return;
 	next_hop(pkt, &family, &addr);
 	path_enter(inst);
-	if (out->type != ARPHRD_ETHER)
-		link_transmit(inst, out, pkt, NULL, pkt->protocol);
-	else if (!neigh_resolve(inst, out, family, &addr, pkt, mac))
-		link_transmit(inst, out, pkt, mac, pkt->protocol);
+	if (out->type != ARPHRD_ETHER || !neigh_resolve(inst, out, family, &addr, pkt, mac)) {
+		if (unlikely(inst->record))
+			flowcache_note_end(inst, pkt, FLOW_FORWARD, family, &addr);
+		link_transmit(inst, out, pkt, out->type == ARPHRD_ETHER ? mac : NULL, pkt->protocol);
+	}
 	path_leave(inst);
 }
 

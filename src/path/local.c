@@ -3,12 +3,15 @@
  * enters as through a raw socket with its own header (IP_HDRINCL). weir answers for it only where the IP
  * layer does so itself.
  */
+#include "flowcache/flowcache.h"
 #include "path/path_internal.h"
 
 static void deliver(struct instance *inst, struct pkt *pkt)
 {
 	be16 sum;
 
+	if (unlikely(inst->record))
+		flowcache_note_end(inst, pkt, FLOW_DELIVER, 0, NULL);
 	pkt->out = NULL;
 	if (!inst->observer.deliver)
 		return;

@@ -8,6 +8,7 @@
  * goes to its end before the next one starts, as if it had come alone.
  */
 #include "conntrack/conntrack.h"
+#include "flowcache/flowcache.h"
 #include "path/path_internal.h"
 
 /* A tagged frame belongs to the VLAN interface on top; without one it is nobody's. */
@@ -51,6 +52,32 @@ static void receive_check(struct instance *inst, struct pkt *pkt)
 	pkt->drop_reason = reason;
 }
 
+/* The flow cache may know the whole way of a packet. */
+static bool receive_known(struct instance *inst, struct pkt *pkt)
+{
+	const struct neigh *neigh = NULL;
+	const uint8_t *mac;
+
+	switch (flowcache_take(inst, pkt, &neigh)) {
+	case FLOW_FULL:
+		return false;
+	case FLOW_DELIVER:
+		if (pkt->l.family == NFPROTO_IPV6)
+			ip6_local_finish(inst, pkt);
+		else
+			local_deliver4(inst, pkt);
+		return true;
+	case FLOW_FORWARD:
+		break;
+	}
+	mac = neigh ? neigh_mac_now(neigh) : NULL;
+	if (neigh && !mac)
+		path_neigh_output(inst, pkt);
+	else
+		link_transmit(inst, pkt->route.oif, pkt, mac, pkt->protocol);
+	return true;
+}
+
 static void receive_one(struct instance *inst, struct pkt *pkt)
 {
 	if (pkt->in) {
@@ -59,12 +86,16 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 	}
 	if (pkt->drop_reason != DROP_NONE)
 		pkt_drop(inst, pkt, pkt->drop_reason);
+	else if (pkt->protocol != ETH_P_ARP && receive_known(inst, pkt))
+		return;
 	else if (pkt->protocol == ETH_P_IP)
 		ip4_receive(inst, pkt);
 	else if (pkt->protocol == ETH_P_IPV6)
 		ip6_receive(inst, pkt);
 	else
 		arp_receive(inst, pkt);
+	flowcache_done(inst);
+	ct_track_forget(inst);
 }
 
 /* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
@@ -78,7 +109,9 @@ static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned 
 	for (unsigned int i = 0; i < count; i++)
 		if (burst[i]->protocol == protocol && burst[i]->drop_reason == DROP_NONE)
 			sound[n++] = burst[i];
-	if (n > 1)
+	if (n > 1 && flowcache_is_on(inst) && ct_is_on(inst, family))
+		flowcache_prefetch(inst, sound, n);
+	else if (n > 1)
 		hook_prefetch(sound, n, &state);
 }
 

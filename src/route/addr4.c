@@ -286,7 +286,7 @@ int addr4_add(struct fib *fib, struct iface *iface, const struct iface_addr *add
 	else
 		list_push(after_primaries, &r->pub.node);
 	hash_add(fib, r);
-	fib->generation++;
+	fib_changed(fib);
 	routes_appear(fib, &r->pub);
 	fib->addr_generation++;
 	return 0;
@@ -344,7 +344,7 @@ static void remove_addr(struct fib *fib, struct iface_addr *gone)
 	}
 	fib_tell_addr_gone(fib, gone);
 	free(container_of(gone, struct addr_record, pub));
-	fib->generation++;
+	fib_changed(fib);
 	fib->addr_generation++;
 }
 

@@ -270,7 +270,7 @@ static int insert_record(struct fib *fib, struct iface *iface, const struct ifac
 	bucket = &fib->addr_hash6[bucket_of(&r->pub.addr.in6)];
 	r->next_same_hash = *bucket;
 	*bucket = r;
-	fib->generation++;
+	fib_changed(fib);
 	return 0;
 }
 
@@ -323,7 +323,7 @@ static void remove_record(struct fib *fib, struct iface_addr *a, bool with_prefi
 	hash_remove(fib, record_of(a));
 	fib_tell_addr_gone(fib, a);
 	free(record_of(a));
-	fib->generation++;
+	fib_changed(fib);
 }
 
 int addr6_del(struct fib *fib, struct iface *iface, const struct iface_addr *addr, struct refusal *why)

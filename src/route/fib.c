@@ -58,7 +58,7 @@ void fib_entry_free(struct fib *fib, struct route_entry *entry)
 	if (list_is_empty(&leaf->routes))
 		prefix_map_drop(&entry->table->map, leaf);
 	free(entry);
-	fib->generation++;
+	fib_changed(fib);
 }
 
 unsigned int fib_sweep(struct fib *fib, bool (*drop)(const struct route_entry *entry, const void *arg),

@@ -346,7 +346,7 @@ int fib4_insert(struct fib *fib, const struct route_spec *spec, unsigned int fla
 	list_append(&fib->entries, &e->dev_node);
 	if (replaced)
 		fib_entry_free(fib, replaced);
-	fib->generation++;
+	fib_changed(fib);
 	return 0;
 fail:
 	free(e);

@@ -187,7 +187,7 @@ static int conf_changed(void *priv, const struct sysctl *ctl, const char *text, 
 	size_t at = (size_t)((char *)ctl->value - (char *)owner->conf);
 	bool all = owner->conf == fib->conf_all;
 
-	fib->generation++;
+	fib_changed(fib);
 	if (at == offsetof(struct iface_conf, forwarding)) {
 		if (all)
 			spread_forwarding4(fib, value);
@@ -219,7 +219,7 @@ static int ip_forward_changed(void *priv, const struct sysctl *ctl, const char *
 	struct fib *fib = priv;
 
 	spread_forwarding4(fib, fib->conf_all->forwarding);
-	fib->generation++;
+	fib_changed(fib);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct neigh {
 	struct iface *iface;
 	uint8_t family, state, probes;
 	bool router;
+	bool is_remembered;		/* by the flow cache: its end is a change */
 	bool failing;			/* its packets are being reported: must not be collected */
 	uint8_t mac[6];
 	union nf_inet_addr addr;
@@ -107,6 +108,7 @@ static void neigh_unlink(struct neigh *n)
 	struct neigh_table *table = n->table;
 	struct neigh **at = bucket_of(table, n->iface, n->family, &n->addr);
 
+	table->inst->changes += n->is_remembered;
 	while (*at != n)
 		at = &(*at)->next;
 	*at = n->next;
@@ -362,6 +364,21 @@ bool neigh_lookup(struct instance *inst, const struct iface *iface, uint8_t fami
 		return false;
 	memcpy(mac, n->mac, 6);
 	return true;
+}
+
+const struct neigh *neigh_remember(struct instance *inst, const struct iface *iface, uint8_t family,
+				   const union nf_inet_addr *addr)
+{
+	struct neigh *n = find(inst->neigh, iface, family, addr);
+
+	if (n)
+		n->is_remembered = true;
+	return n;
+}
+
+const uint8_t *neigh_mac_now(const struct neigh *n)
+{
+	return n->state & NUD_CONNECTED_STATES ? n->mac : NULL;
 }
 
 unsigned int neigh_state(struct instance *inst, const struct iface *iface, uint8_t family,

@@ -57,6 +57,12 @@ int neigh_resolve(struct instance *inst, struct iface *iface, uint8_t family, co
 /* Only looks: true and @mac when the address is known now. Starts nothing. */
 bool neigh_lookup(struct instance *inst, const struct iface *iface, uint8_t family,
 		  const union nf_inet_addr *addr, uint8_t mac[6]);
+/* For who remembers a neighbour: while inst->changes stands the entry does. NULL: there is none. */
+struct neigh;
+const struct neigh *neigh_remember(struct instance *inst, const struct iface *iface, uint8_t family,
+				   const union nf_inet_addr *addr);
+/* Its address while packets leave without any thought; NULL: ask neigh_resolve(). */
+const uint8_t *neigh_mac_now(const struct neigh *n);
 /* NUD_* of the entry, 0 when there is none. */
 unsigned int neigh_state(struct instance *inst, const struct iface *iface, uint8_t family,
 			 const union nf_inet_addr *addr);

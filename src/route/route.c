@@ -122,7 +122,7 @@ int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, stru
 	if (up && iface->vlan_parent && !iface->vlan_parent->up)
 		return refuse(why, -ENETDOWN, "%s is down, so %s cannot be up", iface->vlan_parent->name, iface->name);
 	iface->up = up;
-	inst->fib->generation++;
+	fib_changed(inst->fib);
 	if (up) {
 		addr4_iface_up(inst->fib, iface);
 		addr6_iface_up(inst->fib, iface);
@@ -152,7 +152,7 @@ void route_iface_set_mtu(struct instance *inst, struct iface *iface, uint32_t mt
 		iface->conf->mtu6 = (int)mtu;
 	if (!inst->fib)
 		return;
-	inst->fib->generation++;
+	fib_changed(inst->fib);
 	if (mtu < IPV6_MIN_MTU && old >= IPV6_MIN_MTU) {
 		addr6_iface_down(inst->fib, iface, true);
 		if (inst->neigh)

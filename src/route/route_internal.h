@@ -170,6 +170,12 @@ struct fib {
 	struct route_watch watch;	/* who hears of it */
 };
 
+static inline void fib_changed(struct fib *fib)
+{
+	fib->generation++;
+	fib->inst->changes++;
+}
+
 void fib_tell_addr_gone(struct fib *fib, const struct iface_addr *addr);
 
 /* What one lookup asks; addresses as in the packet. */

@@ -284,7 +284,7 @@ int route_rule_add(struct instance *inst, const struct rule_spec *spec, struct r
 	list_rule(f, rule);
 	f->dissect_rules += needs_dissect(spec);
 	f->custom_rules = true;
-	inst->fib->generation++;
+	fib_changed(inst->fib);
 	return 0;
 }
 
@@ -335,7 +335,7 @@ int route_rule_del(struct instance *inst, const struct rule_spec *spec, struct r
 		unlist_rule(f, r);
 		f->dissect_rules -= needs_dissect(&r->spec);
 		f->custom_rules = true;
-		inst->fib->generation++;
+		fib_changed(inst->fib);
 		free(r);
 		return 0;
 	}

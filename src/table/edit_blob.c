@@ -175,6 +175,7 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 		err = refuse(why, -ENOMEM, "no memory");
 		goto out;
 	}
+	tallies_fold(inst->tables);
 	ruleset_export(rs, blob);
 	err = read_entries(edit, rs, blob, starts, why);
 out:

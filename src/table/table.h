@@ -61,6 +61,16 @@ struct table_rule_view {
 void tables_each_rule(struct instance *inst, uint8_t family, void (*visit)(void *priv, const struct table_rule_view *rule),
 		      void *priv);
 
+/* --- tally.c: rules that are counted together, by whoever repeats a way through them --- */
+struct tally {
+	uint64_t packets, bytes;	/* not yet in the rules' own counters */
+	uint32_t count;			/* 0: the rules have gone */
+	struct xt_counters **counted;
+	struct list node;		/* in the tables' list */
+};
+bool tally_open(struct instance *inst, struct tally *tally, struct xt_counters *const *counted, uint32_t count);
+void tally_close(struct tally *tally);
+
 /* The builtin tables (table/builtin/NAME.c): raw, mangle, nat, filter, security. */
 struct table_kind {
 	const char *name;

@@ -50,6 +50,7 @@ struct ref_pool;
 
 struct tables {
 	struct list list4, list6;
+	struct list tallies;			/* struct tally.node */
 	struct ref_pool *refs;
 };
 
@@ -154,6 +155,10 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 void ruleset_free(struct instance *inst, struct ruleset *rs);
 /* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
 void ruleset_export(const struct ruleset *rs, void *out);
+
+/* --- tally.c --- */
+void tallies_fold(struct tables *tables);	/* before counters are read */
+void tallies_settle(struct tables *tables);	/* before rules go: nobody counts them any more */
 
 /* --- tables.c --- */
 const struct table_kind *table_kind_find(const char *name);

@@ -17,6 +17,7 @@ struct tables *tables_new(struct instance *inst)
 		return NULL;
 	list_init(&tables->list4);
 	list_init(&tables->list6);
+	list_init(&tables->tallies);
 	tables->refs = ref_pool_new();
 	if (!tables->refs) {
 		free(tables);
@@ -93,6 +94,7 @@ static void hook_describe(const struct table *table, unsigned int hook, struct h
 		.fn = v4 ? reroutes ? table_reroute4 : table_walk4 : reroutes ? table_reroute6 : table_walk6,
 		.name = table->kind->name,
 		.priv = (void *)table,
+		.is_open = true,
 	};
 }
 
@@ -138,6 +140,7 @@ static void table_free(struct instance *inst, struct table *table)
 		nat_hooks_put(inst, table->family, table->family == NFPROTO_IPV4 ? table_walk4 : table_walk6, table);
 	else
 		table_leave_hooks(inst, table, table->kind->valid_hooks);
+	tallies_settle(inst->tables);
 	list_remove(&table->node);
 	ruleset_free(inst, table->rules);
 	free(table);
@@ -209,6 +212,8 @@ int table_publish(struct instance *inst, struct table *table, struct ruleset *rs
 	if (num_counters != before->number)
 		return refuse(why, -EAGAIN, "table %s changed meanwhile: it has %u rules, not %u", table->kind->name,
 			      before->number, num_counters);
+	tallies_settle(inst->tables);
+	inst->changes++;
 	table->rules = rs;
 	if (old)
 		memcpy(old, before->counters, before->number * sizeof(*old));
@@ -307,6 +312,7 @@ int tables_get_entries(struct instance *inst, uint8_t family, const char *name, 
 		return err;
 	if (size != table->rules->size)
 		return refuse(why, -EAGAIN, "table %s has %u bytes of rules, not %zu", name, table->rules->size, size);
+	tallies_fold(inst->tables);
 	ruleset_export(table->rules, entries);
 	for (uint32_t i = 0; lines && i < table->rules->number; i++)
 		lines[i] = (struct rule_source){ table->rules->refs[i]->file, table->rules->refs[i]->line };
@@ -375,6 +381,7 @@ void tables_each(struct instance *inst, uint8_t family, void (*visit)(void *priv
 void tables_each_rule(struct instance *inst, uint8_t family,
 		      void (*visit)(void *priv, const struct table_rule_view *rule), void *priv)
 {
+	tallies_fold(inst->tables);
 	list_for_each(node, tables_of(inst->tables, family)) {
 		const struct ruleset *rs = list_entry(node, struct table, node)->rules;
 

@@ -4,6 +4,7 @@
  */
 #include "table/table_internal.h"
 
+#include "hook/record.h"
 #include "route/route.h"
 
 /* What a walk knows of an IPv6 packet's header chain; found at most once per packet version. */
@@ -145,6 +146,36 @@ static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, co
 	return verdict;
 }
 
+/* --- for the flow cache: what this walk rests on --- */
+
+static __attribute__((noinline)) struct record *record_of(const struct instance *inst, const struct pkt *pkt)
+{
+	if (inst->record->pkt == pkt)
+		return inst->record;
+	inst->record->is_spoiled = true;
+	return NULL;
+}
+
+static __attribute__((noinline)) void record_match(struct record *rec, const struct xt_entry_match *m)
+{
+	const struct match *match = (const struct match *)m->u.kernel.match;
+	uint32_t depends = match->depends_of ? match->depends_of(m->data) : match->depends;
+
+	rec->is_spoiled |= !depends;
+	rec->depends |= depends;
+	if (depends & DEP_L4_FLAGS)
+		rec->tcp_flags |= match->tcp_flags_of ? match->tcp_flags_of(m->data) : 0xff;
+}
+
+static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target)
+{
+	rec->has_target = true;
+	rec->is_spoiled |= !target->depends;
+	rec->depends |= target->depends;
+	if (target->depends & DEP_L4_FLAGS)
+		rec->tcp_flags = 0xff;
+}
+
 /* One body for both families: @family is a constant in each of the two callers. */
 static inline __attribute__((always_inline)) unsigned int
 walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const uint8_t family)
@@ -162,6 +193,7 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 	unsigned int verdict = NF_DROP;
 	struct xt_counters *counter;
 	uint32_t depth = 0;
+	struct record *rec = unlikely(state->inst->record) ? record_of(state->inst, pkt) : NULL;
 
 	if (family == NFPROTO_IPV4) {
 		call.fragoff = ntohs(pkt_ip4(pkt)->frag_off) & IP4_OFFSET_MASK;
@@ -185,6 +217,8 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		counter = (struct xt_counters *)(uintptr_t)entry_counters((void *)e, family)->pcnt;
 		if (matches) {
 			for_each_match(m, e, family) {
+				if (unlikely(rec))
+					record_match(rec, m);
 				matches = ((const struct match *)m->u.kernel.match)->match(pkt, m->data, &call);
 				if (!matches)
 					break;
@@ -198,6 +232,8 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		}
 		counter->pcnt++;
 		counter->bcnt += pkt->len;
+		if (unlikely(rec))
+			record_count(rec, counter);
 		if (unlikely(pkt->flags & PKT_FLAG_TRACED))
 			table_trace(table, e, (uint32_t)(counter - rs->counters), pkt, state);
 		t = entry_target(e, family);
@@ -223,6 +259,8 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 				e = rs->entries + (depth ? stack[--depth] : rs->underflow[state->hooknum]);
 			}
 		} else {
+			if (unlikely(rec))
+				record_target(rec, target);
 			verdict = target->target(pkt, t->data, &call);
 			if (verdict != XT_CONTINUE) {
 				verdict = decided(pkt, rs, counter, verdict, false);

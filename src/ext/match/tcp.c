@@ -82,6 +82,11 @@ static uint32_t tcp_depends(const void *data)
 	       (info->option ? DEP_L4_OPTIONS : 0);
 }
 
+static uint8_t tcp_flags(const void *data)
+{
+	return ((const struct xt_tcp *)data)->flg_mask;
+}
+
 static const struct opt_word flag_words[] = {
 	{ "FIN", 0x01 }, { "SYN", 0x02 }, { "RST", 0x04 }, { "PSH", 0x08 }, { "ACK", 0x10 }, { "URG", 0x20 },
 	{ "ALL", 0x3f }, { "NONE", 0 }, { NULL }
@@ -216,6 +221,6 @@ static const struct ext_text tcp_text = {
 const struct match match_tcp = {
 	.name = "tcp", .families = FAMILY_ANY, .proto = IPPROTO_TCP,
 	.info_size = sizeof(struct xt_tcp),
-	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends,
+	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends, .tcp_flags_of = tcp_flags,
 	.match = tcp_match, .checkentry = tcp_check, .text = &tcp_text,
 };

@@ -81,7 +81,7 @@ static inline void set(struct router *r, const char *name, const char *value)
 	assert_int_equal(sysctl_set(r->inst->sysctls, name, value, NULL), 0);
 }
 
-static int router_open(void **state)
+static inline int router_open(void **state)
 {
 	struct router *r = calloc(1, sizeof(*r));
 
@@ -97,7 +97,7 @@ static int router_open(void **state)
 	return 0;
 }
 
-static int router_close(void **state)
+static inline int router_close(void **state)
 {
 	struct router *r = *state;
 

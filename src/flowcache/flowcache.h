@@ -1,0 +1,60 @@
+/*
+ * flowcache/flowcache.h - verdicts worth remembering.
+ *
+ * While a packet of a known connection takes the full way, a record notes what that way rested on: packet fields (each
+ * extension's .depends), connection state, rules that counted, the way out. When all of it is fixed by the connection and by
+ * a few values that are compared, the way becomes an action, and the connection's direction remembers the action's number. Later
+ * packets that fit meet their connection once, its protocol's tracker sees them as always, and the action does the rest.
+ *
+ * Equal actions are one: what differs between connections (addresses and ports of NAT) stands in their tuples. A thousand
+ * connections through one rule share a line of memory. The law: with the cache off every output is the same to the bit.
+ */
+#ifndef WEIR_FLOWCACHE_H
+#define WEIR_FLOWCACHE_H
+
+#include "conntrack/conntrack.h"
+#include "route/neighbour.h"
+
+enum flow_mode {
+	FLOW_OFF,
+	FLOW_ON,
+	FLOW_CHECK,	/* nothing is repeated from memory: the full way is compared with what the memory says */
+};
+
+enum flow_way {
+	FLOW_FULL,	/* the full way; as an action: do not try to remember it */
+	FLOW_FORWARD,	/* rewritten and routed, it leaves now */
+	FLOW_DELIVER,	/* it reaches the host now */
+};
+
+struct flowcache *flowcache_new(struct instance *inst);
+void flowcache_free(struct instance *inst, struct flowcache *cache);
+void flowcache_set_mode(struct instance *inst, enum flow_mode mode);
+bool flowcache_is_on(const struct instance *inst);
+/* FLOW_CHECK: what was the first difference; NULL: none yet. */
+const char *flowcache_difference(const struct instance *inst);
+
+/* Hashes a burst of checked packets and asks for the memory that they will need. */
+void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);
+
+/**
+ * flowcache_take() - A packet at the beginning of its way: PRE_ROUTING, or LOCAL_OUT with its route
+ * @neigh: FLOW_FORWARD: who is next door; NULL: the link needs no address
+ * FLOW_FULL: go the full way, then flowcache_done(). Else all that the hooks would have done is done.
+ */
+enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh);
+/* The full way ends well: about to be transmitted (next hop @addr), or delivered (NULL). */
+void flowcache_note_end(struct instance *inst, struct pkt *pkt, enum flow_way way, uint8_t family,
+			const union nf_inet_addr *addr);
+/* Whatever became of it. */
+void flowcache_finish(struct instance *inst);
+static inline void flowcache_done(struct instance *inst)
+{
+	if (unlikely(inst->record))
+		flowcache_finish(inst);
+}
+
+struct flow_stats { uint64_t hits, recorded, refused, late; };
+const struct flow_stats *flowcache_stats(const struct instance *inst);
+
+#endif

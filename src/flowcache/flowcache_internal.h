@@ -1,0 +1,101 @@
+/*
+ * flowcache/flowcache_internal.h - actions, where they are kept, and the record of a way under way.
+ */
+#ifndef WEIR_FLOWCACHE_INTERNAL_H
+#define WEIR_FLOWCACHE_INTERNAL_H
+
+#include "flowcache/flowcache.h"
+#include "hook/record.h"
+#include "table/table.h"
+
+enum {
+	FLOW_SLOTS = 8192,		/* actions at once; the oldest makes room */
+	FLOW_COPY_MAX = 2048,		/* longer packets are not recorded */
+};
+
+/* What a packet and its connection must look like. Cleared before it is filled: compared as bytes. */
+struct flow_fit {
+	const struct iface *in;
+	uint32_t status;		/* IPS_*: also after the tracker */
+	uint32_t mark;
+	uint32_t ct_mark, ct_mark_mask;	/* mask 0: it does not matter */
+	uint32_t fields, fields_mask;	/* flow_fields(): TOS, TTL, TCP flags as far as they matter */
+	uint32_t len_max;
+};
+
+/* What is done with it, beside the rewriting that the connection's tuples say. */
+struct flow_result {
+	struct pkt_route route;
+	const struct neigh *neigh;
+	const struct table_rule_ref *rule;
+	uint32_t mark, priority, secmark;
+	uint16_t flags;			/* enum pkt_flag that the way adds */
+	uint8_t way;			/* enum flow_way */
+	uint8_t tos, ttl;
+	bool has_tos_priority;		/* the priority follows from the packet's TOS */
+	bool sets_tos, sets_ttl;	/* else TOS stays, and forwarding takes one from the TTL */
+};
+
+struct flow_action {
+	uint32_t id;			/* 0: unused; its slot is id % FLOW_SLOTS */
+	uint32_t next;			/* slot + 1 of the next one in the same bucket */
+	struct flow_fit fit;
+	struct flow_result result;
+	struct tally tally;
+	uint32_t hash;
+};
+
+/* The way of one packet, being recorded. */
+struct flow_recording {
+	struct record rec;
+	struct ct *ct;			/* holds a share */
+	int dir;
+	struct flow_fit fit;		/* as the packet came */
+	uint32_t ct_mark, fields;
+	uint32_t expected;		/* FLOW_CHECK: the action that would have been taken; 0 = none */
+	uint32_t len;
+	uint8_t copy[FLOW_COPY_MAX];	/* the packet as it came */
+};
+
+struct flowcache {
+	enum flow_mode mode;
+	uint64_t changes;		/* inst->changes when the actions were learned */
+	uint32_t last_id;
+	uint32_t mismatches;
+	struct flow_action *slots;	/* NULL until the first is needed */
+	uint32_t buckets[FLOW_SLOTS];	/* slot + 1 */
+	struct flow_recording recording;
+	struct flow_stats stats;
+	char *difference;		/* owned */
+};
+
+/* TOS or traffic class, TTL or hop limit, TCP flags: what an action may ask for, in one word. */
+static inline uint32_t flow_fields(const struct pkt *pkt)
+{
+	uint32_t flags = pkt->l.l4proto == IPPROTO_TCP ? pkt->data[pkt->l.l4_off + 13] : 0;
+
+	if (pkt->l.family == NFPROTO_IPV4)
+		return pkt_ip4(pkt)->tos | (uint32_t)pkt_ip4(pkt)->ttl << 8 | flags << 16;
+	return (uint8_t)(get_be16(pkt->data) >> 4) | (uint32_t)pkt_ip6(pkt)->hop_limit << 8 | flags << 16;
+}
+enum { FLOW_FIELD_TOS = 0xff, FLOW_FIELD_PRIORITY = 0x1e, FLOW_FIELD_TTL = 0xff00, FLOW_FIELD_FLAGS_SHIFT = 16 };
+
+static inline struct flow_action *flow_action_of(const struct flowcache *cache, uint32_t id)
+{
+	struct flow_action *action = &cache->slots[id % FLOW_SLOTS];
+
+	return id && action->id == id ? action : NULL;
+}
+
+/* --- action.c --- */
+/* The number of an action that is equal, or of a new one; 0 without memory. */
+uint32_t flow_action_get(struct instance *inst, const struct flow_fit *fit, const struct flow_result *result,
+			 struct xt_counters *const *counted, uint32_t count);
+void flow_forget_all(struct flowcache *cache);
+/* The bytes: what @result and the tuples of @ct say. @data: a packet of ct_simple_tuple(). */
+void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow_result *result);
+
+/* --- learn.c --- */
+void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected);
+
+#endif

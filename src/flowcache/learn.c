@@ -1,0 +1,251 @@
+/*
+ * flowcache/learn.c - from a packet that took the full way to an action, when there is one.
+ * Nothing is taken on trust: the action must turn the packet as it came into the packet that left, byte for byte, or
+ * there is none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bigmem.h"
+#include "conntrack/helper.h"
+#include "flowcache/flowcache_internal.h"
+
+/* Fixed for all packets of a direction that flowcache_take() lets through at all, or compared by every action. */
+#define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_IFACES | \
+		   DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_TUPLE | DEP_ROUTE)
+/* Compared by those actions that rest on them. */
+#define DEP_COMPARED (DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | DEP_CT_MARK)
+
+void flowcache_free(struct instance *inst, struct flowcache *cache)
+{
+	if (!cache)
+		return;
+	flow_forget_all(cache);
+	bigmem_free(cache->slots, FLOW_SLOTS * sizeof(*cache->slots));
+	free(cache->difference);
+	free(cache);
+}
+
+void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected)
+{
+	struct flow_recording *way = &inst->flow->recording;
+
+	if (pkt->len > FLOW_COPY_MAX)
+		return;
+	memset(&way->rec, 0, sizeof(way->rec));
+	memset(&way->fit, 0, sizeof(way->fit));
+	way->rec.pkt = pkt;
+	ct_get(ct);
+	way->ct = ct;
+	way->dir = dir;
+	way->fit.in = pkt->in;
+	way->fit.status = ct->status;
+	way->fit.mark = pkt->mark;
+	way->fit.len_max = UINT32_MAX;
+	way->ct_mark = ct->mark;
+	way->fields = flow_fields(pkt);
+	way->expected = expected;
+	way->len = pkt->len;
+	memcpy(way->copy, pkt->data, pkt->len);
+	inst->record = &way->rec;
+}
+
+/* Connections whose packets are looked into, or that are not found by addresses and ports alone. */
+static bool is_special(const struct ct *ct)
+{
+	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct->zone.id;
+}
+
+static void fit_narrow(struct flow_recording *way, const struct pkt *pkt)
+{
+	uint32_t depends = way->rec.depends;
+
+	if (depends & DEP_L3_TOS)
+		way->fit.fields_mask |= FLOW_FIELD_TOS;
+	if (depends & DEP_L3_TTL)
+		way->fit.fields_mask |= FLOW_FIELD_TTL;
+	if (depends & DEP_L4_FLAGS)
+		way->fit.fields_mask |= (uint32_t)way->rec.tcp_flags << FLOW_FIELD_FLAGS_SHIFT;
+	if (depends & DEP_CT_MARK)
+		way->fit.ct_mark_mask = UINT32_MAX;
+	way->fit.ct_mark = way->ct_mark & way->fit.ct_mark_mask;
+}
+
+/* TOS and TTL as they are now, against what comes from doing nothing special. */
+static void result_of_bytes(struct flow_recording *way, const struct pkt *pkt, struct flow_result *result)
+{
+	uint32_t now = flow_fields(pkt), ttl = way->fields >> 8 & 0xff;
+
+	if ((now ^ way->fields) & FLOW_FIELD_TOS) {
+		result->sets_tos = true;
+		result->tos = (uint8_t)now;
+		way->fit.fields_mask |= FLOW_FIELD_TOS;
+	}
+	if ((now >> 8 & 0xff) != ttl - (result->way == FLOW_FORWARD)) {
+		result->sets_ttl = true;
+		result->ttl = (uint8_t)(now >> 8);
+		way->fit.fields_mask |= FLOW_FIELD_TTL;
+	}
+}
+
+static bool reproduces(const struct flow_recording *way, const struct pkt *pkt, const struct flow_result *result)
+{
+	uint8_t copy[FLOW_COPY_MAX];
+
+	if (pkt->len != way->len)
+		return false;
+	memcpy(copy, way->copy, way->len);
+	flow_rewrite(copy, way->ct, way->dir, result);
+	return !memcmp(copy, pkt->data, pkt->len);
+}
+
+/* What it says may not be repeated without looking: redirects, groups, lo. */
+static bool is_plain_route(const struct pkt *pkt, enum flow_way way)
+{
+	const struct pkt_route *route = &pkt->route;
+	const uint16_t odd = ROUTE_REDIRECT | ROUTE_BROADCAST | ROUTE_MULTICAST;
+
+	if (way == FLOW_DELIVER)
+		return route->kind == ROUTE_LOCAL_IN && route->type == RTN_LOCAL && !(route->flags & odd);
+	return route->kind == ROUTE_FORWARD && route->type == RTN_UNICAST && !(route->flags & odd) && route->oif &&
+	       !route->oif->is_loopback && route->oif != pkt->opt.iif;
+}
+
+static uint32_t len_max_of(const struct pkt *pkt, enum flow_way way)
+{
+	uint32_t mtu = pkt->route.mtu;
+
+	if (way != FLOW_FORWARD)
+		return UINT32_MAX;
+	return pkt->l.family == NFPROTO_IPV6 ? MIN_OF(mtu, iface_conf_mtu6(pkt->route.oif)) : mtu;
+}
+
+static void result_of(struct flow_recording *way, const struct pkt *pkt, enum flow_way ended, struct flow_result *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->way = ended;
+	result->route = pkt->route;
+	result->rule = pkt->rule;
+	result->mark = pkt->mark;
+	if (way->rec.has_tos_priority && !way->rec.has_target)
+		result->has_tos_priority = true;
+	else
+		result->priority = pkt->priority;
+	if (way->rec.has_tos_priority && way->rec.has_target)
+		way->fit.fields_mask |= FLOW_FIELD_PRIORITY;
+	result->secmark = pkt->secmark;
+	result->flags = pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED);
+	result_of_bytes(way, pkt, result);
+	way->fit.len_max = len_max_of(pkt, ended);
+}
+
+/* The connection is as it was, and was asked: only then does the next packet find what this one found. */
+static bool is_steady(const struct flow_recording *way, const struct pkt *pkt)
+{
+	const struct ct *ct = way->ct;
+
+	return way->rec.is_tracked && ct->status == way->fit.status && ct->mark == way->ct_mark && (!pkt || pkt->ct == ct);
+}
+
+static bool may_be_remembered(const struct flow_recording *way)
+{
+	return !way->rec.is_spoiled && !(way->rec.depends & ~(DEP_FIXED | DEP_COMPARED)) && !is_special(way->ct);
+}
+
+static void remember(struct instance *inst, const struct flow_result *result, bool good)
+{
+	static const struct flow_result full_way = { .way = FLOW_FULL };
+	struct flow_recording *way = &inst->flow->recording;
+	struct flow_stats *stats = &inst->flow->stats;
+
+	if (!good) {
+		way->fit.fields_mask = 0;	/* whatever it looks like, as long as the connection stays like this */
+		way->fit.len_max = UINT32_MAX;
+	}
+	way->fit.fields = way->fields & way->fit.fields_mask;
+	way->ct->flow[way->dir] = flow_action_get(inst, &way->fit, good ? result : &full_way, way->rec.counted,
+						  good ? way->rec.count : 0);
+	*(good ? &stats->recorded : &stats->refused) += 1;
+}
+
+/* --- FLOW_CHECK --- */
+
+static void differ(struct flowcache *cache, const struct pkt *pkt, const char *what)
+{
+	if (!cache->difference && asprintf(&cache->difference, "packet %llu: the full way has another %s than the remembered one",
+					   (unsigned long long)pkt->serial, what) < 0)
+		cache->difference = NULL;
+}
+
+static void compare(struct flowcache *cache, const struct pkt *pkt, const struct flow_result *result)
+{
+	const struct flow_recording *way = &cache->recording;
+	const struct flow_action *action = flow_action_of(cache, way->expected);
+	const struct flow_result *want;
+
+	if (!action)
+		return;
+	want = &action->result;
+	if (result->way != want->way)
+		differ(cache, pkt, "end");
+	else if (memcmp(&result->route, &want->route, sizeof(want->route)) || result->neigh != want->neigh)
+		differ(cache, pkt, "route");
+	else if (result->mark != want->mark || result->has_tos_priority != want->has_tos_priority ||
+		 result->priority != want->priority || result->secmark != want->secmark)
+		differ(cache, pkt, "mark or priority");
+	else if (result->rule != want->rule)
+		differ(cache, pkt, "deciding rule");
+	else if (result->flags != want->flags)
+		differ(cache, pkt, "set of flags");
+	else if (way->rec.count != action->tally.count ||
+		 memcmp(way->rec.counted, action->tally.counted, way->rec.count * sizeof(way->rec.counted[0])))
+		differ(cache, pkt, "list of counted rules");
+	else if (!reproduces(way, pkt, want))
+		differ(cache, pkt, "packet");
+}
+
+/* --- the end of the way --- */
+
+void flowcache_note_end(struct instance *inst, struct pkt *pkt, enum flow_way ended, uint8_t family,
+			const union nf_inet_addr *addr)
+{
+	struct flow_recording *way = &inst->flow->recording;
+	struct flow_result result;
+	bool good;
+
+	if (inst->record != &way->rec || way->rec.pkt != pkt)
+		return;
+	inst->record = NULL;
+	if (is_steady(way, pkt)) {
+		fit_narrow(way, pkt);
+		result_of(way, pkt, ended, &result);
+		good = is_plain_route(pkt, ended) && may_be_remembered(way);
+		if (good && addr) {
+			result.neigh = neigh_remember(inst, pkt->route.oif, family, addr);
+			good = result.neigh || pkt->route.oif->type != ARPHRD_ETHER;
+		}
+		if (way->expected)
+			compare(inst->flow, pkt, &result);
+		else
+			remember(inst, &result, good && reproduces(way, pkt, &result));
+	}
+	ct_put(inst, way->ct);
+}
+
+/* It ended elsewhere: dropped, kept, taken over. */
+void flowcache_finish(struct instance *inst)
+{
+	struct flow_recording *way = &inst->flow->recording;
+
+	inst->record = NULL;
+	if (is_steady(way, NULL)) {
+		static const struct flow_result nothing = { .way = FLOW_FULL };
+		const struct pkt gone = { .serial = inst->serial };
+
+		if (way->expected)
+			compare(inst->flow, &gone, &nothing);
+		else
+			remember(inst, NULL, false);
+	}
+	ct_put(inst, way->ct);
+}

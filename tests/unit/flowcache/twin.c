@@ -1,0 +1,380 @@
+/*
+ * tests/unit/flowcache/twin.c - the cache's law: two routers get the same packets and the same changes, one remembers ways and
+ * the other does not. Every frame, drop, event, counter and connection must be equal at every step; a third one compares by itself.
+ */
+#include "path/path_test.h"
+
+#include "conntrack/conntrack.h"
+#include "flowcache/flowcache.h"
+#include "table/table.h"
+
+enum { STEPS = 30000, FLOWS = 40, MODES = 3 };
+
+struct twin {
+	struct instance *inst;
+	struct iface *port[2];
+	uint64_t seen;			/* of everything observed, in order */
+	uint64_t left, dropped, delivered, events;
+};
+
+static void see(struct twin *t, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		t->seen = (t->seen ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+}
+
+static void see_meta(struct twin *t, const struct pkt *pkt)
+{
+	uint32_t meta[] = { pkt->mark, pkt->priority, pkt->ctinfo, pkt->ct ? ct_id(t->inst, pkt->ct) : 0, pkt->flags,
+			    pkt->rule ? pkt->rule->number : 99, (uint32_t)pkt->serial, pkt->route.mtu, pkt->l.family };
+
+	see(t, meta, sizeof(meta));
+}
+
+static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
+{
+	struct twin *t = priv;
+
+	t->left++;
+	see(t, &out->index, sizeof(out->index));
+	see(t, frame, len);
+	see_meta(t, cause);
+}
+
+static void on_deliver(void *priv, const struct pkt *pkt)
+{
+	struct twin *t = priv;
+
+	t->delivered++;
+	see(t, pkt->data, pkt->len);
+	see_meta(t, pkt);
+}
+
+static void on_drop(void *priv, const struct pkt *pkt)
+{
+	struct twin *t = priv;
+
+	t->dropped++;
+	see(t, &pkt->drop_reason, sizeof(pkt->drop_reason));
+	see(t, &pkt->drop_hook, sizeof(pkt->drop_hook));
+	see(t, pkt->data, pkt->len);
+}
+
+static void on_event(void *priv, const struct ct_event *event)
+{
+	struct twin *t = priv;
+	struct strbuf line = STRBUF_INIT;
+
+	t->events++;
+	ct_event_print(t->inst, event, CT_TEXT_EXTENDED, &line);
+	see(t, sb_str(&line), line.len);
+	sb_free(&line);
+}
+
+static const char rules4[] =
+	"*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n"
+	"-A PREROUTING -p udp -m udp --dport 1012 -j CT --notrack\n"
+	"-A PREROUTING -p udp -m udp --dport 1013 -m dscp --dscp 8 -j DROP\nCOMMIT\n"
+	"*mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n:more -\n"
+	"-A PREROUTING -p tcp -m tcp --tcp-flags SYN,RST SYN -j MARK --set-xmark 0x3/0xffffffff\n"
+	"-A PREROUTING -p udp -m dscp --dscp 8 -j MARK --set-xmark 0x10/0x10\n"
+	"-A PREROUTING -p udp -m udp --dport 1009 -j CONNMARK --restore-mark\n"
+	"-A FORWARD -p udp -m udp --dport 1003 -j DSCP --set-dscp 10\n"
+	"-A FORWARD -p udp -m udp --dport 1004 -j TTL --ttl-set 33\n"
+	"-A FORWARD -p udp -m udp --dport 1006 -j TTL --ttl-dec 1\n"
+	"-A FORWARD -p udp -m udp --dport 1005 -m limit --limit 5/s -j ACCEPT\n"
+	"-A FORWARD -p udp -m udp --dport 1008 -m length --length 0:100 -j more\n"
+	"-A FORWARD -m mark --mark 0x10/0x10 -j more\n"
+	"-A POSTROUTING -m connmark --mark 0x7 -j CLASSIFY --set-class 0001:0002\n"
+	"-A POSTROUTING -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\n"
+	"-A more -p udp -j TOS --set-tos 0x04/0x3f\n-A more\nCOMMIT\n"
+	"*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+	"-A PREROUTING -i eth0 -p tcp -m tcp --dport 1010 -j DNAT --to-destination 10.1.0.2:2010\n"
+	"-A PREROUTING -i eth0 -p udp -m udp --dport 1011 -j REDIRECT --to-ports 2011\n"
+	"-A POSTROUTING -o eth1 -p udp -j MASQUERADE\nCOMMIT\n"
+	"*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n"
+	"-A INPUT -m conntrack --ctstate ESTABLISHED\n"
+	"-A FORWARD -m conntrack --ctstate INVALID -j DROP\n"
+	"-A FORWARD -p udp -m udp --dport 1007 -m conntrack --ctstatus ASSURED -j REJECT\n"
+	"-A FORWARD -p udp -m udp --dport 1002 -m ttl --ttl-gt 60 -j ACCEPT\n"
+	"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+	"-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
+
+static const char rules6[] =
+	"*mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+	"-A FORWARD -p udp -m udp --dport 1003 -j DSCP --set-dscp 10\n"
+	"-A FORWARD -p udp -m udp --dport 1004 -j HL --hl-set 33\nCOMMIT\n"
+	"*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
+	"-A POSTROUTING -o eth1 -p udp -m udp --dport 1005 -j MASQUERADE\n"
+	"-A PREROUTING -i eth0 -p tcp -m tcp --dport 1010 -j DNAT --to-destination [fd00:1::2]:2010\nCOMMIT\n"
+	"*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n"
+	"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+	"-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
+
+static void twin_open(struct twin *t, enum flow_mode mode)
+{
+	struct router *r;
+
+	router_open((void **)&r);
+	t->inst = r->inst;
+	t->port[0] = r->port[0];
+	t->port[1] = r->port[1];
+	free(r);
+	flowcache_set_mode(t->inst, mode);
+	route_iface_set_mtu(t->inst, t->port[1], 1300);
+	ct_accounting_on(t->inst);
+	t->inst->observer = (struct observer){ .priv = t, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
+					       .ct_event = on_event };
+	assert_int_equal(rules_restore(t->inst, NFPROTO_IPV4, rules4, strlen(rules4), "r4", 0, NULL), 0);
+	assert_int_equal(rules_restore(t->inst, NFPROTO_IPV6, rules6, strlen(rules6), "r6", 0, NULL), 0);
+}
+
+/* --- packets --- */
+
+struct drawn {
+	bool six, tcp, answer, local;
+	uint16_t sport, dport, len;
+	uint8_t tos, ttl, flags;
+	uint32_t seq, ack;
+	bool df, broken;
+};
+
+static struct drawn draw(struct rng *rng, uint32_t seq[FLOWS][2])
+{
+	uint32_t flow = rng_below(rng, FLOWS);
+	struct drawn d = { .six = flow % 4 == 3, .tcp = flow % 3 == 0, .answer = rng_below(rng, 3) == 0, .local = flow % 7 == 6,
+			   .sport = (uint16_t)(3000 + flow), .dport = (uint16_t)(1000 + flow % 14), .ttl = 64,
+			   .len = (uint16_t)(10 + rng_below(rng, 90)), .flags = 0x10, .df = rng_below(rng, 2) };
+
+	if (rng_below(rng, 12) == 0)
+		d.tos = (uint8_t)(rng_below(rng, 2) ? 0x20 : rng_below(rng, 256));
+	if (rng_below(rng, 25) == 0)
+		d.ttl = (uint8_t)(rng_below(rng, 2) ? rng_below(rng, 4) : rng_below(rng, 256));
+	if (rng_below(rng, 30) == 0)
+		d.len = (uint16_t)(1200 + rng_below(rng, 120));
+	if (d.tcp && rng_below(rng, 6) == 0)
+		d.flags = (uint8_t)(rng_below(rng, 5) ? 0x18 : rng_below(rng, 64));
+	if (d.tcp && rng_below(rng, 40) == 0)
+		d.flags = d.answer ? 0x12 : 0x02;
+	d.broken = rng_below(rng, 60) == 0;
+	d.seq = seq[flow][d.answer];
+	d.ack = seq[flow][!d.answer];
+	seq[flow][d.answer] += d.len - 10 + ((d.flags & 3) != 0);
+	return d;
+}
+
+/* Addresses as the other side sees them: answers to a translated flow go to its translation. */
+static void write_addrs(const struct drawn *d, uint8_t *saddr, uint8_t *daddr, uint16_t *dport)
+{
+	bool masked = !d->local && !d->tcp && (!d->six || d->dport == 1005);
+	bool turned = d->tcp && d->dport == 1010, redirected = !d->six && !d->tcp && d->dport == 1011;
+	const char *server = d->local ? (d->six ? "fd00::1" : "10.0.0.1") : d->six ? "fd00:1::2" : "10.1.0.2";
+	const char *client = d->six ? "fd00::2" : "10.0.0.2";
+	const char *seen = masked && d->answer ? (d->six ? "fd00:1::1" : "10.1.0.1") : client;
+	int family = d->six ? AF_INET6 : AF_INET;
+
+	if (redirected && d->answer)
+		seen = client;
+	if (turned && d->answer)
+		*dport = 2010;
+	inet_pton(family, d->answer ? server : client, saddr);
+	inet_pton(family, d->answer ? seen : server, daddr);
+}
+
+static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8_t *frame)
+{
+	uint32_t head = d->tcp ? 20 : 8, len = head + d->len, at = ETH_HLEN + (d->six ? 40 : 20);
+	uint8_t *ip = frame + ETH_HLEN, *l4 = frame + at;
+	uint16_t server_port = d->dport;
+	be16 sum;
+
+	memset(frame, 0, at + len);
+	memcpy(frame, to->mac, 6);
+	frame[6] = 2;
+	frame[11] = 9;
+	put_be16(frame + 12, d->six ? ETH_P_IPV6 : ETH_P_IP);
+	if (d->six) {
+		put_be32(ip, 6u << 28 | (uint32_t)d->tos << 20 | 0x12345);
+		put_be16(ip + 4, (uint16_t)len);
+		ip[6] = d->tcp ? IPPROTO_TCP : IPPROTO_UDP;
+		ip[7] = d->ttl;
+		write_addrs(d, ip + 8, ip + 24, &server_port);
+	} else {
+		struct iphdr h = { .version = 4, .ihl = 5, .tos = d->tos, .tot_len = htons((uint16_t)(20 + len)), .ttl = d->ttl,
+				   .id = htons(7), .frag_off = d->df ? htons(IP4_DF) : 0,
+				   .protocol = d->tcp ? IPPROTO_TCP : IPPROTO_UDP };
+
+		write_addrs(d, (uint8_t *)&h.saddr, (uint8_t *)&h.daddr, &server_port);
+		csum_ip4_header(&h);
+		memcpy(ip, &h, sizeof(h));
+	}
+	put_be16(l4, d->answer ? server_port : d->sport);
+	put_be16(l4 + 2, d->answer ? d->sport : server_port);
+	if (d->tcp) {
+		put_be32(l4 + 4, d->seq);
+		put_be32(l4 + 8, d->flags & 0x10 ? d->ack : 0);
+		l4[12] = 5 << 4;
+		l4[13] = d->flags;
+		put_be16(l4 + 14, 20000);
+	} else {
+		put_be16(l4 + 4, (uint16_t)len);
+	}
+	memset(l4 + head, 'x', d->len);
+	if (d->six)
+		sum = csum_fold(csum_partial(l4, len, csum_pseudo6(ip + 8, ip + 24, ip[6], len)));
+	else
+		sum = csum_fold(csum_partial(l4, len, csum_pseudo4(((struct iphdr *)ip)->saddr, ((struct iphdr *)ip)->daddr, ip[9], len)));
+	if (!sum)
+		sum = 0xffff;
+	if (d->broken)
+		sum ^= 0x1234;
+	memcpy(l4 + (d->tcp ? 16 : 6), &sum, 2);
+	return at + len;
+}
+
+/* --- changes --- */
+
+static bool mark_it(void *priv, struct ct *ct)
+{
+	ct->mark = *(uint32_t *)priv;
+	return true;
+}
+
+static void command(struct twin *t, const char *line)
+{
+	struct strbuf out = STRBUF_INIT;
+	struct refusal why = { 0 };
+	char words[256], *argv[32];
+	int argc = 0, code;
+
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	code = rules_command(t->inst, argc, argv, &out, &why);
+	see(t, &code, sizeof(code));
+	see(t, sb_str(&out), out.len);
+	sb_free(&out);
+}
+
+static void change(struct twin *t, uint32_t what, uint32_t value)
+{
+	union nf_inet_addr host = { .ip = htonl(0x0a010002) };
+	uint8_t mac[6] = { 2, 0, 0, 0, 1, (uint8_t)value };
+	uint32_t mark = value % 3 ? 0 : 7;
+
+	switch (what) {
+	case 0:
+		command(t, "iptables -t mangle -L FORWARD -v -n -x -Z");
+		break;
+	case 1:
+		command(t, "iptables -I FORWARD -p udp --dport 1001 -j DROP");
+		break;
+	case 2:
+		command(t, "iptables -D FORWARD -p udp --dport 1001 -j DROP");
+		break;
+	case 3:
+		ct_each(t->inst, mark_it, &mark);
+		break;
+	case 4:
+		assert_int_equal(neigh_set_permanent(t->inst, t->port[1], NFPROTO_IPV4, &host, mac, NULL), 0);
+		break;
+	case 5:
+		sysctl_set(t->inst->sysctls, "net.ipv4.ip_forward_update_priority", value % 2 ? "0" : "1", NULL);
+		break;
+	case 6:
+		neigh_del(t->inst, t->port[1], NFPROTO_IPV4, &host, NULL);
+		assert_int_equal(neigh_set_permanent(t->inst, t->port[1], NFPROTO_IPV4, &host, mac, NULL), 0);
+		break;
+	case 7:
+		route_iface_set_mtu(t->inst, t->port[1], 1290 + value % 30);
+		break;
+	default:
+		instance_advance(t->inst, t->inst->now_ns + (int64_t)(value % 40000) * NSEC_PER_MSEC);
+		break;
+	}
+}
+
+static bool print_ct(void *priv, struct ct *ct)
+{
+	struct twin *t = priv;
+	struct strbuf line = STRBUF_INIT;
+
+	ct_print(t->inst, ct, CT_TEXT_EXTENDED | CT_TEXT_ID, &line);
+	see(t, sb_str(&line), line.len);
+	sb_free(&line);
+	return true;
+}
+
+static void see_state(struct twin *t)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	rules_save(t->inst, NFPROTO_IPV4, true, -1, &text);
+	rules_save(t->inst, NFPROTO_IPV6, true, -1, &text);
+	see(t, sb_str(&text), text.len);
+	sb_free(&text);
+	ct_each(t->inst, print_ct, t);
+	for (int i = 0; i < 2; i++)
+		see(t, &t->port[i]->stats, sizeof(t->port[i]->stats));
+}
+
+static void remembered_ways_are_the_full_way(void **state)
+{
+	static const enum flow_mode modes[MODES] = { FLOW_OFF, FLOW_ON, FLOW_CHECK };
+	struct twin twins[MODES] = { { 0 } };
+	uint32_t seq[FLOWS][2] = { { 0 } };
+	const struct flow_stats *stats;
+	struct rng rng;
+
+	rng_seed(&rng, 11);
+	for (int i = 0; i < MODES; i++)
+		twin_open(&twins[i], modes[i]);
+	for (int step = 0; step < STEPS; step++) {
+		uint32_t n = 1 + rng_below(&rng, 8), what = rng_below(&rng, 150), value = rng_below(&rng, 1u << 20);
+		uint8_t frames[8][FRAME_MAX];
+		struct drawn d[8];
+		uint32_t len[8];
+
+		for (uint32_t k = 0; k < n; k++) {
+			d[k] = draw(&rng, seq);
+			len[k] = write_frame(&d[k], twins[0].port[d[k].answer && !d[k].local], frames[k]);
+		}
+		for (int i = 0; i < MODES; i++) {
+			struct pkt *burst[8];
+
+			for (uint32_t k = 0; k < n; k++) {
+				memcpy(frames[k], twins[i].port[d[k].answer && !d[k].local]->mac, 6);
+				burst[k] = pkt_from_frame(twins[i].inst, twins[i].port[d[k].answer && !d[k].local], frames[k], len[k]);
+			}
+			path_receive(twins[i].inst, burst, n);
+			if (what < 10)
+				change(&twins[i], what, value);
+			if (step % 500 == 499)
+				see_state(&twins[i]);
+			instance_advance(twins[i].inst, twins[i].inst->now_ns + 3 * NSEC_PER_MSEC);
+			if (twins[i].seen != twins[0].seen)
+				fail_msg("step %d (change %u): mode %d differs", step, what, modes[i]);
+			if (flowcache_difference(twins[i].inst))
+				fail_msg("step %d: %s", step, flowcache_difference(twins[i].inst));
+		}
+	}
+	stats = flowcache_stats(twins[1].inst);
+	print_message("hits %llu learned %llu refused %llu late %llu; left %llu dropped %llu delivered %llu events %llu\n",
+		      (unsigned long long)stats->hits, (unsigned long long)stats->recorded, (unsigned long long)stats->refused,
+		      (unsigned long long)stats->late, (unsigned long long)twins[0].left, (unsigned long long)twins[0].dropped,
+		      (unsigned long long)twins[0].delivered, (unsigned long long)twins[0].events);
+	assert_true(stats->hits > STEPS);
+	assert_true(stats->late > 100);
+	assert_true(twins[0].delivered > 1000 && twins[0].dropped > 1000 && twins[0].events > 100);
+	for (int i = 0; i < MODES; i++)
+		instance_free(twins[i].inst);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(remembered_ways_are_the_full_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
