@@ -70,6 +70,14 @@ enum proto_value {
 	VALUE_MASK_DPORT, VALUE_STATE, VALUE_TUPLE_SPORT, VALUE_TUPLE_DPORT, VALUE_TYPE, VALUE_CODE, VALUE_ICMP_ID,
 };
 
+/*
+ * Commands on expectations have rows of their own, a letter for each of the above: create; delete and get.
+ * Rows of ports likewise, in the order of enum proto_value's rows.
+ */
+static const char expect_rows[2][OPT_COUNT + 1] = { "11221120011110000000000000000",
+						"11221000000000000000000000000" };
+static const char expect_port_rows[2][PROTO_ROWS_MAX + 1] = { "110011011", "111100000" };
+
 struct proto_row { const char *name, *legal; enum proto_value value; };
 struct proto_options {
 	const char *name;
@@ -192,7 +200,7 @@ static int parse_command(struct parser *p, int letter)
 		{ 'L', CMD_LIST, "dump" }, { 'I', CMD_CREATE, "create" }, { 'U', CMD_UPDATE, "update" },
 		{ 'D', CMD_DELETE, "delete" }, { 'G', CMD_GET, "get" }, { 'F', CMD_FLUSH, "flush" },
 		{ 'A', CMD_ADD, "add" }, { 'C', CMD_COUNT, "counter" }, { 'V', CMD_VERSION, "version" },
-		{ 'h', CMD_HELP, "help" },
+		{ 'h', CMD_HELP, "help" }, { 'S', CMD_STATS, "stats" },
 	};
 	int code = parse_table(p);
 
@@ -499,7 +507,7 @@ static int parse_proto(struct parser *p)
 		return bad(p, "`%s' unsupported protocol", optarg);
 	args->options |= 1u << OPT_PROTO;
 	args->fields |= 1u << FIELD_PROTO;
-	args->orig.proto = args->reply.proto = number;
+	args->orig.proto = args->reply.proto = args->expected.proto = number;
 	args->is_tcp = number == IPPROTO_TCP;
 	p->proto = NULL;
 	p->proto_given = 0;
@@ -567,6 +575,15 @@ static int parse_proto_option(struct parser *p, enum proto_value value)
 		break;
 	case VALUE_STATE:
 		return parse_tcp_state(p);
+	case VALUE_TUPLE_SPORT:
+		args->expected.src_l4.port = htons(atoi(optarg));
+		return 0;
+	case VALUE_TUPLE_DPORT:
+		args->expected.dst_l4.port = htons(atoi(optarg));
+		return 0;
+	case VALUE_MASK_SPORT:
+		args->mask_port_src = htons(atoi(optarg));
+		return 0;
 	default:
 		return 0;
 	}
@@ -579,7 +596,6 @@ static int parse_proto_option(struct parser *p, enum proto_value value)
 static int parse_option(struct parser *p, int c)
 {
 	struct conntrack_args *args = p->args;
-	union nf_inet_addr unused;
 
 	switch (c) {
 	case 'L': case 'I': case 'U': case 'D': case 'G': case 'F':
@@ -594,9 +610,9 @@ static int parse_option(struct parser *p, int c)
 	case 'q':
 		return parse_tuple_addr(p, OPT_REPLY_DST);
 	case '[':
-		return parse_other_addr(p, OPT_TUPLE_SRC, &unused);
+		return parse_other_addr(p, OPT_TUPLE_SRC, &args->expected.src);
 	case ']':
-		return parse_other_addr(p, OPT_TUPLE_DST, &unused);
+		return parse_other_addr(p, OPT_TUPLE_DST, &args->expected.dst);
 	case '{':
 		return parse_other_addr(p, OPT_MASK_SRC, &args->mask_src);
 	case '}':
@@ -709,13 +725,31 @@ static int check_pairs(struct parser *p, uint32_t given, const char *first, cons
 	return bad(p, "you have to specify %s", (given & 3) || !(given & 12) ? first : second);
 }
 
+static int check_expect_options(struct parser *p)
+{
+	int which = p->args->cmd == CMD_CREATE ? 0 : 1, code = 0;
+
+	for (int i = 0; i < OPT_COUNT && !code; i++)
+		code = check_row(p, rows[i].name, expect_rows[which], i, args_have(p->args, i));
+	for (int i = 0; p->proto && p->proto->rows[i].name && !code; i++) {
+		/* UDP has no state: its rows skip one. ICMP can be expected, but not described. */
+		code = check_row(p, p->proto->rows[i].name, expect_port_rows[which],
+				 p->proto->has_pairs ? (int)p->proto->rows[i].value - VALUE_BASE : -1,
+				 p->proto_given & 1u << i);
+	}
+	return code;
+}
+
 static int check_options(struct parser *p)
 {
 	const struct conntrack_args *args = p->args;
 	int column = command_column(args->cmd), code;
 
-	if (args->table == TABLE_EXPECT)
+	if (args->table == TABLE_EXPECT) {
+		if (args->cmd == CMD_CREATE || args->cmd == CMD_DELETE || args->cmd == CMD_GET)
+			return check_expect_options(p);
 		column = args->cmd == CMD_LIST ? 5 : -1;	/* lists take -f alone */
+	}
 	for (int i = 0; i < OPT_COUNT; i++) {
 		code = check_row(p, rows[i].name, rows[i].legal, column, args_have(args, i));
 		if (code)
@@ -758,7 +792,7 @@ int conntrack_parse(struct conntrack_args *args, int argc, char **argv, struct s
 	}
 	if (!args->family && (args->cmd == CMD_CREATE || args->cmd == CMD_ADD))
 		args->family = NFPROTO_IPV4;
-	args->orig.family = args->reply.family = args->family;
+	args->orig.family = args->reply.family = args->expected.family = args->family;
 	if (args_have(args, OPT_ANY_NAT) && (args_have(args, OPT_SRC_NAT) || args_have(args, OPT_DST_NAT)))
 		return bad(&p, "cannot specify `--src-nat' or `--dst-nat' with `--any-nat'");
 	code = check_options(&p);

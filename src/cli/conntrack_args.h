@@ -6,7 +6,7 @@
 
 #include "conntrack/conntrack.h"
 
-enum conntrack_cmd { CMD_NONE, CMD_LIST, CMD_CREATE, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_FLUSH, CMD_ADD, CMD_COUNT,
+enum conntrack_cmd { CMD_NONE, CMD_LIST, CMD_CREATE, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_FLUSH, CMD_ADD, CMD_COUNT, CMD_STATS,
 		     CMD_VERSION, CMD_HELP };
 enum conntrack_table { TABLE_CONNTRACK, TABLE_EXPECT, TABLE_DYING, TABLE_UNCONFIRMED };
 
@@ -42,6 +42,8 @@ struct conntrack_args {
 	uint32_t options;		/* 1 << OPT_* */
 	uint32_t fields;		/* 1 << FIELD_* */
 	struct ct_tuple orig, reply;
+	struct ct_tuple expected;	/* expectations: what will come, and where its source is looked at */
+	be16 mask_port_src;
 	union nf_inet_addr mask_src, mask_dst;
 	uint32_t timeout_sec, mark, mark_mask, id, secmark;
 	uint32_t status, status_mask;	/* of a listing: (status & mask) == status; else the bits to set */
@@ -62,5 +64,9 @@ void conntrack_say(struct strbuf *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* 0, or the exit code with the sentence in @err. */
 int conntrack_parse(struct conntrack_args *args, int argc, char **argv, struct strbuf *err);
+
+/* The command when its table is "expect". */
+int conntrack_expect_command(struct instance *inst, const struct conntrack_args *args, struct strbuf *out,
+			     struct strbuf *err);
 
 #endif

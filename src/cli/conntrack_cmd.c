@@ -1,5 +1,5 @@
 /*
- * cli/conntrack_cmd.c - the `conntrack` command: -L -D -U -I -A -G -F -C.
+ * cli/conntrack_cmd.c - the `conntrack` command: -L -D -U -I -A -G -F -C -S on connections.
  * What it does to the table is ctnetlink's business (conntrack/control.h); which connections are meant, and what
  * is printed, is decided here as conntrack-tools 1.4.7 do.
  */
@@ -291,24 +291,10 @@ static bool show_one(void *priv, struct ct *ct)
 	return true;
 }
 
-static void show_expectation(void *priv, const struct ct_expect *exp)
-{
-	struct listing *listing = priv;
-
-	ct_expect_print(listing->inst, exp, listing->out);
-	sb_addc(listing->out, '\n');
-	listing->shown++;
-}
-
 static int list(struct instance *inst, const struct conntrack_args *args, struct strbuf *out, struct strbuf *err)
 {
 	struct listing listing = { .inst = inst, .args = args, .out = out };
 
-	if (args->table == TABLE_EXPECT) {
-		ct_expect_each(inst, show_expectation, &listing);
-		conntrack_say(err, "%u expectations have been shown.", listing.shown);
-		return 0;
-	}
 	if (args->table == TABLE_CONNTRACK) {
 		if (args_have(args, OPT_ZERO) && (args->options & COMPARED)) {
 			conntrack_say(err, "Can't use -z with filtering parameters");
@@ -589,10 +575,21 @@ static int get(struct instance *inst, const struct conntrack_args *args, struct 
 
 static int flush(struct instance *inst, const struct conntrack_args *args, struct strbuf *err)
 {
-	if (args->table == TABLE_CONNTRACK)
-		ct_control_flush(inst);
-	conntrack_say(err, "%s table has been emptied.",
-		      args->table == TABLE_EXPECT ? "expectation" : "connection tracking");
+	ct_control_flush(inst);
+	conntrack_say(err, "connection tracking table has been emptied.");
+	return 0;
+}
+
+/* As of a machine with one CPU. */
+static int show_stats(struct instance *inst, struct strbuf *out)
+{
+	const struct ct_stats *s = ct_stats(inst);
+
+	sb_printf(out, "cpu=0   \tfound=%llu invalid=%llu insert=%llu insert_failed=%llu drop=%llu early_drop=%llu error=%llu "
+		  "search_restart=0 clash_resolve=%llu chaintoolong=0 \n", (unsigned long long)s->found,
+		  (unsigned long long)s->invalid, (unsigned long long)s->insert, (unsigned long long)s->insert_failed,
+		  (unsigned long long)s->drop, (unsigned long long)s->early_drop, (unsigned long long)s->error,
+		  (unsigned long long)s->clash_resolved);
 	return 0;
 }
 
@@ -620,10 +617,8 @@ int conntrack_command(struct instance *inst, int argc, char **argv, struct strbu
 		code = check_masks(&args, err);
 	if (code)
 		return code;
-	if (args.table == TABLE_EXPECT && args.cmd != CMD_LIST && args.cmd != CMD_FLUSH && args.cmd != CMD_COUNT) {
-		conntrack_say(err, "weir does not serve this command on expectations");
-		return EXIT_FAILED;
-	}
+	if (args.table == TABLE_EXPECT && args.cmd != CMD_VERSION && args.cmd != CMD_HELP)
+		return conntrack_expect_command(inst, &args, out, err);
 	switch (args.cmd) {
 	case CMD_LIST:
 		return list(inst, &args, out, err);
@@ -639,14 +634,16 @@ int conntrack_command(struct instance *inst, int argc, char **argv, struct strbu
 	case CMD_FLUSH:
 		return flush(inst, &args, err);
 	case CMD_COUNT:
-		sb_printf(out, "%u\n", args.table == TABLE_EXPECT ? 0 : ct_count(inst));
+		sb_printf(out, "%u\n", ct_count(inst));
 		return 0;
+	case CMD_STATS:
+		return show_stats(inst, out);
 	case CMD_VERSION:
 		sb_adds(out, "conntrack v1.4.7 (conntrack-tools)\n");
 		return 0;
 	case CMD_NONE:
 	case CMD_HELP:
-		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -C -V, with its options.\n");
+		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -C -S -V, with its options.\n");
 		return 0;
 	}
 	return EXIT_FAILED;

@@ -65,6 +65,7 @@ static unsigned int resolve(struct instance *inst, struct pkt *pkt, struct ct_no
 
 	if (ct_proto_of(inst, ct_proto_num(winner))->allow_clash && (join(inst, pkt, winner) || hide(inst, pkt)))
 		return NF_ACCEPT;
+	inst->ct->stats.drop++;
 	inst->ct->stats.insert_failed++;
 	pkt->drop_reason = DROP_CONFIRM;
 	return NF_DROP;
@@ -101,6 +102,7 @@ int ct_insert(struct instance *inst, struct ct *ct)
 	if (ct_proto_num(ct) == IPPROTO_UDP)
 		ct->proto.udp.stream_tick = (uint32_t)inst_jiffies(inst) - 1;
 	make_visible(inst, ct, reply_hash);
+	inst->ct->stats.insert++;
 	return 0;
 }
 

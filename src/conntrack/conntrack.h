@@ -191,6 +191,13 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 uint32_t ct_count(const struct instance *inst);
 uint32_t ct_count_peak(const struct instance *inst);
 
+/* What conntrack -S and -S expect count, and @full: packets that found the table full. */
+struct ct_stats {
+	uint64_t found, invalid, insert, insert_failed, drop, early_drop, error, clash_resolved, full;
+	uint64_t expect_new, expect_create, expect_delete;
+};
+const struct ct_stats *ct_stats(const struct instance *inst);
+
 /* --- events (conntrack -E) --- */
 enum ct_event_kind { CT_EVENT_NEW, CT_EVENT_UPDATE, CT_EVENT_DESTROY };
 struct ct_event {

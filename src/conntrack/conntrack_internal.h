@@ -28,10 +28,6 @@ struct ct_conf {			/* net.netfilter.nf_conntrack_* */
 	uint8_t tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst, tcp_max_retrans;
 };
 
-struct ct_stats {
-	uint64_t early_drop, full, insert_failed, clash_resolved, invalid;
-};
-
 struct ct_wheel {
 	uint64_t tick;			/* where the hand stands */
 	uint64_t used[CT_WHEEL_LEVELS];	/* a bit per slot that may hold somebody */

@@ -134,6 +134,32 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 	return 0;
 }
 
+int ct_control_expect_new(struct instance *inst, const struct ct_expect_request *req)
+{
+	struct ct_expect exp;
+	struct ct *master;
+	int err, dir;
+
+	if (ct_expect_find(inst, &req->zone, &req->tuple))
+		return -EEXIST;
+	master = ct_find(inst, &req->zone, &req->master, &dir);
+	if (!master)
+		return -ENOENT;
+	ct_expect_init(&exp, master, req->class, NULL, &req->tuple.dst, req->tuple.proto, req->tuple.dst_l4.all);
+	exp.tuple = req->tuple;
+	exp.mask_src = req->mask_src;
+	exp.mask_src_port = req->mask_src_port;
+	exp.flags = req->flags & ~(uint32_t)NF_CT_EXPECT_USERSPACE;
+	if (!ct_help_of(master))
+		err = -EOPNOTSUPP;
+	else if (req->class >= CT_EXPECT_CLASSES)
+		err = -EINVAL;
+	else
+		err = ct_expect_add(inst, &exp, NULL);
+	ct_put(inst, master);
+	return err;
+}
+
 static bool end_one(void *priv, struct ct *ct)
 {
 	ct_kill(priv, ct);

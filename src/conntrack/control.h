@@ -31,4 +31,21 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 /* Ends every connection, each with its event. */
 void ct_control_flush(struct instance *inst);
 
+/* An expectation made by hand; @master is one of the tuples of the connection it belongs to. */
+struct ct_expect_request {
+	struct ct_tuple tuple, master;
+	union nf_inet_addr mask_src;
+	be16 mask_src_port;
+	struct ct_zone zone;
+	uint32_t flags;			/* NF_CT_EXPECT_* */
+	uint8_t class;
+};
+
+/**
+ * ct_control_expect_new() - Announce a connection by hand
+ * It lives as long as those of its master's helper do.
+ * Return: 0; -EEXIST, -ENOENT (no such master), -EOPNOTSUPP (nobody helps it), -EINVAL (class), or as ct_expect_add().
+ */
+int ct_control_expect_new(struct instance *inst, const struct ct_expect_request *req);
+
 #endif

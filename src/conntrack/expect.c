@@ -83,6 +83,7 @@ static void unlink(struct instance *inst, struct ct_expect *exp)
 	list_remove(&exp->by_master);
 	list_remove(&exp->by_age);
 	inst->ct->expects.count--;
+	inst->ct->stats.expect_delete++;
 	if (help)
 		help->expecting[exp->class]--;
 	tell(inst, exp, true);
@@ -196,6 +197,7 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	list_append(&expects->by_age, &exp->by_age);
 	help->expecting[exp->class]++;
 	expects->count++;
+	inst->ct->stats.expect_create++;
 	timeout_sec = ct_helper_policy_now(inst, help->helper, exp->class).timeout_sec;
 	timer_init(&exp->timer, expired, exp);
 	timer_arm(inst->timers, &exp->timer,
@@ -206,27 +208,14 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	return 0;
 }
 
-struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
+static struct ct_expect *find(const struct instance *inst, const struct ct_tuple *tuple, uint16_t zone_id, uint32_t but_not)
 {
 	if (!inst->ct->expects.count)
 		return NULL;
 	list_for_each(node, bucket(inst, tuple)) {
 		struct ct_expect *exp = list_entry(node, struct ct_expect, by_dst);
 
-		if (exp->master->zone.id == zone->id && fits(tuple, &exp->tuple, &exp->mask_src, exp->mask_src_port))
-			return exp;
-	}
-	return NULL;
-}
-
-static struct ct_expect *find(const struct instance *inst, const struct ct *ct)
-{
-	const struct ct_tuple *tuple = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-
-	list_for_each(node, bucket(inst, tuple)) {
-		struct ct_expect *exp = list_entry(node, struct ct_expect, by_dst);
-
-		if (!(exp->flags & NF_CT_EXPECT_INACTIVE) && exp->master->zone.id == ct->zone.id &&
+		if (!(exp->flags & but_not) && exp->master->zone.id == zone_id &&
 		    fits(tuple, &exp->tuple, &exp->mask_src, exp->mask_src_port))
 			return exp;
 	}
@@ -238,9 +227,25 @@ void ct_expect_extend(struct instance *inst, struct ct_expect *exp, uint32_t sec
 	timer_arm(inst->timers, &exp->timer, (inst_jiffies(inst) + (int64_t)seconds * WEIR_HZ) * NSEC_PER_JIFFY);
 }
 
+struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
+{
+	return find(inst, tuple, zone->id, 0);
+}
+
+uint32_t ct_expect_count(const struct instance *inst)
+{
+	return inst->ct->expects.count;
+}
+
+void ct_expect_flush(struct instance *inst)
+{
+	list_for_each_safe(node, &inst->ct->expects.by_age)
+		ct_expect_remove(inst, list_entry(node, struct ct_expect, by_age));
+}
+
 bool ct_expect_arrive(struct instance *inst, struct ct *ct)
 {
-	struct ct_expect *exp = inst->ct->expects.count ? find(inst, ct) : NULL;
+	struct ct_expect *exp = find(inst, ct_tuple(ct, IP_CT_DIR_ORIGINAL), ct->zone.id, NF_CT_EXPECT_INACTIVE);
 	bool is_permanent;
 
 	/* The other end cannot know of what has not left this machine yet. */
@@ -249,6 +254,7 @@ bool ct_expect_arrive(struct instance *inst, struct ct *ct)
 	is_permanent = exp->flags & NF_CT_EXPECT_PERMANENT;
 	if (!is_permanent)
 		unlink(inst, exp);
+	inst->ct->stats.expect_new++;
 	ct->status |= IPS_EXPECTED;
 	ct_get(exp->master);
 	ct->master = exp->master;
@@ -313,8 +319,6 @@ void ct_expect_print(const struct instance *inst, const struct ct_expect *exp, s
 	print_l4(tuple->proto, exp->mask_src_port, UINT16_MAX, out);
 	print_addrs("master-", master->family, &master->src, &master->dst, out);
 	sb_printf(out, "sport=%u dport=%u ", ntohs(master->src_l4.port), ntohs(master->dst_l4.port));
-	if (exp->master->zone.id)
-		sb_printf(out, "zone=%u ", exp->master->zone.id);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		if (!(exp->flags & flags[i].bit))
 			continue;

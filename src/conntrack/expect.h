@@ -58,6 +58,9 @@ void ct_expect_init(struct ct_expect *exp, struct ct *master, unsigned int class
 int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct ct_expect **made);
 /* The newest one that a packet of @tuple would fit, be it inactive; NULL: nobody waits for it. */
 struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple);
+uint32_t ct_expect_count(const struct instance *inst);
+/* Ends all of them, each with its event. */
+void ct_expect_flush(struct instance *inst);
 /* Ends it, with an event. */
 void ct_expect_remove(struct instance *inst, struct ct_expect *exp);
 void ct_expect_remove_all(struct instance *inst, struct ct *master);

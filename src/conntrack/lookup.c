@@ -63,6 +63,7 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 		if (ct_tuple_equal(ours, ct_tuple(ct, IP_CT_DIR_ORIGINAL)) &&
 		    ct_zone_id(&ct->zone, IP_CT_DIR_ORIGINAL) == ct_zone_id(zone, IP_CT_DIR_ORIGINAL))
 			continue;
+		inst->ct->stats.found++;
 		return true;
 	}
 	return false;
@@ -155,8 +156,10 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 			answer = ct_icmp6_error(inst, pkt, template, &l4, state);
 		else
 			answer = NF_ACCEPT;
-		if (answer <= 0)
+		if (answer <= 0) {
+			table->stats.error++;
 			return (unsigned int)-answer;
+		}
 		if (pkt->ct || pkt->ctinfo)
 			return NF_ACCEPT;
 	}
@@ -164,6 +167,7 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 		if (unlikely(table->early.pkt == pkt)) {
 			answer = take_early(&table->early, pkt);
 		} else if (!attach(inst, pkt, template, &l4, state)) {
+			table->stats.drop++;
 			pkt->drop_reason = DROP_CONNTRACK_FULL;
 			return NF_DROP;
 		} else if (!pkt->ct) {
@@ -180,8 +184,10 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 		pkt_ct_reset(inst, pkt);
 	} while (answer == -NF_REPEAT);
 	table->stats.invalid++;
-	if (answer == NF_DROP)
+	if (answer == -NF_DROP) {
+		table->stats.drop++;
 		pkt->drop_reason = DROP_CONNTRACK;
+	}
 	return (unsigned int)-answer;
 }
 

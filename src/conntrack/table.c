@@ -254,6 +254,7 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 	free(table);
 }
 
+const struct ct_stats *ct_stats(const struct instance *inst) { return &inst->ct->stats; }
 uint32_t ct_count(const struct instance *inst) { return inst->ct->count; }
 uint32_t ct_count_peak(const struct instance *inst) { return inst->ct->count_peak; }
 
