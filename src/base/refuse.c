@@ -7,13 +7,13 @@
 /* Whatever a name held, the sentence is one line and does nothing to a terminal. */
 static void make_printable(char *text, size_t size)
 {
-	char raw[sizeof(((struct refusal *)0)->text)];
+	char raw[sizeof(((struct refusal *)0)->text)];	/* the larger of the two */
 	size_t out = 0;
 
 	if (!text[strcspn(text, "\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
 			  "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f")])
 		return;
-	memcpy(raw, text, sizeof(raw));
+	memcpy(raw, text, size);
 	for (const char *c = raw; *c && out + 5 < size; c++) {
 		if ((unsigned char)*c >= 0x20 && *c != 0x7f)
 			text[out++] = *c;
@@ -31,6 +31,7 @@ static int refuse_va(struct refusal *why, struct text_pos at, int err, const cha
 		return err;
 	why->err = err;
 	why->at = at;
+	why->upstream[0] = '\0';
 	vsnprintf(why->text, sizeof(why->text), fmt, ap);
 	make_printable(why->text, sizeof(why->text));
 	return err;
@@ -54,4 +55,16 @@ int refuse_at(struct refusal *why, struct text_pos at, int err, const char *fmt,
 	refuse_va(why, at, err, fmt, ap);
 	va_end(ap);
 	return err;
+}
+
+void refuse_upstream(struct refusal *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!why)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(why->upstream, sizeof(why->upstream), fmt, ap);
+	va_end(ap);
+	make_printable(why->upstream, sizeof(why->upstream));
 }

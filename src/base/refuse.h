@@ -18,6 +18,7 @@ struct refusal {
 	int err;		/* negative errno, 0 while nothing was refused */
 	struct text_pos at;
 	char text[512];		/* one sentence, no newline, no final period needed */
+	char upstream[192];	/* what the program that is stood in for would have said; "": the same */
 };
 
 /**
@@ -28,5 +29,7 @@ struct refusal {
  */
 int refuse(struct refusal *why, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int refuse_at(struct refusal *why, struct text_pos at, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* After a refusal: upstream's words for it. */
+void refuse_upstream(struct refusal *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

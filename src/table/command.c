@@ -73,9 +73,11 @@ static int target_unknown(const struct parse_env *env, const struct rule_command
 			suggest_offer(&near, edit->chains[i]->name);
 	if (cmd->is_goto) {
 		if (near.best)
-			return refuse_at(why, at, -ENOENT, "goto '%s' is not a chain: did you mean '%s'?", cmd->jump,
-					 near.best);
-		return refuse_at(why, at, -ENOENT, "goto '%s' is not a chain", cmd->jump);
+			refuse_at(why, at, -ENOENT, "goto '%s' is not a chain: did you mean '%s'?", cmd->jump, near.best);
+		else
+			refuse_at(why, at, -ENOENT, "goto '%s' is not a chain", cmd->jump);
+		refuse_upstream(why, "goto '%s' is not a chain", cmd->jump);
+		return -ENOENT;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
 		suggest_offer(&near, verdicts[i]);
@@ -83,8 +85,11 @@ static int target_unknown(const struct parse_env *env, const struct rule_command
 		if ((*t)->text && (*t)->families & family_bit(env->family) && (*t)->name[0])
 			suggest_offer(&near, (*t)->name);
 	if (near.best)
-		return refuse_at(why, at, -ENOENT, "unknown target or chain '%s': did you mean '%s'?", cmd->jump, near.best);
-	return refuse_at(why, at, -ENOENT, "unknown target or chain '%s'", cmd->jump);
+		refuse_at(why, at, -ENOENT, "unknown target or chain '%s': did you mean '%s'?", cmd->jump, near.best);
+	else
+		refuse_at(why, at, -ENOENT, "unknown target or chain '%s'", cmd->jump);
+	refuse_upstream(why, "Couldn't load target `%s':No such file or directory", cmd->jump);
+	return -ENOENT;
 }
 
 /* The rule's bytes but for its addresses. A chain of the target's name goes before the extension. */
@@ -169,9 +174,7 @@ static int rule_change(const struct rule_command *cmd, struct edit *edit, struct
 	found = edit_rule_find(edit, chain, entry);
 	if (found < 0)
 		return -ENOENT;
-	if (cmd->kind == CMD_DELETE)
-		edit_rule_delete(chain, (uint32_t)found);
-	return 0;
+	return cmd->kind == CMD_DELETE ? edit_rule_delete(chain, (uint32_t)found) : 0;
 }
 
 /* One rule for each pair of addresses. */
@@ -228,9 +231,9 @@ static int chains_command(const struct parse_env *env, const struct rule_command
 		if (cmd->given & GIVEN_VERBOSE)
 			sb_printf(out, "%s chain `%s'\n", doing, chain->name);
 		if (kind == CMD_FLUSH)
-			edit_chain_flush(chain);
+			err = edit_chain_flush(chain);
 		else if (kind == CMD_ZERO)
-			edit_chain_zero(chain);
+			err = edit_chain_zero(chain);
 		else
 			err = edit_chain_delete(edit, chain);
 		if (!err && kind == CMD_DELETE_CHAIN)
@@ -256,9 +259,8 @@ static int zero_one(const struct parse_env *env, const struct rule_command *cmd,
 		return chain_unknown(env, cmd, edit, cmd->chain ? cmd->chain : "", cmd->chain_word, why);
 	if (cmd->rule_number > chain->count)
 		return table_error(env, cmd, cmd->chain_word, -E2BIG, why);
-	edit_rule_zero(chain->rules[cmd->rule_number - 1]);
 	edit->changed = true;
-	return 0;
+	return edit_rule_zero(chain, cmd->rule_number - 1);
 }
 
 int rule_command_run(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
@@ -299,7 +301,7 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 		if (chain && cmd->rule_number > chain->count)
 			err = -E2BIG;
 		else if (chain)
-			edit_rule_delete(chain, cmd->rule_number - 1);
+			err = edit_rule_delete(chain, cmd->rule_number - 1);
 		else
 			return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
 		break;
@@ -334,20 +336,34 @@ static void print_usage(const char *program, struct strbuf *out)
 		  program, program, program, program, program, program, program, program, program, program);
 }
 
-int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct refusal *why)
+/* A word's place in the line that people see: all words with a blank between. */
+static int words_take(struct rule_words *words, int argc, char **argv)
+{
+	unsigned int column = 1;
+
+	for (int i = 0; i < argc; i++) {
+		const unsigned int width = (unsigned int)strlen(argv[i]);
+
+		if (rule_words_add(words, argv[i], column, width))
+			return -ENOMEM;
+		column += width + 1;
+	}
+	return 0;
+}
+
+int rules_command_in(struct table_source *tables, int argc, char **argv, struct strbuf *out, struct refusal *why)
 {
 	const bool v6 = argc > 0 && !strncmp(argv[0], "ip6tables", 9);
 	const struct parse_env env = {
-		.inst = inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
+		.inst = tables->inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
 	};
 	struct rule_words words = { 0 };
 	struct rule_command cmd;
 	struct edit *edit = NULL;
 	int err, exit_code = EXIT_PARAMETER;
 
-	for (int i = 0; i < argc; i++)
-		if (rule_words_add(&words, argv[i], 0, 0))
-			return EXIT_RESOURCE;
+	if (words_take(&words, argc, argv))
+		return EXIT_RESOURCE;
 	if (why)
 		*why = (struct refusal){ 0 };
 	err = rule_command_parse(&env, &words, &cmd, why);
@@ -360,7 +376,19 @@ int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *o
 			print_usage(argv[0], out);
 		goto out_command;
 	}
-	err = edit_open(inst, env.family, cmd.table, true, &edit, why);
+	if (cmd.wait_sec)
+		tables->wait_sec = cmd.wait_sec;
+	err = tables->open(tables, env.family, cmd.table, true, &edit, why);
+	if (err == -EAGAIN) {
+		if (tables->wait_sec)
+			refuse_upstream(why, "Another app is currently holding the xtables lock. Stopped waiting after %ds.",
+					tables->wait_sec);
+		else
+			refuse_upstream(why, "Another app is currently holding the xtables lock. "
+					"Perhaps you want to use the -w option?");
+		exit_code = EXIT_RESOURCE;
+		goto out_command;
+	}
 	if (err == -ENOENT)
 		refuse(why, err, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)",
 		       v6 ? "ip6tables" : "iptables", cmd.table);
@@ -370,8 +398,12 @@ int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *o
 	}
 	err = rule_command_run(&env, &cmd, edit, out, &exit_code, why);
 	if (!err && edit->changed) {
-		err = edit_commit(edit, why);
+		err = tables->commit(tables, edit, why);
 		exit_code = err == -EAGAIN ? EXIT_RESOURCE : EXIT_OTHER;
+		/* whatever the reason was, iptables knows only the kernel's number for it */
+		if (err)
+			refuse_upstream(why, "%s", table_error_text(cmd.kind, -err) ? table_error_text(cmd.kind, -err)
+										    : strerror(-err));
 	}
 	edit_free(edit);
 out_command:
@@ -379,4 +411,14 @@ out_command:
 out_words:
 	rule_words_free(&words);
 	return err ? exit_code : EXIT_DONE;
+}
+
+int rules_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct refusal *why)
+{
+	struct table_source tables = table_source_of(inst);
+	int code = rules_command_in(&tables, argc, argv, out, why);
+
+	if (code && why)
+		why->at = (struct text_pos){ 0 };	/* of no file's line */
+	return code;
 }

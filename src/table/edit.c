@@ -78,32 +78,63 @@ int edit_chain_put(struct edit *edit, struct edit_chain *chain, uint32_t at)
 	return 0;
 }
 
-struct edit_chain *edit_chain_new(const char *name, int hook)
+struct edit_chain *edit_chain_new(struct edit *edit, const char *name, int hook)
 {
 	struct edit_chain *chain = calloc(1, sizeof(*chain));
 
 	if (!chain)
 		return NULL;
+	chain->edit = edit;
+	chain->stop = UINT32_MAX;
 	snprintf(chain->name, sizeof(chain->name), "%s", name);
 	chain->hook = hook;
 	return chain;
 }
 
-void edit_rule_free(struct edit_rule *rule)
+void edit_rule_forget(struct edit_rule *rule)
 {
-	if (!rule)
-		return;
 	if (rule->kind == RULE_JUMP)
 		rule->jump->references--;
-	free(rule->entry);
-	free(rule);
 }
 
-void edit_chain_flush(struct edit_chain *chain)
+/* A rule that no packet passes: what stands behind it is never reached. */
+bool edit_rule_is_stop(const struct edit_rule *rule, uint8_t family)
 {
+	return rule->kind == RULE_VERDICT && entry_is_unconditional(rule->entry, family);
+}
+
+static void stop_find(struct edit_chain *chain, uint32_t from)
+{
+	chain->stop = UINT32_MAX;
+	for (uint32_t i = from; i < chain->count; i++) {
+		if (edit_rule_is_stop(chain->rules[i - chain->unread], chain->edit->family)) {
+			chain->stop = i;
+			return;
+		}
+	}
+}
+
+struct edit_rule *const *edit_rules(struct edit_chain *chain)
+{
+	static struct edit_rule *const none[1];
+
+	if (chain->unread && image_chain_read(chain))
+		return NULL;
+	return chain->rules ? chain->rules : none;
+}
+
+int edit_chain_flush(struct edit_chain *chain)
+{
+	struct edit_rule *const *rules = edit_rules(chain);
+
+	if (!rules)
+		return -EINVAL;
 	for (uint32_t i = 0; i < chain->count; i++)
-		edit_rule_free(chain->rules[i]);
-	chain->count = 0;
+		edit_rule_forget(rules[i]);
+	edit_log_add(chain->edit, LOG_FLUSH, chain->name, 0, NULL, 0, 1 + chain->count / 8);
+	chain->count = chain->jumps = 0;
+	chain->stop = UINT32_MAX;
+	return 0;
 }
 
 void edit_chain_free(struct edit_chain *chain)
@@ -121,16 +152,19 @@ int edit_chain_add(struct edit *edit, const char *name, struct edit_chain **out)
 
 	if (edit_chain_find(edit, name))
 		return -EEXIST;
-	chain = edit_chain_new(name, -1);
+	chain = edit_chain_new(edit, name, -1);
 	if (!chain)
 		return -ENOMEM;
 	at = user_chain_place(edit, name, &found);
 	err = edit_chain_put(edit, chain, at);
-	if (err)
+	if (err) {
 		edit_chain_free(chain);
-	else if (out)
+		return err;
+	}
+	edit_log_add(edit, LOG_CHAIN_ADD, name, 0, NULL, 0, 1);
+	if (out)
 		*out = chain;
-	return err;
+	return 0;
 }
 
 static void chain_take_out(struct edit *edit, struct edit_chain *chain)
@@ -150,6 +184,7 @@ int edit_chain_delete(struct edit *edit, struct edit_chain *chain)
 		return -EMLINK;
 	if (chain->count)
 		return -ENOTEMPTY;
+	edit_log_add(edit, LOG_CHAIN_DELETE, chain->name, 0, NULL, 0, 1);
 	chain_take_out(edit, chain);
 	edit_chain_free(chain);
 	return 0;
@@ -163,6 +198,7 @@ int edit_chain_rename(struct edit *edit, struct edit_chain *chain, const char *n
 		return -EEXIST;
 	if (chain->hook >= 0)
 		return -EINVAL;
+	edit_log_add(edit, LOG_CHAIN_RENAME, chain->name, 0, name, strlen(name) + 1, 1);
 	chain_take_out(edit, chain);
 	snprintf(chain->name, sizeof(chain->name), "%s", name);
 	return edit_chain_put(edit, chain, user_chain_place(edit, name, &found));	/* room is there */
@@ -175,16 +211,28 @@ static void plan_zero(struct counter_plan *plan)
 		*plan = (struct counter_plan){ .map = COUNTER_SET };
 }
 
-void edit_chain_zero(struct edit_chain *chain)
+int edit_chain_zero(struct edit_chain *chain)
 {
+	struct edit_rule *const *rules = edit_rules(chain);
+
+	if (!rules)
+		return -EINVAL;
 	plan_zero(&chain->counted);
 	for (uint32_t i = 0; i < chain->count; i++)
-		plan_zero(&chain->rules[i]->counted);
+		plan_zero(&rules[i]->counted);
+	edit_log_add(chain->edit, LOG_ZERO, chain->name, 0, NULL, 0, 1 + chain->count / 8);
+	return 0;
 }
 
-void edit_rule_zero(struct edit_rule *rule)
+int edit_rule_zero(struct edit_chain *chain, uint32_t at)
 {
-	plan_zero(&rule->counted);
+	struct edit_rule *const *rules = edit_rules(chain);
+
+	if (!rules)
+		return -EINVAL;
+	plan_zero(&rules[at]->counted);
+	edit_log_add(chain->edit, LOG_ZERO_RULE, chain->name, at, NULL, 0, 1);
+	return 0;
 }
 
 int edit_chain_set_policy(struct edit_chain *chain, const char *policy, const struct xt_counters *counters)
@@ -200,6 +248,8 @@ int edit_chain_set_policy(struct edit_chain *chain, const char *policy, const st
 	chain->counted = (struct counter_plan){ .map = COUNTER_SET };
 	if (counters)
 		chain->counted.counters = *counters;
+	edit_log_add(chain->edit, LOG_POLICY, chain->name, (uint32_t)chain->policy, &chain->counted.counters,
+		     sizeof(chain->counted.counters), 1);
 	return 0;
 }
 
@@ -262,32 +312,30 @@ static int target_resolve(struct edit *edit, struct edit_rule *rule)
 static int rule_new(struct edit *edit, const void *entry, const struct rule_source *source, struct edit_rule **out)
 {
 	const uint16_t size = entry_next_offset(entry, edit->family);
-	struct edit_rule *rule = calloc(1, sizeof(*rule));
+	/* one piece: the entry, aligned, behind its rule */
+	struct edit_rule *rule = edit_alloc(edit, ALIGN_UP(sizeof(*rule), (size_t)16) + size);
 	int err;
 
 	if (!rule)
 		return -ENOMEM;
-	rule->entry = malloc(size);
-	if (!rule->entry) {
-		free(rule);
-		return -ENOMEM;
-	}
+	rule->entry = (uint8_t *)rule + ALIGN_UP(sizeof(*rule), (size_t)16);
 	memcpy(rule->entry, entry, size);
-	rule->counted = (struct counter_plan){ COUNTER_SET, 0, *entry_counters(rule->entry, edit->family) };
+	rule->counted = (struct counter_plan){ edit_log_is_replaying(edit) ? COUNTER_KEEP : COUNTER_SET, 0,
+					       *entry_counters(rule->entry, edit->family) };
 	if (source)
 		rule->source = *source;
 	err = target_resolve(edit, rule);
-	if (err) {
-		edit_rule_free(rule);
+	if (err)
 		return err;
-	}
 	*out = rule;
 	return 0;
 }
 
 int edit_rule_put(struct edit_chain *chain, struct edit_rule *rule, uint32_t at)
 {
-	if (chain->count == chain->cap) {
+	const uint32_t held = chain->count - chain->unread;
+
+	if (held == chain->cap) {
 		uint32_t cap = chain->cap ? 2 * chain->cap : 8;
 		struct edit_rule **rules = realloc(chain->rules, cap * sizeof(*rules));
 
@@ -296,7 +344,8 @@ int edit_rule_put(struct edit_chain *chain, struct edit_rule *rule, uint32_t at)
 		chain->rules = rules;
 		chain->cap = cap;
 	}
-	memmove(chain->rules + at + 1, chain->rules + at, (chain->count - at) * sizeof(*chain->rules));
+	at -= chain->unread;
+	memmove(chain->rules + at + 1, chain->rules + at, (held - at) * sizeof(*chain->rules));
 	chain->rules[at] = rule;
 	chain->count++;
 	return 0;
@@ -310,13 +359,23 @@ int edit_rule_insert(struct edit *edit, struct edit_chain *chain, uint32_t at, c
 
 	if (at > chain->count)
 		return -E2BIG;
+	if (at < chain->count && !edit_rules(chain))
+		return -EINVAL;
 	err = rule_new(edit, entry, source, &rule);
 	if (err)
 		return err;
 	err = edit_rule_put(chain, rule, at);
-	if (err)
-		edit_rule_free(rule);
-	return err;
+	if (err) {
+		edit_rule_forget(rule);
+		return err;
+	}
+	chain->jumps += rule->kind == RULE_JUMP;
+	if (at <= chain->stop)
+		chain->stop = edit_rule_is_stop(rule, edit->family) ? at : chain->stop + (chain->stop != UINT32_MAX);
+	edit_log_add(edit, LOG_INSERT, chain->name, at, entry, entry_next_offset(entry, edit->family),
+		     1 + (chain->count - 1 - at) / 256);
+	edit_log_rule(chain, rule);
+	return 0;
 }
 
 int edit_rule_replace(struct edit *edit, struct edit_chain *chain, uint32_t at, const void *entry,
@@ -327,19 +386,42 @@ int edit_rule_replace(struct edit *edit, struct edit_chain *chain, uint32_t at, 
 
 	if (at >= chain->count)
 		return -E2BIG;
+	if (!edit_rules(chain))
+		return -EINVAL;
 	err = rule_new(edit, entry, source, &rule);
 	if (err)
 		return err;
-	edit_rule_free(chain->rules[at]);
+	chain->jumps -= chain->rules[at]->kind == RULE_JUMP;
+	chain->jumps += rule->kind == RULE_JUMP;
+	edit_rule_forget(chain->rules[at]);
 	chain->rules[at] = rule;
+	if (at == chain->stop)
+		edit_log_doubt(edit);
+	edit_log_rule(chain, rule);
+	if (at <= chain->stop)
+		stop_find(chain, at);
+	edit_log_add(edit, LOG_REPLACE, chain->name, at, entry, entry_next_offset(entry, edit->family), 1);
 	return 0;
 }
 
-void edit_rule_delete(struct edit_chain *chain, uint32_t at)
+int edit_rule_delete(struct edit_chain *chain, uint32_t at)
 {
-	edit_rule_free(chain->rules[at]);
+	const uint32_t stop = chain->stop;
+
+	if (!edit_rules(chain))
+		return -EINVAL;
+	chain->jumps -= chain->rules[at]->kind == RULE_JUMP;
+	edit_rule_forget(chain->rules[at]);
 	chain->count--;
 	memmove(chain->rules + at, chain->rules + at + 1, (chain->count - at) * sizeof(*chain->rules));
+	if (at < stop)
+		chain->stop -= stop != UINT32_MAX;
+	if (at == stop) {
+		edit_log_doubt(chain->edit);	/* what stood behind it is reached now */
+		stop_find(chain, at);
+	}
+	edit_log_add(chain->edit, LOG_DELETE, chain->name, at, NULL, 0, 1 + (chain->count - at) / 256);
+	return 0;
 }
 
 /* Interfaces are equal where their masks care. */
@@ -413,14 +495,54 @@ static bool rules_equal(const struct edit *edit, const struct edit_rule *a, cons
 
 int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entry)
 {
+	struct edit_rule *const *rules = edit_rules(chain);
 	struct edit_rule *wanted;
-	int found = -1, err = rule_new(edit, entry, NULL, &wanted);
+	int found = -1;
 
-	if (err)
+	if (!rules || rule_new(edit, entry, NULL, &wanted))
 		return -1;
 	for (uint32_t i = 0; found < 0 && i < chain->count; i++)
-		if (rules_equal(edit, wanted, chain->rules[i]))
+		if (rules_equal(edit, wanted, rules[i]))
 			found = (int)i;
-	edit_rule_free(wanted);
+	edit_rule_forget(wanted);
 	return found;
+}
+
+/* --- memory --- */
+
+enum { ARENA_CHUNK_MIN = 16 << 10, ARENA_CHUNK_MAX = 4 << 20 };
+
+struct edit_arena {
+	struct edit_arena *next;
+	size_t used, size;
+	_Alignas(16) uint8_t bytes[];
+};
+
+void *edit_alloc(struct edit *edit, size_t size)
+{
+	struct edit_arena *arena = edit->arena;
+	void *at;
+
+	size = ALIGN_UP(size, (size_t)16);
+	if (!arena || arena->size - arena->used < size) {
+		size_t chunk = arena ? MIN_OF(2 * arena->size, (size_t)ARENA_CHUNK_MAX) : ARENA_CHUNK_MIN;
+
+		chunk = MAX_OF(chunk, size);
+		arena = malloc(sizeof(*arena) + chunk);
+		if (!arena)
+			return NULL;
+		*arena = (struct edit_arena){ .next = edit->arena, .size = chunk };
+		edit->arena = arena;
+	}
+	at = arena->bytes + arena->used;
+	arena->used += size;
+	return memset(at, 0, size);
+}
+
+void edit_arena_free(struct edit_arena *arena)
+{
+	for (struct edit_arena *next; arena; arena = next) {
+		next = arena->next;
+		free(arena);
+	}
 }

@@ -26,7 +26,7 @@ enum rule_kind {
 };
 
 struct edit_rule {
-	void *entry;			/* in user space's form: next_offset bytes; owned */
+	void *entry;			/* in user space's form: next_offset bytes; in the edit's arena, or its image's */
 	enum rule_kind kind;
 	struct edit_chain *jump;
 	struct counter_plan counted;
@@ -39,11 +39,26 @@ struct edit_chain {
 	int policy;			/* verdict number, builtin chains only */
 	struct counter_plan counted;	/* of the policy */
 	struct rule_source source;
-	struct edit_rule **rules;
-	uint32_t count, cap;
+	struct edit *edit;
+	uint32_t count;			/* of its rules: read ones and, before them, unread ones */
 	unsigned int references;
 	uint32_t start;			/* byte where its rules begin; valid while a blob is made */
+	/*
+	 * A chain of an image stays bytes until somebody looks at its rules: adding one to a hundred thousand
+	 * reads none of them. Only edit.c and image.c may touch these; others ask edit_rule_at().
+	 */
+	struct edit_rule **rules;	/* [unread..count) of the chain */
+	uint32_t cap, unread;
+	const uint8_t *unread_bytes;
+	uint32_t unread_size;
+	/* What a change of one rule can be judged by, without looking at all others (image.c). */
+	uint32_t hook_mask;		/* hooks that reach its first rule; too many at worst */
+	uint32_t stop;			/* first rule that ends the chain for every packet; UINT32_MAX: none */
+	uint32_t jumps;			/* rules that jump or go to other chains */
 };
+
+struct edit_log;
+struct edit_arena;
 
 struct edit {
 	struct instance *inst;
@@ -53,12 +68,23 @@ struct edit {
 	uint32_t count, cap, builtin_count;
 	uint32_t old_number;		/* entries of the generation that was opened */
 	bool changed;			/* for whoever decides whether to commit */
+	struct edit_arena *arena;	/* rules and their bytes, freed at once */
+	struct edit_log *log;		/* what is done to the table is written down here; NULL: nobody asks */
+	struct image_map *image;	/* what it was read from, when that was an image */
 };
 
 /* @create: the table comes into being if it must; otherwise an untouched one is read as if it did. */
 int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
 	      struct refusal *why);
 void edit_free(struct edit *edit);
+/* The table as the kernel's blob, counters filled in. @blob->head.size bytes of entries. Given: edit_blob_free(). */
+struct edit_blob {
+	struct ipt_replace head;
+	uint8_t *entries;
+	struct rule_source *lines;	/* by entry */
+};
+int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *why);
+void edit_blob_free(struct edit_blob *blob);
 /* Makes the rule set; nothing is published. @rs is given: ruleset_free(). */
 int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why);
 /* Publishes what edit_build() made; the table must be as it was when opened. Takes @rs on success. */
@@ -71,8 +97,8 @@ int edit_chain_add(struct edit *edit, const char *name, struct edit_chain **out)
 /* -EINVAL builtin, -EMLINK referenced, -ENOTEMPTY. */
 int edit_chain_delete(struct edit *edit, struct edit_chain *chain);
 int edit_chain_rename(struct edit *edit, struct edit_chain *chain, const char *name);
-void edit_chain_flush(struct edit_chain *chain);
-void edit_chain_zero(struct edit_chain *chain);
+int edit_chain_flush(struct edit_chain *chain);		/* -EINVAL: the image is damaged, as with all that read rules */
+int edit_chain_zero(struct edit_chain *chain);
 /* -ENOENT not builtin, -EINVAL unknown policy. @counters NULL: zero. */
 int edit_chain_set_policy(struct edit_chain *chain, const char *policy, const struct xt_counters *counters);
 const char *edit_policy_name(const struct edit_chain *chain);
@@ -85,8 +111,16 @@ int edit_rule_insert(struct edit *edit, struct edit_chain *chain, uint32_t at, c
 		     const struct rule_source *source);
 int edit_rule_replace(struct edit *edit, struct edit_chain *chain, uint32_t at, const void *entry,
 		      const struct rule_source *source);
-void edit_rule_delete(struct edit_chain *chain, uint32_t at);
-void edit_rule_zero(struct edit_rule *rule);
+int edit_rule_delete(struct edit_chain *chain, uint32_t at);
+int edit_rule_zero(struct edit_chain *chain, uint32_t at);
+/* The rules as an array of chain->count; NULL: a damaged image, or no memory. */
+struct edit_rule *const *edit_rules(struct edit_chain *chain);
+static inline const struct edit_rule *edit_rule_at(struct edit_chain *chain, uint32_t at)
+{
+	struct edit_rule *const *rules = edit_rules(chain);
+
+	return rules ? rules[at] : NULL;
+}
 /* First rule equal to @entry (matches and targets by what user space sees of them), or -1. */
 int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entry);
 /* "ACCEPT", the chain's or the extension's name, "" for none. */

@@ -13,9 +13,10 @@ void edit_free(struct edit *edit)
 	if (!edit)
 		return;
 	for (uint32_t i = 0; i < edit->count; i++)
-		edit_chain_flush(edit->chains[i]);
-	for (uint32_t i = 0; i < edit->count; i++)
 		edit_chain_free(edit->chains[i]);
+	edit_arena_free(edit->arena);
+	edit_log_free(edit->log);
+	image_map_free(edit->image);
 	free(edit->chains);
 	free(edit);
 }
@@ -32,7 +33,7 @@ static struct counter_plan plan_keep(const struct ruleset *rs, uint32_t i)
 
 static int chain_of_hook_add(struct edit *edit, unsigned int hook, struct edit_chain **out)
 {
-	*out = edit_chain_new(hook_chain_names[hook], (int)hook);
+	*out = edit_chain_new(edit, hook_chain_names[hook], (int)hook);
 	if (!*out)
 		return -ENOMEM;
 	edit->builtin_count++;
@@ -113,17 +114,15 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 		}
 		if (!chain)
 			return foreign_blob(edit, why);
-		rule = calloc(1, sizeof(*rule));
+		rule = edit_alloc(edit, sizeof(*rule));
 		if (!rule)
 			return refuse(why, -ENOMEM, "no memory");
 		rule->kind = RULE_EXTENSION;
 		rule->counted = plan_keep(rs, i);
 		rule->source = source;
-		rule->entry = malloc(entry_next_offset(e, edit->family));
-		if (!rule->entry || edit_rule_put(chain, rule, chain->count)) {
-			edit_rule_free(rule);
+		rule->entry = edit_alloc(edit, entry_next_offset(e, edit->family));
+		if (!rule->entry || edit_rule_put(chain, rule, chain->count))
 			return refuse(why, -ENOMEM, "no memory");
-		}
 		memcpy(rule->entry, e, entry_next_offset(e, edit->family));
 		*entry_comefrom(rule->entry, edit->family) = 0;
 	}
@@ -205,6 +204,7 @@ static void put_standard(uint8_t *at, uint8_t family, int verdict)
 {
 	struct xt_standard_target *t = (void *)(at + entry_head_size(family));
 
+	memset(at, 0, standard_size(family));
 	entry_set_offsets(at, family, (uint16_t)entry_head_size(family), (uint16_t)standard_size(family));
 	t->target.u.user.target_size = sizeof(*t);
 	t->verdict = verdict;
@@ -214,6 +214,7 @@ static void put_error(uint8_t *at, uint8_t family, const char *name)
 {
 	struct xt_error_target *t = (void *)(at + entry_head_size(family));
 
+	memset(at, 0, error_size(family));
 	entry_set_offsets(at, family, (uint16_t)entry_head_size(family), (uint16_t)error_size(family));
 	t->target.u.user.target_size = XT_ALIGN(sizeof(*t));
 	strcpy(t->target.u.user.name, XT_ERROR_TARGET);
@@ -246,6 +247,7 @@ static uint32_t put_rule(const struct edit *edit, const struct edit_rule *rule, 
 	struct xt_standard_target *t;
 
 	memcpy(blob + at, rule->entry, size);
+	*entry_counters(blob + at, edit->family) = rule->counted.counters;
 	t = entry_target(blob + at, edit->family);
 	if (rule->kind == RULE_JUMP)
 		t->verdict = (int)rule->jump->start;
@@ -254,52 +256,81 @@ static uint32_t put_rule(const struct edit *edit, const struct edit_rule *rule, 
 	return at + size;
 }
 
-int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why)
+/* Reads every rule, so that chains can be laid out and written; -EINVAL: a damaged image. */
+static int chains_read(struct edit *edit, struct refusal *why)
+{
+	for (uint32_t c = 0; c < edit->count; c++)
+		if (!edit_rules(edit->chains[c]))
+			return refuse(why, -EINVAL, "table %s, chain %s: what was kept of it is damaged", edit->kind->name,
+				      edit->chains[c]->name);
+	return 0;
+}
+
+int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *why)
 {
 	const uint8_t family = edit->family;
 	uint32_t entries, at = 0, n = 0;
-	const uint64_t size = lay_out(edit, &entries);
-	struct ipt_replace head = { .valid_hooks = edit->kind->valid_hooks, .num_entries = entries };
-	struct rule_source *lines = calloc(entries, sizeof(*lines));
-	uint8_t *blob;
-	int err;
+	uint64_t size;
+	int err = chains_read(edit, why);
 
-	if (size + BLOB_KEEP_SIZE >= BLOB_SIZE_MAX) {
-		free(lines);
+	*blob = (struct edit_blob){ 0 };
+	if (err)
+		return err;
+	size = lay_out(edit, &entries);
+	blob->head = (struct ipt_replace){ .valid_hooks = edit->kind->valid_hooks, .num_entries = entries };
+	if (size + BLOB_KEEP_SIZE >= BLOB_SIZE_MAX)
 		return refuse(why, -ENOMEM, "table %s: the rules are too many", edit->kind->name);
-	}
-	blob = calloc(1, size);
-	if (!blob || !lines) {
-		free(blob);
-		free(lines);
+	blob->lines = malloc(entries * sizeof(*blob->lines));
+	blob->entries = aligned_alloc(64, ALIGN_UP((size_t)size + 1, (size_t)64));
+	if (!blob->entries || !blob->lines) {
+		edit_blob_free(blob);
 		return refuse(why, -ENOMEM, "no memory for table %s", edit->kind->name);
 	}
-	head.size = (unsigned int)size;
-	strcpy(head.name, edit->kind->name);
+	blob->head.size = (unsigned int)size;
+	strcpy(blob->head.name, edit->kind->name);
 	for (uint32_t c = 0; c < edit->count; c++) {
 		const struct edit_chain *chain = edit->chains[c];
+		struct edit_rule *const *rules = edit_rules(edit->chains[c]);
 
 		if (chain->hook < 0) {
-			put_error(blob + at, family, chain->name);
+			put_error(blob->entries + at, family, chain->name);
 			at += (uint32_t)error_size(family);
-			lines[n++] = chain->source;
+			blob->lines[n++] = chain->source;
 		} else {
-			head.hook_entry[chain->hook] = at;
+			blob->head.hook_entry[chain->hook] = at;
 		}
 		for (uint32_t i = 0; i < chain->count; i++) {
-			lines[n++] = chain->rules[i]->source;
-			at = put_rule(edit, chain->rules[i], blob, at);
+			blob->lines[n++] = rules[i]->source;
+			at = put_rule(edit, rules[i], blob->entries, at);
 		}
 		if (chain->hook >= 0)
-			head.underflow[chain->hook] = at;
-		put_standard(blob + at, family, chain->hook < 0 ? XT_RETURN : chain->policy);
+			blob->head.underflow[chain->hook] = at;
+		put_standard(blob->entries + at, family, chain->hook < 0 ? XT_RETURN : chain->policy);
+		*entry_counters(blob->entries + at, family) = chain->counted.counters;
 		at += (uint32_t)standard_size(family);
-		lines[n++] = chain->source;
+		blob->lines[n++] = chain->source;
 	}
-	put_error(blob + at, family, XT_ERROR_TARGET);
-	err = ruleset_build(edit->inst, edit->inst->tables, family, &head, blob, lines, rs, why);
-	free(blob);
-	free(lines);
+	put_error(blob->entries + at, family, XT_ERROR_TARGET);
+	blob->lines[n] = (struct rule_source){ 0 };
+	return 0;
+}
+
+void edit_blob_free(struct edit_blob *blob)
+{
+	free(blob->entries);
+	free(blob->lines);
+	*blob = (struct edit_blob){ 0 };
+}
+
+int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why)
+{
+	struct edit_blob blob;
+	int err = edit_blob_make(edit, &blob, why);
+
+	if (err)
+		return err;
+	err = ruleset_build(edit->inst, edit->inst->tables, edit->family, &blob.head, blob.entries, blob.lines, rs, why);
+	edit_blob_free(&blob);
 	return err;
 }
 
@@ -312,7 +343,7 @@ static void counters_hand_over(const struct edit *edit, struct ruleset *rs, cons
 
 		to += chain->hook < 0;
 		for (uint32_t i = 0; i <= chain->count; i++, to++) {
-			const struct counter_plan *plan = i < chain->count ? &chain->rules[i]->counted : &chain->counted;
+			const struct counter_plan *plan = i < chain->count ? &chain->rules[i]->counted : &chain->counted; /* all read */
 
 			if (plan->map == COUNTER_SET)
 				*to = plan->counters;
@@ -352,4 +383,37 @@ int edit_commit(struct edit *edit, struct refusal *why)
 	if (err)
 		ruleset_free(edit->inst, rs);
 	return err;
+}
+
+/* --- an instance's own tables, as a source --- */
+
+static int own_open(struct table_source *from, uint8_t family, const char *table, bool create, struct edit **out,
+		    struct refusal *why)
+{
+	return edit_open(from->inst, family, table, create, out, why);
+}
+
+static int own_commit(struct table_source *from, struct edit *edit, struct refusal *why)
+{
+	return edit_commit(edit, why);
+}
+
+static int own_check(struct table_source *from, struct edit *edit, struct refusal *why)
+{
+	struct ruleset *rs;
+	int err = edit_build(edit, &rs, why);
+
+	if (!err)
+		ruleset_free(edit->inst, rs);
+	return err;
+}
+
+static void own_each(struct table_source *from, uint8_t family, void (*visit)(void *priv, const char *name), void *priv)
+{
+	tables_each(from->inst, family, visit, priv);
+}
+
+struct table_source table_source_of(struct instance *inst)
+{
+	return (struct table_source){ inst, 0, own_open, own_commit, own_check, own_each };
 }

@@ -4,10 +4,30 @@
 
 #include "table/edit.h"
 
-struct edit_chain *edit_chain_new(const char *name, int hook);
+struct edit_chain *edit_chain_new(struct edit *edit, const char *name, int hook);
 void edit_chain_free(struct edit_chain *chain);		/* must be empty */
 int edit_chain_put(struct edit *edit, struct edit_chain *chain, uint32_t at);
-void edit_rule_free(struct edit_rule *rule);
+/* A rule leaves: its jump no longer counts. The memory goes with the edit. */
+void edit_rule_forget(struct edit_rule *rule);
 int edit_rule_put(struct edit_chain *chain, struct edit_rule *rule, uint32_t at);
+void *edit_alloc(struct edit *edit, size_t size);	/* zeroed, aligned to 16, freed with the edit; NULL: no memory */
+void edit_arena_free(struct edit_arena *arena);
+bool edit_rule_is_stop(const struct edit_rule *rule, uint8_t family);
+
+/* --- image.c --- */
+int image_chain_read(struct edit_chain *chain);		/* unread rules become rules */
+void image_map_free(struct image_map *map);
+
+/* --- edit_log.c: every change as a record; nothing happens without a log --- */
+enum log_op {
+	LOG_CHAIN_ADD = 1, LOG_CHAIN_DELETE, LOG_CHAIN_RENAME, LOG_FLUSH, LOG_ZERO, LOG_ZERO_RULE, LOG_POLICY, LOG_INSERT,
+	LOG_REPLACE, LOG_DELETE, LOG_REACH,
+};
+void edit_log_add(struct edit *edit, enum log_op op, const char *chain, uint32_t at, const void *data, size_t size,
+		  uint64_t cost);
+void edit_log_rule(struct edit_chain *chain, struct edit_rule *rule);	/* a new one, to be judged at the commit */
+void edit_log_doubt(struct edit *edit);			/* the change may open or close ways: verify the whole table */
+bool edit_log_is_replaying(const struct edit *edit);
+void edit_log_free(struct edit_log *log);
 
 #endif

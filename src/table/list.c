@@ -207,17 +207,21 @@ int rules_list(struct edit *edit, const struct rule_command *cmd, struct strbuf 
 	bool found = false;
 
 	for (uint32_t c = 0; c < edit->count; c++) {
-		const struct edit_chain *chain = edit->chains[c];
+		struct edit_chain *chain = edit->chains[c];
+		struct edit_rule *const *rules;
 
 		if (cmd->chain && strcmp(cmd->chain, chain->name))
 			continue;
+		rules = edit_rules(chain);
+		if (!rules)
+			return -EIO;
 		if (found)
 			sb_addc(out, '\n');
 		found = true;
 		if (!cmd->rule_number)
 			print_heading(out, chain, &f);
 		for (uint32_t i = 0; i < chain->count; i++) {
-			const struct edit_rule *rule = chain->rules[i];
+			const struct edit_rule *rule = rules[i];
 
 			if (!cmd->rule_number || cmd->rule_number == i + 1)
 				print_row(edit, rule->entry, edit_rule_target_name(edit, rule),
@@ -248,15 +252,19 @@ int rules_list_commands(struct edit *edit, const struct rule_command *cmd, struc
 		sb_addc(out, '\n');
 	}
 	for (uint32_t c = 0; c < edit->count; c++) {
-		const struct edit_chain *chain = edit->chains[c];
+		struct edit_chain *chain = edit->chains[c];
+		struct edit_rule *const *rules;
 
 		if (cmd->chain && strcmp(cmd->chain, chain->name))
 			continue;
+		rules = edit_rules(chain);
+		if (!rules)
+			return -EIO;
 		found = true;
 		for (uint32_t i = 0; i < chain->count; i++) {
 			if (cmd->rule_number && cmd->rule_number != i + 1)
 				continue;
-			rule_print(edit, chain, chain->rules[i], counters ? COUNTERS_OPTION : COUNTERS_NONE, out);
+			rule_print(edit, chain, rules[i], counters ? COUNTERS_OPTION : COUNTERS_NONE, out);
 			sb_addc(out, '\n');
 		}
 	}

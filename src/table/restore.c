@@ -18,6 +18,9 @@ struct open_table {
 
 struct restore {
 	struct parse_env env;
+	struct table_source *tables;
+	const char *only;		/* this table's lines are read, others are not */
+	bool skipping;			/* in one of the others */
 	unsigned int flags;
 	struct edit *edit;		/* the table we are in; NULL between tables */
 	struct open_table *pending;	/* with RESTORE_ALL_OR_NOTHING: in order of appearance */
@@ -41,13 +44,16 @@ static size_t next_token(const char *line, size_t len, size_t *at)
 	return end - *at;
 }
 
-static void table_clear(struct edit *edit)
+static int table_clear(struct edit *edit, struct refusal *why)
 {
-	for (uint32_t i = 0; i < edit->count; i++)
-		edit_chain_flush(edit->chains[i]);
-	while (edit->count > edit->builtin_count)
-		edit_chain_delete(edit, edit->chains[edit->count - 1]);
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < edit->count; i++)
+		err = edit_chain_flush(edit->chains[i]);
+	while (!err && edit->count > edit->builtin_count)
+		err = edit_chain_delete(edit, edit->chains[edit->count - 1]);
 	edit->changed = true;
+	return err ? refuse(why, err, "table %s: what was kept of it is damaged", edit->kind->name) : 0;
 }
 
 static struct edit *pending_find(struct restore *r, const char *name)
@@ -69,6 +75,10 @@ static int table_line(struct restore *r, const char *line, size_t len)
 	if (!width)
 		return FAIL(r, 1, 1, -EINVAL, "table name missing");
 	snprintf(name, sizeof(name), "%.*s", (int)MIN_OF(width, sizeof(name) - 1), line + at);
+	if (r->only && strcmp(name, r->only)) {
+		r->skipping = true;
+		return 0;
+	}
 	if (!table_kind_find(name)) {
 		for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
 			suggest_offer(&near, (*kind)->name);
@@ -78,7 +88,7 @@ static int table_line(struct restore *r, const char *line, size_t len)
 	}
 	r->edit = later ? pending_find(r, name) : NULL;
 	if (!r->edit) {
-		err = edit_open(r->env.inst, r->env.family, name, !later, &r->edit, r->why);
+		err = r->tables->open(r->tables, r->env.family, name, !later, &r->edit, r->why);
 		if (err)
 			return err;
 		if (later) {
@@ -96,9 +106,7 @@ static int table_line(struct restore *r, const char *line, size_t len)
 		}
 	}
 	r->env.table = r->edit->kind->name;
-	if (!(r->flags & RESTORE_NOFLUSH))
-		table_clear(r->edit);
-	return 0;
+	return r->flags & RESTORE_NOFLUSH ? 0 : table_clear(r->edit, r->why);
 }
 
 static int commit_line(struct restore *r)
@@ -109,15 +117,10 @@ static int commit_line(struct restore *r)
 	r->edit = NULL;
 	if (r->flags & RESTORE_ALL_OR_NOTHING)
 		return 0;
-	if (r->flags & RESTORE_TEST) {
-		struct ruleset *rules;
-
-		err = edit_build(edit, &rules, r->why);
-		if (!err)
-			ruleset_free(r->env.inst, rules);
-	} else if (edit->changed) {
-		err = edit_commit(edit, r->why);
-	}
+	if (r->flags & RESTORE_TEST)
+		err = r->tables->check(r->tables, edit, r->why);
+	else if (edit->changed)
+		err = r->tables->commit(r->tables, edit, r->why);
 	edit_free(edit);
 	if (err && r->why && !r->why->at.line)
 		r->why->at = (struct text_pos){ r->env.file, r->env.line, 1, 6 };
@@ -143,7 +146,7 @@ static int chain_line(struct restore *r, const char *line, size_t len)
 	chain = edit_chain_find(r->edit, name);
 	if (!chain || chain->hook < 0) {
 		if (chain && r->flags & RESTORE_NOFLUSH)
-			edit_chain_flush(chain);
+			err = edit_chain_flush(chain);
 		else
 			err = edit_chain_add(r->edit, name, &chain);
 		if (err == -EEXIST)
@@ -250,6 +253,10 @@ static int text_line(struct restore *r, const char *line, size_t len, bool ended
 		return FAIL(r, LINE_LEN_MAX, 1, -EINVAL, "the line is longer than %u bytes", LINE_LEN_MAX);
 	if (memchr(line, '\0', len))
 		return FAIL(r, (const char *)memchr(line, '\0', len) - line + 1, 1, -EINVAL, "a zero byte in the text");
+	if (r->skipping) {
+		r->skipping = !(len == 6 && !memcmp(line, "COMMIT", 6));
+		return 0;
+	}
 	if (!r->edit) {
 		if (line[0] == '*')
 			return table_line(r, line, len);
@@ -296,15 +303,17 @@ static void pending_free(struct restore *r)
 	}
 }
 
-int rules_restore(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
-		  unsigned int flags, struct refusal *why)
+int rules_restore_in(struct table_source *tables, uint8_t family, const char *text, size_t len, const char *file,
+		     unsigned int flags, const char *only, struct strbuf *printed, struct refusal *why)
 {
 	struct restore r = {
-		.env = { .inst = inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.tables = tables,
+		.only = only,
 		.flags = flags,
 		.why = why,
 	};
-	struct strbuf out = STRBUF_INIT;	/* -L inside a file prints; nobody reads it */
+	struct strbuf unread = STRBUF_INIT, *out = printed ? printed : &unread;
 	size_t at = 0;
 	int err = 0;
 
@@ -315,7 +324,7 @@ int rules_restore(struct instance *inst, uint8_t family, const char *text, size_
 		const size_t end = newline ? (size_t)(newline - text) : len;
 
 		r.env.line++;
-		err = text_line(&r, text + at, end - at, newline, &out);
+		err = text_line(&r, text + at, end - at, newline, out);
 		at = end + 1;
 	}
 	if (!err && r.edit) {
@@ -327,6 +336,14 @@ int rules_restore(struct instance *inst, uint8_t family, const char *text, size_
 	if (!(flags & RESTORE_ALL_OR_NOTHING))
 		edit_free(r.edit);
 	pending_free(&r);
-	sb_free(&out);
+	sb_free(&unread);
 	return err;
+}
+
+int rules_restore(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
+		  unsigned int flags, struct refusal *why)
+{
+	struct table_source tables = table_source_of(inst);
+
+	return rules_restore_in(&tables, family, text, len, file, flags, NULL, NULL, why);
 }

@@ -109,9 +109,12 @@ int parser_match(struct parser *p)
 		if ((*at)->text && (*at)->families & family_bit(p->env->family))
 			suggest_offer(&near, (*at)->name);
 	if (near.best)
-		return refuse_at(p->why, word_pos(p->env, parser_last(p)), -ENOENT, "unknown match '%s': did you mean '%s'?",
-				 p->arg, near.best);
-	return refuse_at(p->why, word_pos(p->env, parser_last(p)), -ENOENT, "unknown match '%s'", p->arg);
+		refuse_at(p->why, word_pos(p->env, parser_last(p)), -ENOENT, "unknown match '%s': did you mean '%s'?", p->arg,
+			  near.best);
+	else
+		refuse_at(p->why, word_pos(p->env, parser_last(p)), -ENOENT, "unknown match '%s'", p->arg);
+	refuse_upstream(p->why, "Couldn't load match `%s':No such file or directory", p->arg);
+	return -ENOENT;
 }
 
 int parser_target_name(struct parser *p)
@@ -293,8 +296,11 @@ int parser_unknown_option(struct parser *p)
 				suggest_offer(&near, opt->name);
 		}
 	}
-	if (near.best && near.distance)
-		return FAIL(p, p->word, "unknown option \"%s\": did you mean \"--%s\"?", p->name, near.best);
+	if (near.best && near.distance) {
+		FAIL(p, p->word, "unknown option \"%s\": did you mean \"--%s\"?", p->name, near.best);
+		refuse_upstream(p->why, "unknown option \"%s\"", p->name);
+		return -EINVAL;
+	}
 	return FAIL(p, p->word, "unknown option \"%s\"", p->name);
 }
 

@@ -263,7 +263,7 @@ static int counters_option(struct parser *p)
 	return 0;
 }
 
-/* Nobody else holds a lock here: -w is read and means nothing. */
+/* How long to wait for others is the table source's business; an interval means nothing to it. */
 static int wait_option(struct parser *p, char letter)
 {
 	const char *text = p->arg ? p->arg : parser_has_arg(p) ? parser_next(p) : NULL;
@@ -280,6 +280,8 @@ static int wait_option(struct parser *p, char letter)
 	}
 	if (text && sscanf(text, "%i", &seconds) != 1)
 		return FAIL(p, p->word, letter == 'w' ? "wait seconds not numeric" : "wait interval not numeric");
+	if (letter == 'w')
+		p->cmd->wait_sec = text ? seconds : -1;
 	return 0;
 }
 

@@ -64,6 +64,7 @@ struct rule_command {
 	struct ext_use *uses;		/* matches in order, the target (if any) last */
 	unsigned int use_count;
 	bool has_target;
+	int wait_sec;			/* -w: 0 not given, -1 for ever */
 	struct xt_counters counters;
 };
 

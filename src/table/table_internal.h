@@ -152,6 +152,15 @@ static inline int raw_verdict(const void *target)
  */
 int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
 		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why);
+/* Verifies and throws away. @masks: for each of @count entry offsets in @starts the hooks that reach it. */
+int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
+		  struct refusal *why);
+/* What is wrong with one entry by itself; NULL: nothing. */
+const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
+/* What extensions say of one rule reached from these hooks. @entry: aligned, ours to spoil. */
+int rule_check_alone(struct instance *inst, uint8_t family, const char *table, void *entry, uint32_t hook_mask,
+		     struct refusal *why);
 void ruleset_free(struct instance *inst, struct ruleset *rs);
 /* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
 void ruleset_export(const struct ruleset *rs, void *out);

@@ -295,35 +295,58 @@ static enum entry_role role_of(const struct ruleset *rs, uint32_t i)
 	return ROLE_RULE;
 }
 
+/* Entry @i for people, who come in order: @ref carries over what was said of the entry before. */
+static void ref_step(struct ruleset *rs, const struct rule_source *lines, uint32_t i, struct table_rule_ref *ref)
+{
+	const void *target = entry_target(entry_at(rs, i), rs->family);
+	enum entry_role role = role_of(rs, i);
+
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		if (rs->valid_hooks & 1u << hook && rs->hook_entry[hook] == rs->offsets[i]) {
+			ref->chain = hook_chain_names[hook];
+			ref->number = 0;
+		}
+	}
+	if (role == ROLE_HEAD) {
+		ref->chain = (const char *)target + offsetof(struct xt_error_target, errorname);
+		ref->number = 0;
+	}
+	if (role == ROLE_RULE)
+		ref->number++;
+	ref->file = lines ? lines[i].file : NULL;
+	ref->line = lines ? lines[i].line : 0;
+	if (rs->roles)
+		rs->roles[i] = (uint8_t)role;
+}
+
 static int refs_make(struct ruleset *rs, struct tables *tables, const struct rule_source *lines,
 		     struct refusal *why)
 {
 	struct table_rule_ref ref = { .table = rs->table, .chain = "", .family = rs->family };
-	unsigned int number = 0;
 
 	for (uint32_t i = 0; i < rs->number; i++) {
-		const void *target = entry_target(entry_at(rs, i), rs->family);
+		struct table_rule_ref own;
 
-		for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
-			if (rs->valid_hooks & 1u << hook && rs->hook_entry[hook] == rs->offsets[i]) {
-				ref.chain = hook_chain_names[hook];
-				number = 0;
-			}
-		}
-		rs->roles[i] = role_of(rs, i);
-		if (rs->roles[i] == ROLE_HEAD) {
-			ref.chain = (const char *)target + offsetof(struct xt_error_target, errorname);
-			number = 0;
-		}
-		ref.number = rs->roles[i] == ROLE_RULE ? ++number : 0;
-		ref.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + (ref.number != 0));
-		ref.file = lines ? lines[i].file : NULL;
-		ref.line = lines ? lines[i].line : 0;
-		rs->refs[i] = ref_intern(tables->refs, &ref);
+		ref_step(rs, lines, i, &ref);
+		own = ref;
+		if (rs->roles[i] != ROLE_RULE)
+			own.number = 0;
+		own.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + (own.number != 0));
+		rs->refs[i] = ref_intern(tables->refs, &own);
 		if (!rs->refs[i])
 			return refuse(why, -ENOMEM, "table %s: no memory", rs->table);
 	}
 	return 0;
+}
+
+/* The same for one entry, when nobody needed the others. */
+static struct table_rule_ref ref_of(struct ruleset *rs, const struct rule_source *lines, uint32_t number)
+{
+	struct table_rule_ref ref = { .table = rs->table, .chain = "", .family = rs->family };
+
+	for (uint32_t i = 0; i <= number; i++)
+		ref_step(rs, lines, i, &ref);
+	return ref;
 }
 
 /* --- step 4: extensions --- */
@@ -508,7 +531,8 @@ static void blame(const struct table_rule_ref *ref, struct refusal *why)
 	snprintf(why->text, sizeof(why->text), "table %s, %s rule %u: %.400s", ref->table, ref->chain, ref->number, text);
 }
 
-static int extensions_check(struct instance *inst, struct ruleset *rs, struct refusal *why)
+static int extensions_check(struct instance *inst, struct ruleset *rs, const struct rule_source *lines,
+			    struct refusal *why)
 {
 	if (why)
 		*why = (struct refusal){ 0 };
@@ -518,7 +542,9 @@ static int extensions_check(struct instance *inst, struct ruleset *rs, struct re
 		if (err) {
 			if (why && !why->text[0])
 				refuse(why, err, "an extension refused it: %s", strerror(-err));
-			blame(rs->refs[i], why);
+			const struct table_rule_ref ref = ref_of(rs, lines, i);
+
+			blame(&ref, why);
 			while (i--)
 				entry_release(inst, rs, entry_at(rs, i), UINT_MAX, true);
 			return err;
@@ -538,34 +564,49 @@ static void ruleset_drop(struct ruleset *rs)
 	free(rs);
 }
 
-int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
-		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why)
+/* Everything but names for people. Takes @entries. */
+static int ruleset_verify(struct instance *inst, uint8_t family, const struct ipt_replace *head, uint8_t *entries,
+			  struct ruleset **out, struct refusal *why)
 {
 	struct ruleset *rs = calloc(1, sizeof(*rs));
 	int err;
 
-	if (!rs)
+	if (!rs) {
+		free(entries);
 		return refuse(why, -ENOMEM, "no memory for a rule set");
+	}
 	rs->family = family;
 	rs->valid_hooks = head->valid_hooks;
 	rs->size = head->size;
 	memcpy(rs->table, head->name, sizeof(rs->table) - 1);
 	memset(rs->hook_entry, 0xff, sizeof(rs->hook_entry));
 	memset(rs->underflow, 0xff, sizeof(rs->underflow));
-	rs->entries = aligned_alloc(64, ALIGN_UP((size_t)rs->size + 1, (size_t)64));
-	if (!rs->entries) {
-		err = refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", rs->table, rs->size);
-		goto err_drop;
-	}
-	memcpy(rs->entries, entries, rs->size);
-
+	rs->entries = entries;
 	err = entries_check(rs, head, why);
 	if (!err)
 		err = hooks_check(rs, why);
 	if (!err)
 		err = reach_check(rs, why);
 	if (err)
-		goto err_drop;
+		ruleset_drop(rs);
+	else
+		*out = rs;
+	return err;
+}
+
+int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
+		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why)
+{
+	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	struct ruleset *rs;
+	int err;
+
+	if (!copy)
+		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
+	memcpy(copy, entries, head->size);
+	err = ruleset_verify(inst, family, head, copy, &rs, why);
+	if (err)
+		return err;
 	rs->refs = calloc(rs->number + 1, sizeof(*rs->refs));
 	rs->roles = calloc(rs->number + 1, sizeof(*rs->roles));
 	rs->counters = calloc(rs->number + 1, sizeof(*rs->counters));
@@ -576,7 +617,7 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 	}
 	err = refs_make(rs, tables, lines, why);
 	if (!err)
-		err = extensions_check(inst, rs, why);
+		err = extensions_check(inst, rs, lines, why);
 	if (err)
 		goto err_drop;
 	for (uint32_t i = 0; i < rs->number; i++)
@@ -586,6 +627,53 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 
 err_drop:
 	ruleset_drop(rs);
+	return err;
+}
+
+int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
+		  struct refusal *why)
+{
+	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	struct ruleset *rs;
+	int err;
+
+	if (!copy)
+		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
+	memcpy(copy, entries, head->size);
+	err = ruleset_verify(inst, family, head, copy, &rs, why);
+	if (err)
+		return err;
+	err = extensions_check(inst, rs, lines, why);
+	if (err) {
+		ruleset_drop(rs);
+		return err;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		masks[i] = *entry_comefrom(rs->entries + starts[i], family);
+	ruleset_free(inst, rs);
+	return 0;
+}
+
+const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
+{
+	return entry_fault(entry, left, family);
+}
+
+int rule_check_alone(struct instance *inst, uint8_t family, const char *table, void *entry, uint32_t hook_mask,
+		     struct refusal *why)
+{
+	struct ruleset rs = { .entries = entry, .family = family };
+	const char *fault = entry_fault(entry, entry_next_offset(entry, family), family);
+	int err;
+
+	if (fault)
+		return refuse(why, -EINVAL, "table %s: the rule: %s", table, fault);
+	snprintf(rs.table, sizeof(rs.table), "%s", table);
+	*entry_comefrom(entry, family) = hook_mask;
+	err = entry_check(inst, &rs, entry, why);
+	if (!err)
+		entry_release(inst, &rs, entry, UINT_MAX, true);
 	return err;
 }
 

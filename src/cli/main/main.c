@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/iptables.h"
 
 static const char usage[] =
 "weir: what a Linux firewall does to traffic, without a kernel and without root.\n"
@@ -20,12 +20,19 @@ static const char usage[] =
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
 	{ "run", cmd_run },
+	{ "iptables", iptables_main }, { "ip6tables", iptables_main },
+	{ "iptables-save", iptables_main }, { "ip6tables-save", iptables_main },
+	{ "iptables-restore", iptables_main }, { "ip6tables-restore", iptables_main },
+	{ "iptables-xml", iptables_main },
 };
 
 int main(int argc, char **argv)
 {
 	const char *known[ARRAY_SIZE(commands) + 1] = { NULL }, *meant;
+	struct iptables_role role;
 
+	if (argc > 0 && iptables_name(argv[0], &role))
+		return iptables_main(argc, argv);	/* through a symlink of that name */
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		fputs(usage, stdout);
 		return EXIT_DONE;
