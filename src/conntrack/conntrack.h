@@ -129,6 +129,8 @@ void ct_put(struct instance *inst, struct ct *ct);	/* frees at zero; NULL is fin
 void pkt_ct_reset(struct instance *inst, struct pkt *pkt);
 void pkt_ct_set(struct instance *inst, struct pkt *pkt, struct ct *ct, uint8_t ctinfo);	/* shares @ct */
 
+/* nf_ct_get_tuple from the packet's headers; false when they do not hold one. */
+bool ct_tuple_of_packet(const struct instance *inst, const struct pkt *pkt, struct ct_tuple *out);
 /* nf_ct_invert_tuple; false for ICMP types without an answer. */
 bool ct_tuple_invert(struct ct_tuple *out, const struct ct_tuple *in);
 static inline bool ct_addr_equal(const union nf_inet_addr *a, const union nf_inet_addr *b)

@@ -91,6 +91,13 @@ bool ct_tuple_read(const struct instance *inst, const uint8_t *net, uint8_t fami
 	return !proto->read_tuple || proto->read_tuple(inst, l4->at, l4->len, out);
 }
 
+bool ct_tuple_of_packet(const struct instance *inst, const struct pkt *pkt, struct ct_tuple *out)
+{
+	struct ct_l4 l4;
+
+	return ct_l4_find(pkt->data, pkt->len, pkt->l.family, &l4) && ct_tuple_read(inst, pkt->data, pkt->l.family, &l4, out);
+}
+
 /* The trackers are the same in every instance, so that tuples can be turned round without one. */
 static const struct ct_proto *proto_by_number(uint8_t number)
 {

@@ -81,6 +81,91 @@ def recent_cases():
         yield Case("recent-refused-%d" % n, [], v4=chain("filter", "FORWARD", ["-m recent " + bad]), covers=["recent"])
 
 
+def hashlimit_cases():
+    """Rates so slow that no tick matters, or pauses so long that some do not."""
+    four = [(A, B), (A, B), (A2, B), (A, B2), (A, B), (A, B), (A2, B2), (A, B), (A2, B), (A2, B), (A2, B)]
+    H = "-m hashlimit --hashlimit-%s --hashlimit-name %s"
+    yield from both("hashlimit-modes", [H % ("upto 1/hour --hashlimit-burst 2", "n"), H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip", "s"), H % ("above 1/hour --hashlimit-burst 3 --hashlimit-mode dstip", "d"),
+                                        H % ("upto 1/day --hashlimit-burst 1 --hashlimit-mode srcip,dstip", "sd"), H % ("upto 1/min --hashlimit-burst 4 --hashlimit-mode srcport,dstport", "p"),
+                                        H % ("above 1/min --hashlimit-burst 2 --hashlimit-mode srcip,srcport,dstip,dstport", "all")], four, "hashlimit")
+    yield from both("hashlimit-inverted", [H.replace("--hashlimit-%s", "! --hashlimit-%s", 1) % ("upto 1/hour --hashlimit-burst 2", "a"), H.replace("--hashlimit-%s", "! --hashlimit-%s", 1) % ("above 1/hour --hashlimit-burst 2", "b")], four, "hashlimit")
+    yield from both("hashlimit-masks", [H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-srcmask %d" % n, "m%d" % n) for n in (0, 1, 16, 24, 31, 32)] +
+                    [H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode dstip --hashlimit-dstmask %d" % n, "d%d" % n) for n in (0, 8, 30)], four, "hashlimit")
+    six = [H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip,dstip --hashlimit-srcmask %d --hashlimit-dstmask %d" % n, "m%d" % n[0]) for n in ((33, 63), (64, 65), (95, 96), (127, 97), (128, 126))]
+    yield from both("hashlimit-masks-long", six, four, "hashlimit", only=(6,))
+    yield from both("hashlimit-shared", [H % ("upto 1/hour --hashlimit-burst 4 --hashlimit-mode srcip", "x"), H % ("above 7/s --hashlimit-burst 9 --hashlimit-mode dstport", "x"), H % ("upto 7/s", "x")], four, "hashlimit", note="the first rule settles the table")
+    yield from both("hashlimit-refill", [H % ("upto 2/s --hashlimit-burst 2", "r"), H % ("above 4/s --hashlimit-burst 1 --hashlimit-htable-expire 5000", "q"), H % ("upto 1/s --hashlimit-burst 3 --hashlimit-htable-expire 60000", "t")],
+                    [(A, B), (A, B), (A, B), (A, B, 64, 0.6), (A, B), (A, B, 64, 0.35), (A, B, 64, 0.8), (A, B), (A, B), (A, B, 64, 1.2), (A, B)], "hashlimit")
+    size = lambda n, gap=GAP: (lambda at: Send("eth0", udp(1000, 2, b"x" * n)(ip(at(A), at(B))), gap=gap))
+    bytes_rules = [H % ("upto 1kb/s", "b"), H % ("above 512b/s --hashlimit-mode srcip", "c"), H % ("upto 512b/s --hashlimit-burst 1kb", "d"), H % ("upto 100b/s --hashlimit-burst 300b --hashlimit-mode dstip", "e"), H % ("upto 1mb/s", "f"), H % ("upto 16b/s", "g")]
+    yield from both("hashlimit-bytes", bytes_rules, [size(n) for n in (100, 200, 300, 400, 0, 1, 900, 1200, 3, 4, 500, 100)], "hashlimit")
+    yield from both("hashlimit-bytes-refill", bytes_rules, [size(n, g) for n, g in ((400, 0.02), (400, 0.02), (400, 0.5), (400, 0.02), (90, 1.1), (500, 0.02), (800, 0.3))], "hashlimit")
+    rate = [H % ("above 5/s --hashlimit-rate-match", "a"), H % ("upto 3/s --hashlimit-rate-match --hashlimit-burst 1 --hashlimit-mode srcip", "b"), H % ("upto 60/min --hashlimit-rate-match --hashlimit-burst 2", "c"),
+            H % ("above 4/s --hashlimit-rate-match --hashlimit-rate-interval 2 --hashlimit-burst 1", "d"), H % ("above 500b/s --hashlimit-rate-match", "e"), H % ("above 500b/s --hashlimit-rate-match --hashlimit-burst 1000b", "f")]
+    yield from both("hashlimit-rate-match", rate, [size(10)] * 13, "hashlimit")
+    yield from both("hashlimit-rate-match-window", rate, [size(200, 0.02)] * 8 + [size(10, 1.2)] + [size(10, 0.02)] * 2 + [size(10, 1.2)] * 2 + [size(10, 0.02)] * 2, "hashlimit")
+    yield from both("hashlimit-expire", [H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-htable-expire 300 --hashlimit-htable-gcinterval 100 --hashlimit-mode srcip", "g"),
+                                         H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-htable-expire 60000 --hashlimit-htable-gcinterval 100 --hashlimit-mode srcip", "h")],
+                    [(A, B), (A, B), (A, B), (A2, B), (A, B, 64, 0.15), (A, B, 64, 0.15), (A, B, 64, 0.8), (A, B), (A, B), (A2, B)], "hashlimit")
+    yield Case("hashlimit-full", [Send("eth0", udp(i, 2)(ip(A, B))) for i in range(1, 20)] + [Send("eth0", udp(3, 2)(ip(A, B)))], v4=chain("filter", "FORWARD", ["", H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcport --hashlimit-htable-size 4 --hashlimit-htable-max 10", "f"), ""]),
+               covers=["hashlimit"], note="where there is no room for a group, the packet is dropped")
+    odd = [tcp(5, 6, "S", 1)(ip(A, B)), icmp(8, 0, data=b"abcdefgh")(ip(A, B)), icmp(8, 0, data=b"abcdefgh")(ip(A, B)), ip(A, B)(b"\0\0\1\2\0\0\0\1", 50), ip(A, B)(bytes([59, 1, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1]), 51), ip(A, B)(b"\1\2\3\4" + bytes(12), 33),
+           ip(A, B)(b"\1\2\3\4" + bytes(4), 136), ip(A, B)(b"\1\2\3", 17), ip(A, B)(b"", 6), ip(A, B)(bytes(5), 51), ip(A, B)(bytes(12), 132), ip(A, B)(b"", 253)]
+    ports = ["", H % ("upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcport,dstport", "p"), H % ("above 1/hour --hashlimit-burst 2 --hashlimit-mode dstport", "q"), ""]
+    yield Case("hashlimit-protocols", [Send("eth0", p) for p in odd], v4=chain("filter", "FORWARD", ports), covers=["hashlimit"])
+    yield Case("hashlimit-pieces", [Send("eth0", p) for p in fragments4(udp(1, 2, b"xyzzy" * 30)(ip(A, B)), [48, 96])] * 2 + [Send("eth0", p) for p in fragments6(udp(1, 2, b"xyzzy" * 30)(ip(A6, B6)), [48, 96], 7)], v4=chain("filter", "FORWARD", ports),
+               v6=chain("filter", "FORWARD", ports), covers=["hashlimit"])
+    yield from both("hashlimit-rules-change", [H % ("upto 1/hour --hashlimit-burst 3 --hashlimit-mode srcip", "k")], [(A, B), (A, B), Do("iptables -A FORWARD " + H % ("upto 9/s", "k")), Do("ip6tables -A FORWARD " + H % ("upto 9/s", "k")), (A, B), Do("iptables -D FORWARD 1"), Do("ip6tables -D FORWARD 1"), (A, B), (A, B)], "hashlimit")
+
+
+def connlimit_cases():
+    L = "-m connlimit --connlimit-%s"
+    rules = [L % "above 1", L % "above 2", L % "upto 2", L % "above 3 --connlimit-daddr", L % "upto 1 --connlimit-mask 24", L % "above 0 --connlimit-mask 0 --connlimit-daddr", ""]
+    flow = lambda src, dst, port, gap=GAP, build=udp: (lambda at: Send("eth0" if src.startswith("10.0") else "eth1", build(port, 9)(ip(at(src), at(dst))), gap=gap))
+    back = lambda port, gap=GAP: (lambda at: Send("eth1", udp(9, port)(ip(at(B), at(A))), gap=gap))
+    mix = [flow(A, B, 1), flow(A, B, 2), flow(A, B, 1), flow(A2, B, 1), flow(A, B2, 3), flow(A, B, 4), back(1), flow(A, B, 1), flow(A2, B2, 7), flow(A, B, 2), flow(B, A, 9), flow(A, B, 4)]
+    yield from both("connlimit", rules, mix, "connlimit")
+    yield from both("connlimit-not", [r.replace("-m connlimit ", "-m connlimit ! ") for r in rules], mix, "connlimit")
+    yield from both("connlimit-drop", [L % "above 2 -j DROP", ""], mix, "connlimit", note="a dropped connection is not there the next time a new one comes")
+    yield from both("connlimit-prerouting", rules, mix, "connlimit", hook="PREROUTING", table="mangle")
+    yield from both("connlimit-raw", rules, mix, "connlimit", hook="PREROUTING", table="raw", conntrack="on")
+    yield from both("connlimit-raw-zone", ["-j CT --zone 7"] + rules, mix, "connlimit", hook="PREROUTING", table="raw")
+    yield from both("connlimit-raw-zone-orig", ["-j CT --zone-orig 7"] + rules, mix, "connlimit", hook="PREROUTING", table="raw")
+    yield from both("connlimit-untracked", ["-j CT --notrack"] + rules, mix, "connlimit", hook="PREROUTING", table="raw")
+    yield from both("connlimit-burst", rules, [flow(A, B, p, 0) for p in (1, 2, 3, 4, 5, 1, 1, 1, 2, 5)], "connlimit", note="within a tick")
+
+    def talk(port, at, gap=GAP):
+        c, s = at(A), at(B)
+        yield Send("eth0", tcp(port, 80, "S", 100)(ip(c, s)), gap=gap)
+        yield Send("eth1", tcp(80, port, "SA", 300, 101)(ip(s, c)), gap=gap)
+        yield Send("eth0", tcp(port, 80, "A", 101, 301)(ip(c, s)), gap=gap)
+        yield Send("eth0", tcp(port, 80, "PA", 101, 301, data=b"hello")(ip(c, s)), gap=gap)
+
+    def end(port, at, gap=GAP):
+        c, s = at(A), at(B)
+        yield Send("eth0", tcp(port, 80, "FA", 106, 301)(ip(c, s)), gap=gap)
+        yield Send("eth1", tcp(80, port, "FA", 301, 107)(ip(s, c)), gap=gap)
+        yield Send("eth0", tcp(port, 80, "A", 107, 302)(ip(c, s)), gap=gap)
+        yield Send("eth1", tcp(80, port, "A", 302, 107)(ip(s, c)), gap=gap)
+
+    def reset(port, at):
+        yield Send("eth1", tcp(80, port, "RA", 301, 106)(ip(at(B), at(A))), gap=GAP)
+        yield Send("eth1", tcp(80, port, "RA", 301, 106)(ip(at(B), at(A))), gap=GAP)
+    for v, at in ((4, lambda a: a), (6, to6)):
+        for name, rule in (("all", rules), ("syn", ["-p tcp --syn " + r for r in rules[:-1]] + [""]), ("gate", ["-p tcp --syn " + L % "above 2" + " -j DROP", ""])):
+            items = [*talk(1001, at), *talk(1002, at), *end(1001, at), *talk(1003, at), *talk(1004, at), *reset(1002, at), *talk(1005, at), *end(1003, at), *talk(1001, at)]
+            yield Case("connlimit-tcp-%s-%d" % (name, v), items, covers=["connlimit"], conntrack="on", **{"v%d" % v: chain("filter", "FORWARD", rule)})
+        yield Case("connlimit-closing-%d" % v, [*talk(1001, at), *end(1001, at), Send("eth1", tcp(80, 1001, "A", 302, 107)(ip(at(B), at(A))), gap=GAP)], covers=["connlimit"], note="the last packets of the only connection",
+                   **{"v%d" % v: chain("filter", "FORWARD", [L % "above 1", L % "upto 5 --connlimit-daddr", ""])})
+        yield Case("connlimit-odd-%d" % v, [Send("eth0", p, gap=GAP) for p in (tcp(1, 2, "SA", 1, 2)(ip(at(A), at(B))), icmp(8 if v == 4 else 128, 0, b"\0\7\0\1", b"abcd")(ip(at(A), at(B))), ip(at(A), at(B))(b"", 17), ip(at(A), at(B))(b"abcd", 253),
+                   icmp(3 if v == 4 else 1, 3, data=udp(9, 9)(ip(at(B), at(A))))(ip(at(A), at(B))), ip(at(A), at(B))(b"ab", 6))], covers=["connlimit"], **{"v%d" % v: chain("filter", "FORWARD", ["", L % "above 1", L % "upto 1", ""])})
+    yield Case("connlimit-pieces", [Send("eth0", p, gap=GAP) for p in fragments4(udp(1, 2, b"xyzzy" * 30)(ip(A, B)), [48, 96])] * 2, v4=chain("filter", "FORWARD", ["", L % "above 1", L % "upto 1", ""]), covers=["connlimit"])
+    yield Case("connlimit-deleted", [Send("eth0", udp(p, 2)(ip(A, B)), gap=GAP) for p in (1, 2, 3)] + [Do("conntrack -D -p udp --orig-port-src 2", GAP)] + [Send("eth0", udp(p, 2)(ip(A, B)), gap=GAP) for p in (3, 4, 1, 2)],
+               v4=chain("filter", "FORWARD", rules), covers=["connlimit"])
+    yield Case("connlimit-expired", [Send("eth0", udp(p, 2)(ip(A, B)), gap=g) for p, g in ((1, GAP), (2, GAP), (3, 0.7), (1, 0.7), (4, 0.1), (5, 1.5), (6, GAP))],
+               v4=chain("filter", "FORWARD", rules), covers=["connlimit"], sysctl={"net.netfilter.nf_conntrack_udp_timeout": 1}, conntrack="on")
+
+
 def cases():
-    for group in (recent_cases,):
+    for group in (recent_cases, hashlimit_cases, connlimit_cases):
         yield from group()
