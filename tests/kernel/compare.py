@@ -9,7 +9,7 @@ from case import Do, Send
 from packets import addr, csum, l4_of, show
 
 # Every mask by name; docs/differences.md has a section for each.
-MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "seconds", "gc-time", "table-order", "ticks", "boot-counters",
+MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "nat-port-said", "seconds", "gc-time", "table-order", "ticks", "boot-counters",
          "tee-mac"}
 
 
