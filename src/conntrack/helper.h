@@ -81,7 +81,7 @@ struct ct_helper_conf {
 	struct { bool loose; } ftp;		/* expect connections to third hosts, too */
 	struct { unsigned int max_dcc_channels, dcc_timeout; } irc;
 	struct { unsigned int master_timeout; } amanda;
-	struct { unsigned int timeout; } netbios_ns;
+	struct { unsigned int timeout; } netbios_ns, snmp;
 };
 const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
 /* What holds for its expectations of @class here and now; without a helper (NULL): no limit. */

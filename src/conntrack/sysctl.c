@@ -73,13 +73,15 @@ static int register_helper_conf(struct instance *inst, struct ct_helper_conf *co
 		  .max = CT_PRINTED_SECONDS_MAX },
 		{ .name = "amanda_master_timeout", .kind = SYSCTL_SECONDS, .value = &conf->amanda.master_timeout,
 		  .max = CT_PRINTED_SECONDS_MAX },
+		{ .name = "snmp_timeout", .kind = SYSCTL_SECONDS, .value = &conf->snmp.timeout,
+		  .min = 0, .max = CT_PRINTED_SECONDS_MAX },
 		{ .name = "netbios_ns_timeout", .kind = SYSCTL_SECONDS, .value = &conf->netbios_ns.timeout,
 		  .max = CT_PRINTED_SECONDS_MAX },
 	};
 
 	*conf = (struct ct_helper_conf){ .sip = { .timeout = 3600, .direct_signalling = 1, .direct_media = 1 },
 					 .irc = { .max_dcc_channels = 8, .dcc_timeout = 300 },
-					 .amanda.master_timeout = 300, .netbios_ns.timeout = 3 };
+					 .amanda.master_timeout = 300, .netbios_ns.timeout = 3, .snmp.timeout = 30 };
 	return register_all(inst, params, ARRAY_SIZE(params));
 }
 
