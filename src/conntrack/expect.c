@@ -172,11 +172,15 @@ static bool make_buckets(struct ct_expects *expects)
 	return expects->by_dst != NULL;
 }
 
+void ct_expect_set_timeout(struct instance *inst, struct ct_expect *exp, uint32_t ticks)
+{
+	timer_arm(inst->timers, &exp->timer, (inst_jiffies(inst) + (int64_t)ticks) * NSEC_PER_JIFFY);
+}
+
 int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct ct_expect **made)
 {
 	struct ct_expects *expects = &inst->ct->expects;
 	struct ct_help *help = ct_help_of(wanted->master);
-	unsigned int timeout_sec;
 	struct ct_expect *exp;
 	int err;
 
@@ -198,10 +202,8 @@ int ct_expect_add(struct instance *inst, const struct ct_expect *wanted, struct 
 	help->expecting[exp->class]++;
 	expects->count++;
 	inst->ct->stats.expect_create++;
-	timeout_sec = ct_helper_policy_now(inst, help->helper, exp->class).timeout_sec;
 	timer_init(&exp->timer, expired, exp);
-	timer_arm(inst->timers, &exp->timer,
-		  (inst_jiffies(inst) + (int64_t)timeout_sec * WEIR_HZ) * NSEC_PER_JIFFY);
+	ct_expect_set_timeout(inst, exp, ct_helper_policy_now(inst, help->helper, exp->class).timeout_sec * WEIR_HZ);
 	tell(inst, exp, false);
 	if (made)
 		*made = exp;

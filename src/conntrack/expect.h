@@ -61,6 +61,8 @@ struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zo
 uint32_t ct_expect_count(const struct instance *inst);
 /* Ends all of them, each with its event. */
 void ct_expect_flush(struct instance *inst);
+/* It ends so many ticks from now. */
+void ct_expect_set_timeout(struct instance *inst, struct ct_expect *exp, uint32_t ticks);
 /* Ends it, with an event. */
 void ct_expect_remove(struct instance *inst, struct ct_expect *exp);
 void ct_expect_remove_all(struct instance *inst, struct ct *master);

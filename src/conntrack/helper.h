@@ -24,6 +24,15 @@ struct ct_pptp {
 	be16 inner_client_id, inner_server_id;
 };
 
+/* Ports of H.323, and what NAT made of them: [direction of who said so], [the other] as seen outside. */
+enum { CT_H323_CHANNELS = 4 };
+struct ct_h323 {
+	be16 signal_port[IP_CT_DIR_MAX];
+	be16 rtp_port[CT_H323_CHANNELS][IP_CT_DIR_MAX];
+	uint32_t lifetime_sec;			/* of a registration */
+	uint16_t awaited[IP_CT_DIR_MAX];	/* bytes of the TPKT whose header came alone */
+};
+
 /* What a helped connection carries. */
 struct ct_help {
 	const struct ct_helper *helper;
@@ -37,6 +46,7 @@ struct ct_help {
 		struct { bool start_requested; } sane;
 		struct ct_pptp pptp;
 		struct { uint32_t register_cseq, invite_cseq; be16 forced_port; } sip;
+		struct ct_h323 h323;
 	} of;
 };
 
@@ -82,6 +92,7 @@ struct ct_helper_conf {
 	struct { unsigned int max_dcc_channels, dcc_timeout; } irc;
 	struct { unsigned int master_timeout; } amanda;
 	struct { unsigned int timeout; } netbios_ns, snmp;
+	struct { unsigned int default_rrq_ttl; int gkrouted_only; bool callforward_filter; } h323;
 };
 const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
 /* What holds for its expectations of @class here and now; without a helper (NULL): no limit. */

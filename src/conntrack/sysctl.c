@@ -77,11 +77,15 @@ static int register_helper_conf(struct instance *inst, struct ct_helper_conf *co
 		  .min = 0, .max = CT_PRINTED_SECONDS_MAX },
 		{ .name = "netbios_ns_timeout", .kind = SYSCTL_SECONDS, .value = &conf->netbios_ns.timeout,
 		  .max = CT_PRINTED_SECONDS_MAX },
+		{ .name = "h323_default_rrq_ttl", .kind = SYSCTL_UINT, .value = &conf->h323.default_rrq_ttl },
+		{ .name = "h323_gkrouted_only", .kind = SYSCTL_INT, .value = &conf->h323.gkrouted_only },
+		{ .name = "h323_callforward_filter", .kind = SYSCTL_BOOL, .value = &conf->h323.callforward_filter },
 	};
 
 	*conf = (struct ct_helper_conf){ .sip = { .timeout = 3600, .direct_signalling = 1, .direct_media = 1 },
 					 .irc = { .max_dcc_channels = 8, .dcc_timeout = 300 },
-					 .amanda.master_timeout = 300, .netbios_ns.timeout = 3, .snmp.timeout = 30 };
+					 .amanda.master_timeout = 300, .netbios_ns.timeout = 3, .snmp.timeout = 30,
+					 .h323 = { 300, 1, true } };
 	return register_all(inst, params, ARRAY_SIZE(params));
 }
 

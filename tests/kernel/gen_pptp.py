@@ -92,7 +92,7 @@ class Session:
                 if r.random() < 0.08:
                     out.append(item)
             if r.random() < 0.03:
-                out.append(Do(r.choice(("conntrack -D -p gre", "conntrack -D -p tcp", "conntrack -F"))))
+                out.append(Do(r.choice(("conntrack -D -p gre", "conntrack -D -p tcp --orig-port-src %d" % self.sport))))
             if r.random() < 0.02:
                 out.append(self.segment(side, b"", r.choice(("R", "F", "FA"))))
         for item in out:
