@@ -13,6 +13,8 @@
 #include "ext/ext.h"
 #include "ext/state.h"
 #include "flowcache/flowcache.h"
+#include "host/secctx.h"
+#include "host/socket.h"
 #include "nat/nat.h"
 #include "packet/defrag.h"
 #include "path/path.h"
@@ -34,6 +36,7 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	FLOOR(files, proc_files_new(), "visible files");
 	hooks_watch(inst->hooks, &inst->changes);
 	sysctls_watch(inst->sysctls, &inst->changes);
+	FLOOR(sockets, host_sockets_new(inst), "sockets");
 	FLOOR(fib, fib_new(inst), "routes");
 	FLOOR(neigh, neigh_table_new(inst), "neighbours");
 	FLOOR(icmp, icmp_state_new(inst), "ICMP");
@@ -123,6 +126,8 @@ void instance_free(struct instance *inst)
 		fib_free(inst, inst->fib);
 	list_for_each_safe(node, &inst->gone_ifaces)
 		free(list_entry(node, struct iface, node));
+	host_sockets_free(inst->sockets);
+	secctxs_free(inst->secctxs);
 	sysctls_free(inst->sysctls);
 	proc_files_free(inst->files);
 	hooks_free(inst->hooks);

@@ -27,6 +27,8 @@ struct ct_expect;
 struct log_line;
 struct flowcache;
 struct record;
+struct host_sockets;
+struct secctxs;
 
 /* What the outside hears of; every callback may be NULL. All pointers are borrowed for the call. */
 struct observer {
@@ -94,6 +96,8 @@ struct instance {
 	struct ct_table *ct;
 	struct nat *nat;
 	struct tables *tables;
+	struct host_sockets *sockets;	/* those that somebody declared */
+	struct secctxs *secctxs;	/* NULL: none was declared */
 	struct icmp_state *icmp;	/* path/icmp: rate limits, id counters */
 
 	struct observer observer;

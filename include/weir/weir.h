@@ -14,6 +14,7 @@
 
 #include <weir/conntrack.h>
 #include <weir/hook.h>
+#include <weir/host.h>
 #include <weir/instance.h>
 #include <weir/packet.h>
 #include <weir/table.h>

@@ -10,10 +10,11 @@
 #include "base/sysctl.h"
 #include "cli/conntrack_cmd.h"
 #include "cli/run.h"
+#include "cli/socket_text.h"
 
 enum { SCRIPT_FILE_MAX = 64 << 20, RULES_FILE_MAX = 256 << 20 };
 
-enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_SNAPSHOT, VERB_ECHO, VERB_CAT };
+enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_SNAPSHOT, VERB_ECHO, VERB_CAT, VERB_HOST };
 
 struct script_line {
 	int64_t when_ns;
@@ -41,6 +42,7 @@ static const struct { const char *name; enum verb verb; uint8_t family; } verbs[
 	{ "iptables-save", VERB_SAVE, NFPROTO_IPV4 }, { "ip6tables-save", VERB_SAVE, NFPROTO_IPV6 },
 	{ "conntrack", VERB_CONNTRACK, 0 }, { "ip", VERB_IP, 0 }, { "sysctl", VERB_SYSCTL, 0 },
 	{ "snapshot", VERB_SNAPSHOT, 0 }, { "echo", VERB_ECHO, 0 }, { "cat", VERB_CAT, 0 },
+	{ "socket", VERB_HOST, 0 }, { "secctx", VERB_HOST, 0 },
 };
 
 static int verb_find(struct script_line *line, struct refusal *why)
@@ -379,6 +381,8 @@ static int run_verb(struct run *run, struct script_line *line, struct strbuf *ou
 		return visible_echo(run->inst, w, out, why);
 	case VERB_CAT:
 		return visible_cat(run->inst, w, out, why);
+	case VERB_HOST:
+		return host_line(run->inst, w, 1, why) ? 1 : 0;
 	case VERB_SNAPSHOT:
 		return outputs_snapshot(run->out, w->argv[2], why) ? 1 : 0;
 	}

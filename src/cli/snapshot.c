@@ -1,5 +1,5 @@
 /*
- * cli/snapshot.c - a directory of files becomes an instance: links and routes, then sysctls, then rules.
+ * cli/snapshot.c - a directory of files becomes an instance: links and routes, then sysctls, the host's sockets, then rules.
  * All of it or nothing: the caller throws the instance away when a file is refused.
  */
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 #include "base/sysctl.h"
 #include "cli/run.h"
+#include "cli/socket_text.h"
 #include "conntrack/conntrack.h"
 
 enum { SNAPSHOT_FILE_MAX = 256 << 20 };
@@ -43,6 +44,8 @@ int snapshot_find(const char *dir, struct snapshot_paths *paths, struct refusal 
 	if (!err)
 		err = part_find(dir, "sysctl.conf", &paths->sysctl, why);
 	if (!err)
+		err = part_find(dir, "host", &paths->host, why);
+	if (!err)
 		err = part_find(dir, "rules.v4", &paths->rules4, why);
 	if (!err)
 		err = part_find(dir, "rules.v6", &paths->rules6, why);
@@ -53,6 +56,7 @@ void snapshot_paths_free(struct snapshot_paths *paths)
 {
 	free(paths->net);
 	free(paths->sysctl);
+	free(paths->host);
 	free(paths->rules4);
 	free(paths->rules6);
 	*paths = (struct snapshot_paths){ 0 };
@@ -194,6 +198,11 @@ int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, str
 		err = file_read(paths->sysctl, SNAPSHOT_FILE_MAX, &text, why);
 		if (!err)
 			err = sysctl_conf_load(inst, sb_str(&text), text.len, paths->sysctl, why);
+	}
+	if (!err && paths->host) {
+		err = file_read(paths->host, SNAPSHOT_FILE_MAX, &text, why);
+		if (!err)
+			err = host_load(inst, sb_str(&text), text.len, paths->host, why);
 	}
 	if (!err && conntrack_on) {
 		err = ct_hooks_get(inst, NFPROTO_IPV4);

@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_log.h>
 
 #include "ext/ext.h"
+#include "host/socket.h"
 
 struct logger {
 	struct strbuf *out;
@@ -31,8 +32,10 @@ static void add_incomplete(const struct logger *log, uint32_t off, const char *t
 
 static void add_owner_and_mark(const struct logger *log)
 {
-	if ((log->flags & NF_LOG_UID) && log->pkt->has_owner)
-		sb_printf(log->out, "UID=%u GID=%u ", log->pkt->uid, log->pkt->gid);
+	const struct host_socket *socket = log->pkt->socket;
+
+	if ((log->flags & NF_LOG_UID) && socket && !socket->spec.no_program)
+		sb_printf(log->out, "UID=%u GID=%u ", socket->spec.uid, socket->spec.gid);
 	if (log->pkt->mark)
 		sb_printf(log->out, "MARK=0x%x ", log->pkt->mark);
 }

@@ -40,6 +40,7 @@
 	X(NAT, "nat", "no free address or port for its translation") \
 	X(LOCAL_PROTOCOL, "local-protocol", "the host has no use for it") \
 	X(NO_MEMORY, "no-memory", "memory ran out") \
+	X(SOCKET, "socket", "a socket of the host took it, and it is not routed to the host") \
 	X(LOOP, "loop", "it circled inside the host without end") \
 	X(MULTICAST, "multicast", "multicast forwarding is not done")
 

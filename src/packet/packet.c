@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack.h"
+#include "host/socket.h"
 #include "instance.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -128,6 +129,8 @@ void pkt_free(struct instance *inst, struct pkt *pkt)
 	item = pooled_of(pkt);
 	if (pkt->ct)
 		ct_put(inst, pkt->ct);
+	if (pkt->socket)
+		host_socket_put(pkt->socket);
 	free(pkt->piece_len);
 	if (pkt->buf != item->buf)
 		free(pkt->buf);
@@ -154,6 +157,7 @@ static void take_meta(struct pkt *to, const struct pkt *from)
 	to->hook = NULL;
 	to->piece_len = NULL;
 	to->piece_count = 0;
+	to->socket = NULL;	/* a copy is nobody's */
 	if (from->mac) {
 		to->mac = buf + (from->mac - from->buf);
 		memcpy(to->mac, from->mac, from->mac_len);
@@ -201,6 +205,8 @@ void pkt_become(struct instance *inst, struct pkt *pkt, struct pkt *from)
 
 	if (pkt->ct)
 		ct_put(inst, pkt->ct);
+	if (pkt->socket)
+		host_socket_put(pkt->socket);
 	free(pkt->piece_len);
 	if (pkt->buf != item->buf)
 		free(pkt->buf);
@@ -217,6 +223,7 @@ void pkt_become(struct instance *inst, struct pkt *pkt, struct pkt *from)
 	}
 	from->buf = other->buf;
 	from->ct = NULL;
+	from->socket = NULL;
 	from->piece_len = NULL;
 	pkt_free(inst, from);
 }

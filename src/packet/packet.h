@@ -18,6 +18,7 @@ struct instance;
 struct iface;
 struct ct;
 struct hook_state;
+struct host_socket;
 
 enum {
 	PKT_BURST_MAX = 64,
@@ -129,8 +130,8 @@ struct pkt {
 	uint32_t buf_len;
 	int64_t stamp_ns;		/* when it (or its cause) arrived */
 	uint64_t serial;		/* number of the input packet that caused it, from 1 */
-	uint32_t secmark, nfct_reasm_id, nfmark_pad, uid, gid;
-	bool has_owner;
+	uint32_t secmark;
+	struct host_socket *socket;	/* whose it is: holds a share; NULL nobody's (host/socket.h) */
 	struct list node;		/* for whoever holds it: fragment queue, neighbour queue, burst */
 
 	/* why it ended: filled by who drops, read by the observer */

@@ -116,6 +116,7 @@ static void push(struct instance *inst, struct pkt *made, const struct pkt *orig
 	pkt_parse(made);
 	if (type_is_error(icmp->type))
 		ct_attach_made(inst, made, orig);
+	pkt_socket_set(made, host_socket_kernel(inst));
 	path_made_send(inst, made, orig);
 }
 

@@ -118,6 +118,7 @@ static void push(struct instance *inst, struct pkt *made, const struct pkt *orig
 	pkt_parse(made);
 	if (!(icmp->icmp6_type & ICMP6_INFORMATIONAL))
 		ct_attach_made(inst, made, orig);
+	pkt_socket_set(made, host_socket_kernel(inst));
 	path_made_send(inst, made, orig);
 }
 

@@ -93,6 +93,7 @@ void ip4_receive_finish(struct instance *inst, struct pkt *pkt)
 		/* the kernel looks for a socket first, and wants the TCP header in one piece for that */
 		if (pkt->type == PACKET_HOST && pkt->l.l4proto == IPPROTO_TCP)
 			pkt_pull_pieces(pkt, pkt->l.l4_off + sizeof(struct tcphdr));
+		host_demux(inst, pkt);
 		reason = route_input(inst, pkt);
 	}
 	if (reason != DROP_NONE) {

@@ -33,6 +33,10 @@ void ip4_forward(struct instance *inst, struct pkt *pkt)
 		pkt_drop(inst, pkt, DROP_UNICAST_IN_L2_MULTICAST);
 		return;
 	}
+	if (pkt->socket) {	/* TPROXY or a connected socket has it, and no route brings it there */
+		pkt_drop(inst, pkt, DROP_SOCKET);
+		return;
+	}
 	if (ip->ttl <= 1) {
 		icmp_send(inst, pkt, ICMP_TIME_EXCEEDED, ICMP_EXC_TTL, 0);
 		pkt_drop(inst, pkt, DROP_TTL);

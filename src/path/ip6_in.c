@@ -98,6 +98,7 @@ void ip6_receive_finish(struct instance *inst, struct pkt *pkt)
 	if (pkt->route.kind == ROUTE_NONE) {
 		if (pkt->type == PACKET_HOST && pkt_ip6(pkt)->nexthdr == IPPROTO_TCP)
 			pkt_pull_pieces(pkt, sizeof(struct ipv6hdr) + sizeof(struct tcphdr));
+		host_demux(inst, pkt);
 		reason = route_input(inst, pkt);
 	}
 	if (reason != DROP_NONE) {

@@ -54,6 +54,10 @@ void ip6_forward(struct instance *inst, struct pkt *pkt)
 		pkt_drop(inst, pkt, DROP_UNICAST_IN_L2_MULTICAST);
 		return;
 	}
+	if (pkt->socket) {	/* TPROXY or a connected socket has it, and no route brings it there */
+		pkt_drop(inst, pkt, DROP_SOCKET);
+		return;
+	}
 	if (pkt_ip6(pkt)->hop_limit <= 1) {
 		icmp6_send(inst, pkt, ICMPV6_TIME_EXCEED, ICMPV6_EXC_HOPLIMIT, 0);
 		pkt_drop(inst, pkt, DROP_TTL);

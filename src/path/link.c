@@ -81,6 +81,7 @@ void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt
 	pkt->in = in;
 	pkt->out = NULL;
 	pkt->hook = NULL;
+	pkt_socket_set(pkt, NULL);
 	pkt->type = type;
 	pkt->flags &= PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER | PKT_FLAG_TRACED;
 	if (type == PACKET_LOOPBACK)

@@ -60,9 +60,27 @@ static void refuse_send(struct instance *inst, struct pkt *pkt, int err)
 	pkt_drop(inst, pkt, reason);
 }
 
+/* The declared socket that sends it gives the packet its mark, and binds it to its device. */
+static void find_sender(struct instance *inst, struct pkt *pkt)
+{
+	if (!host_sockets_count(inst->sockets))
+		return;
+	pkt_parse(pkt);
+	if (!pkt->socket)
+		pkt_socket_set(pkt, host_socket_of_sent(inst, pkt));
+	if (pkt->socket && pkt->socket->spec.mark)
+		pkt->mark = pkt->socket->spec.mark;
+}
+
+static struct iface *bound_device(struct instance *inst, const struct pkt *pkt)
+{
+	return pkt->socket && pkt->socket->spec.dev ? iface_by_index(inst, pkt->socket->spec.dev) : NULL;
+}
+
 static int send_header4(struct instance *inst, struct pkt *pkt)
 {
-	struct route_flow flow = { .family = NFPROTO_IPV4, .proto = IPPROTO_RAW, .mark = pkt->mark };
+	struct route_flow flow = { .family = NFPROTO_IPV4, .proto = IPPROTO_RAW, .mark = pkt->mark,
+				   .oif = bound_device(inst, pkt) };
 	struct iphdr *ip = pkt_ip4(pkt);
 	int err;
 
@@ -81,7 +99,8 @@ static int send_header4(struct instance *inst, struct pkt *pkt)
 
 static int send_header6(struct instance *inst, struct pkt *pkt)
 {
-	struct route_flow flow = { .family = NFPROTO_IPV6, .proto = IPPROTO_RAW, .mark = pkt->mark };
+	struct route_flow flow = { .family = NFPROTO_IPV6, .proto = IPPROTO_RAW, .mark = pkt->mark,
+				   .oif = bound_device(inst, pkt) };
 	int err;
 
 	if (pkt->len < sizeof(struct ipv6hdr))
@@ -111,6 +130,7 @@ void path_send_local(struct instance *inst, struct pkt *pkt)
 	pkt->flags = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
 	pkt->opt = (struct pkt_options){ .len = 0 };
 	path_enter(inst);
+	find_sender(inst, pkt);
 	err = six ? send_header6(inst, pkt) : send_header4(inst, pkt);
 	if (err)
 		refuse_send(inst, pkt, err);

@@ -63,6 +63,7 @@ static void nd_send(struct instance *inst, struct iface *iface, struct pkt *pkt,
 	/* A quirk that rules at POST_ROUTING see: these messages say that they came in. */
 	pkt->in = iface;
 	pkt_parse(pkt);
+	pkt_socket_set(pkt, host_socket_kernel(inst));
 	path_made_send(inst, pkt, cause);
 }
 

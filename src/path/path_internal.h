@@ -6,6 +6,7 @@
 #define WEIR_PATH_INTERNAL_H
 
 #include "hook/hook.h"
+#include "host/socket.h"
 #include "packet/defrag.h"
 #include "path/path.h"
 #include "route/neighbour.h"

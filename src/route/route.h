@@ -70,6 +70,10 @@ bool route_select_addr4(struct instance *inst, const struct iface *iface, be32 d
 bool route_select_addr6(struct instance *inst, const struct iface *iface, const struct in6_addr *dst,
 			struct in6_addr *out);
 bool route_is_local_addr(struct instance *inst, uint8_t family, const union nf_inet_addr *addr);
+/* "-m rpfilter": the way back to the source leads over @in. LOOSE: over any; LOCAL: our own addresses may send, too. */
+enum { REVERSE_LOOSE = 1, REVERSE_MARK = 2, REVERSE_LOCAL = 4 };
+bool route_reverse4(struct instance *inst, const struct pkt *pkt, const struct iface *in, unsigned int flags);
+bool route_reverse6(struct instance *inst, const struct pkt *pkt, const struct iface *in, unsigned int flags);
 
 /* --- control: what `ip` lines do. All text errors are refused with a sentence; nothing half-applied. --- */
 int route_addr_add(struct instance *inst, struct iface *iface, const struct iface_addr *addr, struct refusal *why);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/weir.h>
@@ -26,6 +27,8 @@ static void on_transmit(void *priv, const char *out, const struct weir_pkt *pkt,
 
 	seen->sent++;
 	strcpy(seen->out, out);
+	if (!weir_pkt_in(pkt))		/* the host's own */
+		return;
 	assert_int_equal(len, 32);
 	assert_string_equal(weir_pkt_in(pkt), "tun0");
 }
@@ -206,12 +209,49 @@ static void connections_are_seen_and_ended(void **state)
 	assert_int_equal(weir_ct_count(seen->weir), 0);
 }
 
+static unsigned int look(void *priv, struct weir_pkt *pkt, int number)
+{
+	struct seen *seen = priv;
+	const char *socket = weir_pkt_socket(pkt), *context = weir_pkt_secctx(seen->weir, pkt);
+
+	snprintf(seen->line, sizeof(seen->line), "%s %s", socket ? socket : "-", context ? context : "-");
+	return NF_ACCEPT;
+}
+
+/* What the host sends belongs to whom its ports say, or to whom the program says. */
+static void sockets_own_packets(void **state)
+{
+	struct seen *seen = *state;
+	uint8_t p[] = { 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x13, 0x88, 0, 53, 0, 8, 0, 0 };
+	struct weir_hook h = { NFPROTO_IPV4, NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER + 1, look, seen, "look" };
+	struct weir_error error = { 0 };
+
+	assert_int_equal(weir_host(seen->weir, "socket add a udp 10.0.0.1:5000 uid 1000\nsocket add b raw 0.0.0.0 uid 7\n"
+				   "secctx add one\nsecctx add two\n", &error), 0);
+	assert_int_not_equal(weir_host(seen->weir, "socket add\n", &error), 0);
+	assert_int_equal(error.column, 11);
+	assert_int_equal(weir_rules_restore(seen->weir, NFPROTO_IPV4, "*mangle\n-A OUTPUT -m owner --uid-owner 1000 -j SECMARK --selctx two\n"
+					    "COMMIT\n", 0, &error), 0);
+	assert_int_not_equal(weir_rules_restore(seen->weir, NFPROTO_IPV4, "*security\n-A INPUT -j SECMARK --selctx three\nCOMMIT\n", 0,
+						&error), 0);
+	assert_int_equal(weir_hook_register(seen->weir, &h), 0);
+	assert_int_equal(weir_send_local(seen->weir, p, sizeof(p)), 0);
+	assert_string_equal(seen->line, "a two");
+	assert_int_equal(weir_send_from(seen->weir, "b", p, sizeof(p)), 0);
+	assert_string_equal(seen->line, "b -");
+	assert_int_equal(weir_send_from(seen->weir, "c", p, sizeof(p)), -ENOENT);
+	assert_int_equal(weir_host(seen->weir, "socket del a\n", &error), 0);
+	assert_int_equal(weir_send_local(seen->weir, p, sizeof(p)), 0);
+	assert_string_equal(seen->line, "b -");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(packets_go_their_way, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(hooks_decide, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(rules_count_and_refuse, open_gateway, close_gateway),
+		cmocka_unit_test_setup_teardown(sockets_own_packets, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(connections_are_seen_and_ended, open_gateway, close_gateway),
 	};
 

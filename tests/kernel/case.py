@@ -44,8 +44,9 @@ class Send:
     """A frame in by iface (bytes are an IP packet unless l2), or sent by the host when iface is None.
     data may be a function of the outputs so far: f(outputs) -> bytes or None; outputs[i] = [(iface, frame), ...] of item i."""
 
-    def __init__(self, iface, data, gap=0.0, l2=False, dst=None, src=None):
+    def __init__(self, iface, data, gap=0.0, l2=False, dst=None, src=None, sock=None):
         self.iface, self.data, self.gap, self.l2, self.dst, self.src = iface, data, gap, l2, dst, src
+        self.sock = sock    # the host sends it through the Sock of this name
 
 
 class Do:
@@ -53,6 +54,30 @@ class Do:
 
     def __init__(self, command, gap=0.0):
         self.command, self.gap = command, gap
+
+
+class Sock(Do):
+    """A socket of the host: on the kernel a real one, opened by a process with this owner; in weir declared.
+    decl is "PROTO ADDR:PORT" ("raw ADDR"); raw=True: the kernel's is a raw socket that sends what decl says."""
+
+    def __init__(self, name, decl, peer=None, uid=0, gid=0, groups=(), mark=0, classid=0, cgroup="", dev="",
+                 transparent=False, v6only=False, raw=False, gap=0.0):
+        self.name, self.decl, self.peer, self.uid, self.gid, self.groups = name, decl, peer, uid, gid, list(groups)
+        self.mark, self.classid, self.cgroup, self.dev = mark, classid, cgroup, dev
+        self.transparent, self.v6only, self.raw = transparent, v6only, raw
+        words = ["socket add %s %s" % (name, decl), "uid %d gid %d" % (uid, gid)]
+        words += ["%s %s" % (k, v) for k, v in (("peer", peer), ("mark", mark), ("classid", classid), ("cgroup", cgroup),
+                                                ("dev", dev), ("groups", ",".join(map(str, groups)))) if v]
+        words += [k for k, v in (("transparent", transparent), ("v6only", v6only)) if v]
+        super().__init__(" ".join(words), gap)
+
+
+class Close(Do):
+    """The Sock of this name is closed."""
+
+    def __init__(self, name, gap=0.0):
+        self.name = name
+        super().__init__("socket del " + name, gap)
 
 
 class Case:

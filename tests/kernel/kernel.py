@@ -14,8 +14,9 @@ import subprocess
 import threading
 import time
 
-from case import Do, Seen
+import sockets
 import visible
+from case import Close, Do, Seen, Sock
 from netlink import Events, Nflog, dump_connections, dump_expectations
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -154,6 +155,7 @@ class KernelRun:
         self.case = case
         self.seen = Seen()
         self.fds = {}
+        self.openers = {}
         self.kmsg = None
 
     def setup(self):
@@ -211,6 +213,8 @@ class KernelRun:
             write_sysctl("net.netfilter.nf_log.10", "nf_log_ipv6")
         if logs(case):
             self.kmsg = Kmsg()
+        for path in re.findall(r"--path (\S+)", case.v4 + case.v6):
+            sockets.make_cgroup(path.strip('"'))
         for text, tool in ((case.v4, "iptables-legacy-restore"), (case.v6, "ip6tables-legacy-restore")):
             if text:
                 code, out, err = run([tool, "-c"], text)
@@ -283,10 +287,16 @@ class KernelRun:
                 seen.stamps.append(now)
                 seen.datas.append(data)
                 last = now
-                if isinstance(item, Do):
+                if isinstance(item, Sock):
+                    self.openers[item.name] = sockets.Opener(item)
+                elif isinstance(item, Close):
+                    self.openers.pop(item.name).close()
+                elif isinstance(item, Do):
                     self.script(item.command)
                 elif data is None:
                     pass
+                elif item.iface is None and item.sock:
+                    self.openers[item.sock].send(data)
                 elif item.iface is None:
                     self.send_local(data)
                 else:
@@ -307,6 +317,8 @@ class KernelRun:
             self.close()
 
     def close(self):
+        for opener in self.openers.values():
+            opener.close()
         # A TAP device takes tens of milliseconds to go: not on this thread's time.
         CLOSER.put(list(self.fds.values()))
         for name in ("events", "nflog", "raw4", "raw6", "udp"):

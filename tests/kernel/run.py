@@ -23,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 import kernel  # noqa: E402
+import sockets  # noqa: E402
 import weir  # noqa: E402
 from case import Do  # noqa: E402
 from compare import compare  # noqa: E402
@@ -220,6 +221,7 @@ def main():
     if args.exactness:
         with open(args.exactness, "w") as f:
             json.dump(covers, f, indent=1, sort_keys=True)
+    sockets.remove_cgroups()
     print("%.0f s, seeds %d..%d" % (time.time() - began, args.seed, args.seed + max(0, at - len(CASES) - 1)))
     if skipped:
         print("skipped cases need net.netfilter.nf_log_all_netns of the initial namespace")

@@ -1,7 +1,7 @@
 /*
  * ext/target/secmark.c - "-j SECMARK" and "-j CONNSECMARK": security labels of packets and connections.
- * Which label a context's name means only a security module knows; weir has none, so SECMARK is refused as Linux does
- * where no module knows the name. Labels that an embedding program gave to packets are kept by CONNSECMARK.
+ * Which label a context's name means only a security module knows. weir has none: contexts that were declared
+ * ("secctx add CONTEXT") are known, others are refused as Linux refuses those that its module does not know.
  */
 #include "base/uapi.h"
 
@@ -10,36 +10,52 @@
 
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
+#include "host/secctx.h"
 
 static bool is_table_of_labels(const struct ext_check *check)
 {
 	return strcmp(check->table, "mangle") == 0 || strcmp(check->table, "security") == 0;
 }
 
-static unsigned int secmark_target(struct pkt *pkt, const void *data, struct ext_call *call)
+static unsigned int secmark_target_1(struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	return XT_CONTINUE;	/* not reached: no rule passes the check */
+	pkt->secmark = ((const struct xt_secmark_target_info_v1 *)data)->secid;
+	return XT_CONTINUE;
+}
+
+static unsigned int secmark_target_0(struct pkt *pkt, const void *data, struct ext_call *call)
+{
+	const struct xt_secmark_target_info *info = data;
+
+	pkt->secmark = info->secid;
+	return XT_CONTINUE;
 }
 
 static int secmark_check_1(void *data, const struct ext_check *check, struct refusal *why)
 {
-	const struct xt_secmark_target_info_v1 *info = data;
+	struct xt_secmark_target_info_v1 *info = data;
 
 	if (!is_table_of_labels(check))
 		return refuse(why, -EINVAL, "SECMARK: only works in the mangle and security tables");
 	if (info->mode != SECMARK_MODE_SEL)
 		return refuse(why, -EINVAL, "SECMARK: unknown mode %u", info->mode);
-	return refuse(why, -ENOENT, "SECMARK: no security module knows the context \"%.*s\"",
-		      (int)sizeof(info->secctx) - 1, info->secctx);
+	info->secctx[sizeof(info->secctx) - 1] = '\0';
+	info->secid = secctx_find(check->inst, info->secctx);
+	if (info->secid)
+		return 0;
+	return refuse(why, -ENOENT, "SECMARK: no security module knows the context \"%s\" (\"secctx add\" declares one)", info->secctx);
 }
 
 static int secmark_check_0(void *data, const struct ext_check *check, struct refusal *why)
 {
-	const struct xt_secmark_target_info *info = data;
+	struct xt_secmark_target_info *info = data;
 	struct xt_secmark_target_info_v1 full = { .mode = info->mode };
+	int err;
 
 	memcpy(full.secctx, info->secctx, sizeof(full.secctx));
-	return secmark_check_1(&full, check, why);
+	err = secmark_check_1(&full, check, why);
+	info->secid = full.secid;
+	return err;
 }
 
 static void secmark_init(void *data)
@@ -66,7 +82,7 @@ static void secmark_print(const void *data, const struct ext_view *view, struct 
 
 static const struct opt secmark_options[] = {
 	{ .name = "selctx", .type = OPT_TEXT, .flags = OPT_REQUIRED, .at = offsetof(struct xt_secmark_target_info_v1, secctx),
-	  .size = SECMARK_SECCTX_MAX, .arg = "value", .help = "SELinux security context; refused: weir has no security module" },
+	  .size = SECMARK_SECCTX_MAX, .arg = "value", .help = "security context for the packet; one that was declared by \"secctx add\"" },
 	OPT_END
 };
 
@@ -75,14 +91,16 @@ static const struct ext_text secmark_text = {
 	.save = secmark_save, .print = secmark_print,
 };
 
-#define SECMARK_COMMON .name = "SECMARK", .families = FAMILY_ANY, .depends = DEP_NOTHING, .target = secmark_target
+#define SECMARK_COMMON .name = "SECMARK", .families = FAMILY_ANY, .depends = DEP_NOTHING
 
 const struct target target_secmark_0 = {
 	SECMARK_COMMON, .revision = 0, .info_size = sizeof(struct xt_secmark_target_info), .checkentry = secmark_check_0,
+	.target = secmark_target_0,
 };
 const struct target target_secmark_1 = {
 	SECMARK_COMMON, .revision = 1, .info_size = sizeof(struct xt_secmark_target_info_v1),
 	.user_size = offsetof(struct xt_secmark_target_info_v1, secid), .checkentry = secmark_check_1,
+	.target = secmark_target_1,
 	.text = &secmark_text,
 };
 
