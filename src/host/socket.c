@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/sysctl.h"
+#include "hook/record.h"
 
 enum { BUCKETS = 1024 };
 
@@ -136,6 +137,7 @@ int host_socket_add(struct instance *inst, const struct host_socket_spec *spec, 
 	/* the newest is asked first */
 	list_push(bucket_of(inst->sockets, spec->proto, spec->local_port), &socket->node);
 	inst->sockets->count++;
+	inst->changes++;
 	return 0;
 }
 
@@ -147,6 +149,7 @@ int host_socket_del(struct instance *inst, const char *name, struct refusal *why
 		return refuse(why, -ENOENT, "socket: there is no \"%s\"", name);
 	list_remove(&socket->node);
 	inst->sockets->count--;
+	inst->changes++;
 	host_socket_put(socket);
 	return 0;
 }
@@ -308,4 +311,6 @@ void host_demux(struct instance *inst, struct pkt *pkt)
 	memcpy(&t.dport, head + 2, 2);
 	t.in = pkt->in;
 	pkt_socket_set(pkt, host_socket_find(inst, &t, HOST_FIND_CONNECTED));
+	if (pkt->socket && inst->record)	/* whose it is must be found anew for each packet */
+		inst->record->is_spoiled = true;
 }
