@@ -130,12 +130,14 @@ static int packet_read(struct run *run, struct input *input, struct ahead *ahead
 	return 0;
 }
 
-/* --flow-cache=check found something: that is the engine's fault, and the end. */
-static int cache_check(struct run *run, struct refusal *why)
+/* --flow-cache=check or --rules=check found something: that is the engine's fault, and the end. */
+static int ways_agree(struct run *run, struct refusal *why)
 {
-	const char *difference = flowcache_difference(run->inst);
+	const char *cache = flowcache_difference(run->inst), *rules = tables_difference(run->inst);
 
-	return difference ? refuse(why, -EPROTO, "flow cache: %s", difference) : 0;
+	if (rules)
+		return refuse(why, -EPROTO, "%s", rules);
+	return cache ? refuse(why, -EPROTO, "flow cache: %s", cache) : 0;
 }
 
 static int run_inputs(struct run *run, struct progress *progress, struct refusal *why)
@@ -160,11 +162,11 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 			err = input_advance(&run->inputs, input, why);
 		progress_step(progress, run);
 		if (!err)
-			err = cache_check(run, why);
+			err = ways_agree(run, why);
 	}
 	ahead_process(run, &ahead);
 	if (!err)
-		err = cache_check(run, why);
+		err = ways_agree(run, why);
 	run->stats->interrupted = interrupts > 0;
 	if (!err && !interrupts && run->options.has_until)
 		clock_to(run, run->options.until_ns);
@@ -216,6 +218,7 @@ static int run_prepare(struct run *run, struct refusal *why)
 	flowcache_set_mode(run->inst, (enum flow_mode)run->options.flow_mode);
 	run->inst->host_echo = run->options.host_echo;
 	run->inst->host_silent = run->options.host_silent;
+	tables_set_mode(run->inst, run->options.rules);
 	err = snapshot_load(run->inst, &run->paths, &run->inputs, run->options.conntrack_on, why);
 	if (!err)
 		err = coverage_begin(run, why);

@@ -31,6 +31,7 @@ struct run_options {
 	const char *filter, *out;
 	int64_t until_ns;
 	bool has_until, conntrack_on, is_json, is_quiet, host_echo, host_silent, strict_checksums;
+	enum rules_mode rules;		/* RULES_COMPILED unless WEIR_RULES in the environment says otherwise */
 	uint32_t workers;
 	int flow_mode;			/* enum flow_mode */
 	uint64_t seed;

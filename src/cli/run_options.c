@@ -8,7 +8,7 @@
 #include "flowcache/flowcache.h"
 
 enum { LONG_LOCAL = 256, LONG_SCRIPT, LONG_UNTIL, LONG_CONNTRACK, LONG_SEED, LONG_MAP, LONG_OUT, LONG_FORMAT,
-       LONG_NO_CACHE, LONG_CACHE, LONG_WORKERS, LONG_HOST, LONG_STRICT };
+       LONG_NO_CACHE, LONG_CACHE, LONG_WORKERS, LONG_HOST, LONG_STRICT, LONG_RULES };
 
 static const struct option long_options[] = {
 	{ "in", required_argument, NULL, 'i' },
@@ -23,6 +23,7 @@ static const struct option long_options[] = {
 	{ "format", required_argument, NULL, LONG_FORMAT },
 	{ "no-flow-cache", no_argument, NULL, LONG_NO_CACHE },
 	{ "flow-cache", required_argument, NULL, LONG_CACHE },
+	{ "rules", required_argument, NULL, LONG_RULES },
 	{ "workers", required_argument, NULL, LONG_WORKERS },
 	{ "host", required_argument, NULL, LONG_HOST },
 	{ "strict-checksums", no_argument, NULL, LONG_STRICT },
@@ -55,6 +56,8 @@ static const char help[] =
 "      --flow-cache MODE   on: remembered ways of known connections (the default); off: the full way for each packet;\n"
 "                          check: the full way, compared with the remembered one; ends at the first difference\n"
 "      --no-flow-cache     the same as --flow-cache=off\n"
+"      --rules compiled|walk|check\n"
+"                          long chains by a classifier; one rule after the other; or both, and stop where they differ\n"
 "      --workers N         threads (1: this version has one)\n"
 "\n"
 "Results\n"
@@ -152,6 +155,19 @@ static int unknown_option(char **argv)
 	return meant ? wrong("unknown option --%s, did you mean --%s?", bare, meant) : wrong("unknown option --%s", bare);
 }
 
+static bool rules_mode(const char *word, enum rules_mode *out)
+{
+	static const char *const words[] = { [RULES_COMPILED] = "compiled", [RULES_WALK] = "walk", [RULES_CHECK] = "check" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*out = (enum rules_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 static int one_option(struct run_options *o, int c, char **argv)
 {
 	uint64_t n;
@@ -199,6 +215,8 @@ static int one_option(struct run_options *o, int c, char **argv)
 		o->flow_mode = strcmp(optarg, "on") == 0 ? FLOW_ON : strcmp(optarg, "check") == 0 ? FLOW_CHECK : FLOW_OFF;
 		return o->flow_mode != FLOW_OFF || strcmp(optarg, "off") == 0 ? 0 :
 		       wrong("--flow-cache is on, off or check, not \"%s\"", optarg);
+	case LONG_RULES:
+		return rules_mode(optarg, &o->rules) ? 0 : wrong("--rules is compiled, walk or check, not \"%s\"", optarg);
 	case LONG_WORKERS:
 		if (!number(optarg, 1, 1024, &n))
 			return wrong("--workers takes a number from 1 to 1024, not \"%s\"", optarg);
@@ -235,9 +253,12 @@ static bool stdin_twice(const struct run_options *o)
 
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
+	const char *rules = getenv("WEIR_RULES");
 	int c, err;
 
 	*o = (struct run_options){ .workers = 1, .seed = 1, .flow_mode = FLOW_ON };
+	if (rules && !rules_mode(rules, &o->rules))
+		return wrong("WEIR_RULES is compiled, walk or check, not \"%s\"", rules);
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":i:f:qh", long_options, NULL)) != -1) {

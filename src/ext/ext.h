@@ -82,6 +82,7 @@ struct ext_check {
 };
 
 struct ext_text;
+struct class_rule;
 
 struct match {
 	const char *name;
@@ -96,6 +97,12 @@ struct match {
 	uint32_t (*depends_of)(const void *info);	/* optional: narrower, for a rule with these settings */
 	uint8_t (*tcp_flags_of)(const void *info);	/* optional: of the flags in DEP_L4_FLAGS only these */
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
+	/*
+	 * Optional: what must hold for a packet with a whole L4 header, lest the answer be no (classify/classify.h). It is also
+	 * a promise: such a packet is answered without a trace, no memory, no hotdrop, when any of this does not hold. Rules are
+	 * found by what their matches say here, up to the first that says nothing. class_rule_nothing: the promise alone.
+	 */
+	void (*classify)(const void *info, struct class_rule *rule);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
 	void (*attach)(struct instance *inst);	/* optional: an instance is made; files that exist without a rule */

@@ -28,7 +28,7 @@ static int foreign_blob(const struct edit *edit, struct refusal *why)
 
 static struct counter_plan plan_keep(const struct ruleset *rs, uint32_t i)
 {
-	return (struct counter_plan){ COUNTER_KEEP, i, rs->counters[i] };
+	return (struct counter_plan){ COUNTER_KEEP, i, rs->counters[entry_id(rs, rs->at[i])] };
 }
 
 static int chain_of_hook_add(struct edit *edit, unsigned int hook, struct edit_chain **out)
@@ -76,7 +76,7 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 	for (uint32_t i = 0; i < rs->number; i++) {
 		const uint8_t *e = blob + rs->offsets[i];
 		const struct xt_error_target *t = entry_target(e, edit->family);
-		const struct rule_source source = { rs->refs[i]->file, rs->refs[i]->line };
+		const struct rule_source source = ruleset_source(rs, i);
 		struct edit_rule *rule;
 
 		for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
@@ -86,7 +86,7 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 			if (err)
 				return refuse(why, err, "no memory");
 		}
-		switch ((enum entry_role)rs->roles[i]) {
+		switch ((enum entry_role)rs->roles[entry_id(rs, rs->at[i])]) {
 		case ROLE_END:
 			continue;
 		case ROLE_HEAD:

@@ -24,6 +24,19 @@ struct table_rule_ref {
 struct tables *tables_new(struct instance *inst);	/* no table exists until it is named, as in Linux */
 void tables_free(struct instance *inst, struct tables *tables);
 
+/* How packets find their rules. The answers are the same, to the counter. */
+enum rules_mode {
+	RULES_COMPILED,		/* long chains by a classifier */
+	RULES_WALK,		/* one rule after the other */
+	RULES_CHECK,		/* so, too, every chain by a classifier beside it, and compared */
+};
+void tables_set_mode(struct instance *inst, enum rules_mode mode);
+/* RULES_CHECK: what the first difference was; NULL: none. */
+const char *tables_difference(const struct instance *inst);
+/* Chains that are compiled, their rules, and the memory that this takes. */
+struct tables_compiled { uint32_t chains, rules; size_t bytes; };
+struct tables_compiled tables_compiled(const struct instance *inst);
+
 /* --- the kernel's socket options, on byte buffers --- */
 
 /**

@@ -5,6 +5,7 @@
 #ifndef WEIR_TABLE_INTERNAL_H
 #define WEIR_TABLE_INTERNAL_H
 
+#include "classify/classify.h"
 #include "table/table.h"
 
 /* Both families use one layout for these; verify.c asserts it. */
@@ -22,18 +23,53 @@ enum entry_role {
 	ROLE_END,	/* ERROR entry that ends the blob */
 };
 
-/* One generation of a table. Immutable once built, but for counters and what extensions remember. */
+/*
+ * A chain as the walker sees it: entries that only run through from the first on. The last one is its policy or foot
+ * (or, in a blob that no libiptc made, whatever stands there).
+ */
+struct segment {
+	uint32_t first, last;		/* places */
+	uint32_t compiled;		/* rules in .all: 0 none */
+	uint32_t depends;		/* enum ext_depends: what finding a rule rests on */
+	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
+	bool bare_failed;
+	struct classifier *all;		/* by everything that is known of its rules; NULL: walked through */
+	struct classifier *bare;	/* by headers alone, for packets without a complete L4; made when one comes */
+};
+
+/* Where a jump goes. Places move when a rule is added; those who jump hold the number of an anchor. */
+struct anchor {
+	uint32_t place;			/* NO_PLACE: nothing stands there, and nobody gets there */
+	uint32_t segment;
+	int verdict;			/* as it came, for NO_PLACE */
+};
+
+enum { NO_PLACE = UINT32_MAX };
+/* A verdict in a linked entry: go on with the next one. */
+#define VERDICT_NEXT INT32_MAX
+
+/*
+ * One generation of a table. Immutable once built, but for counters and what extensions remember. An entry has an id, by
+ * which people know it, and a place, where it stands in the blob; they are the same until a rule is added or deleted.
+ */
 struct ruleset {
-	const struct table_rule_ref **refs;	/* by entry number; owned by struct tables */
-	struct xt_counters *counters;		/* by entry number, apart from what the walker only reads */
+	uint8_t **at;				/* entries, by place */
+	const struct table_rule_ref **refs;	/* by id; owned by struct tables */
+	struct xt_counters *counters;		/* by id, apart from what the walker only reads */
+	uint32_t *place;			/* by id */
+	uint8_t *roles;				/* enum entry_role, by id */
 	uint8_t *entries;			/* the blob; names replaced by pointers, counters by their address */
-	uint32_t *offsets;			/* of each entry, rising */
-	uint8_t *roles;				/* enum entry_role */
-	uint32_t *stack;			/* jumps to come back to: room for two walks, one inside the other */
+	uint32_t *offsets;			/* of each place in the blob that user space sees, rising */
+	uint64_t *stack;			/* jumps to come back to: room for two walks, one inside the other */
+	struct segment *segments;
+	struct anchor *anchors;
+	uint32_t segment_count, anchor_count;
 	uint32_t size, number, stack_size;
 	uint32_t valid_hooks;
-	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];
+	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];	/* offsets */
+	struct anchor begin[NF_INET_NUMHOOKS], end[NF_INET_NUMHOOKS];		/* the same as places */
 	unsigned int nesting;
+	bool moved;				/* some id is not its place */
 	uint8_t family;
 	char table[XT_TABLE_MAXNAMELEN];
 };
@@ -52,6 +88,8 @@ struct tables {
 	struct list list4, list6;
 	struct list tallies;			/* struct tally.node */
 	struct ref_pool *refs;
+	enum rules_mode mode;
+	char differs[256];			/* RULES_CHECK: the first difference */
 };
 
 static inline struct list *tables_of(struct tables *tables, uint8_t family)
@@ -117,6 +155,13 @@ static inline void entry_set_offsets(void *e, uint8_t family, uint16_t target_of
 	}
 }
 
+static inline uint32_t entry_id(const struct ruleset *rs, const void *e)
+{
+	const uintptr_t counter = (uintptr_t)entry_counters((void *)e, rs->family)->pcnt;
+
+	return (uint32_t)((const struct xt_counters *)counter - rs->counters);
+}
+
 static inline void *entry_target(const void *e, uint8_t family)
 {
 	return (char *)e + entry_target_offset(e, family);
@@ -168,6 +213,42 @@ void ruleset_export(const struct ruleset *rs, void *out);
 /* --- tally.c --- */
 void tallies_fold(struct tables *tables);	/* before counters are read */
 void tallies_settle(struct tables *tables);	/* before rules go: nobody counts them any more */
+/* Rule @id, for people. */
+static inline const struct table_rule_ref *table_rule(const struct ruleset *rs, uint32_t id)
+{
+	return rs->refs[id];
+}
+
+static inline struct rule_source ruleset_source(const struct ruleset *rs, uint32_t place)
+{
+	const struct table_rule_ref *ref = table_rule(rs, entry_id(rs, rs->at[place]));
+
+	return (struct rule_source){ ref->file, ref->line };
+}
+
+/* --- link.c --- */
+/* What the walker goes by: places, segments, anchors instead of offsets in jumps; -ENOMEM. */
+int ruleset_link(struct ruleset *rs);
+/* A linked jump as user space knows it. */
+int ruleset_verdict(const struct ruleset *rs, uint32_t place);
+
+/* --- compile.c: chains as classifiers --- */
+/* What compiled rules know of a packet on its walk. */
+struct compiled_key {
+	bool known, has_l4;
+	struct class_key key;
+};
+/* Compiles the chains that are worth it; what does not fit into memory stays a list. */
+void ruleset_compile(struct instance *inst, struct ruleset *rs);
+void ruleset_forget_compiled(struct ruleset *rs);
+/*
+ * The place of the first rule at or after @at, before the segment's last, that this packet can match; the last's when there
+ * is none. Rules in between would have said no, and nothing else.
+ */
+uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct segment *segment, uint32_t at,
+		       struct compiled_key *key, const struct pkt *pkt, const struct hook_state *state);
+/* RULES_CHECK: rule @place answered although it was to be passed over. */
+void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t place, const char *what);
 
 /* --- tables.c --- */
 const struct table_kind *table_kind_find(const char *name);
@@ -187,8 +268,16 @@ const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct tabl
 const char *ref_intern_text(struct ref_pool *pool, const char *text);
 
 /* --- walk.c: what hooks call; @priv is the struct table --- */
-/* Entry @number, at @entry, matched a traced packet: its log line. */
-void table_trace(struct table *table, const uint8_t *entry, uint32_t number, const struct pkt *pkt,
+/* What a walk knows of an IPv6 packet's header chain; found at most once per packet version. */
+struct chain_end {
+	bool known, broken;		/* broken: the chain is cut short before any L4 */
+	uint8_t proto;
+	uint16_t offset, frag_off;	/* offset 0 in later fragments, as nothing was found there */
+};
+/* Where -p finds its protocol. A fragment in the middle of extension headers counts as broken. */
+void chain_end_find(const struct pkt *pkt, struct chain_end *end);
+/* Entry @id, at @entry, matched a traced packet: its log line. */
+void table_trace(struct table *table, const uint8_t *entry, uint32_t id, const struct pkt *pkt,
 		 const struct hook_state *state);
 unsigned int table_walk4(void *priv, struct pkt *pkt, const struct hook_state *state);
 unsigned int table_walk6(void *priv, struct pkt *pkt, const struct hook_state *state);

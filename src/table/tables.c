@@ -214,9 +214,11 @@ int table_publish(struct instance *inst, struct table *table, struct ruleset *rs
 			      before->number, num_counters);
 	tallies_settle(inst->tables);
 	inst->changes++;
+	ruleset_compile(inst, rs);
 	table->rules = rs;
 	if (old)
-		memcpy(old, before->counters, before->number * sizeof(*old));
+		for (uint32_t i = 0; i < before->number; i++)
+			old[i] = before->counters[entry_id(before, before->at[i])];
 	ruleset_free(inst, before);
 	return 0;
 }
@@ -315,7 +317,7 @@ int tables_get_entries(struct instance *inst, uint8_t family, const char *name, 
 	tallies_fold(inst->tables);
 	ruleset_export(table->rules, entries);
 	for (uint32_t i = 0; lines && i < table->rules->number; i++)
-		lines[i] = (struct rule_source){ table->rules->refs[i]->file, table->rules->refs[i]->line };
+		lines[i] = ruleset_source(table->rules, i);
 	return 0;
 }
 
@@ -323,7 +325,7 @@ int tables_add_counters(struct instance *inst, uint8_t family, const void *count
 			struct refusal *why)
 {
 	struct xt_counters_info info;
-	struct xt_counters add;
+	struct xt_counters add, *counter;
 	struct table *table;
 	int err;
 
@@ -342,8 +344,9 @@ int tables_add_counters(struct instance *inst, uint8_t family, const void *count
 			      info.num_counters);
 	for (uint32_t i = 0; i < info.num_counters; i++) {
 		memcpy(&add, (const uint8_t *)counters_info + sizeof(info) + i * sizeof(add), sizeof(add));
-		table->rules->counters[i].pcnt += add.pcnt;
-		table->rules->counters[i].bcnt += add.bcnt;
+		counter = &table->rules->counters[entry_id(table->rules, table->rules->at[i])];
+		counter->pcnt += add.pcnt;
+		counter->bcnt += add.bcnt;
 	}
 	return 0;
 }
@@ -386,13 +389,14 @@ void tables_each_rule(struct instance *inst, uint8_t family,
 		const struct ruleset *rs = list_entry(node, struct table, node)->rules;
 
 		for (uint32_t i = 0; i < rs->number; i++) {
-			struct table_rule_view view = { .ref = *rs->refs[i], .counters = rs->counters[i] };
-			const void *target = entry_target(rs->entries + rs->offsets[i], family);
+			const uint32_t id = entry_id(rs, rs->at[i]);
+			struct table_rule_view view = { .ref = *table_rule(rs, id), .counters = rs->counters[id] };
+			const void *target = entry_target(rs->at[i], family);
 
-			if (rs->roles[i] == ROLE_POLICY) {
+			if (rs->roles[id] == ROLE_POLICY) {
 				view.is_policy = true;
 				view.policy = raw_verdict(target) == -NF_ACCEPT - 1 ? "ACCEPT" : "DROP";
-			} else if (rs->roles[i] != ROLE_RULE) {
+			} else if (rs->roles[id] != ROLE_RULE) {
 				continue;
 			}
 			visit(priv, &view);

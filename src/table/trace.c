@@ -28,18 +28,18 @@ static bool is_builtin(const char *chain)
 	return false;
 }
 
-void table_trace(struct table *table, const uint8_t *entry, uint32_t number, const struct pkt *pkt,
+void table_trace(struct table *table, const uint8_t *entry, uint32_t id, const struct pkt *pkt,
 		 const struct hook_state *state)
 {
 	const struct ruleset *rs = table->rules;
-	const struct table_rule_ref *ref = rs->refs[number];
+	const struct table_rule_ref *ref = table_rule(rs, id);
 	const struct xt_entry_target *t = entry_target(entry, table->family);
 	const struct target *target = (const struct target *)t->u.kernel.target;
 	const char *what = "rule";
 	struct strbuf prefix = STRBUF_INIT;
 	uint32_t place = 1;
 
-	for (uint32_t i = number; i > 0 && rs->roles[i - 1] == ROLE_RULE; i--)
+	for (uint32_t i = rs->place[id]; i > 0 && rs->roles[entry_id(rs, rs->at[i - 1])] == ROLE_RULE; i--)
 		place++;
 	if (!target->target && ((const struct xt_standard_target *)t)->verdict < 0 && has_no_conditions(entry, table->family))
 		what = is_builtin(ref->chain) ? "policy" : "return";

@@ -555,6 +555,11 @@ static int extensions_check(struct instance *inst, struct ruleset *rs, const str
 
 static void ruleset_drop(struct ruleset *rs)
 {
+	ruleset_forget_compiled(rs);
+	free(rs->segments);
+	free(rs->anchors);
+	free(rs->at);
+	free(rs->place);
 	free(rs->refs);
 	free(rs->counters);
 	free(rs->entries);
@@ -622,6 +627,13 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 		goto err_drop;
 	for (uint32_t i = 0; i < rs->number; i++)
 		entry_counters(entry_at(rs, i), family)->pcnt = (uintptr_t)&rs->counters[i];
+	err = ruleset_link(rs);
+	if (err) {
+		for (uint32_t i = 0; i < rs->number; i++)
+			entry_release(inst, rs, entry_at(rs, i), UINT_MAX, true);
+		refuse(why, err, "table %s: no memory", rs->table);
+		goto err_drop;
+	}
 	*out = rs;
 	return 0;
 
@@ -682,7 +694,7 @@ void ruleset_free(struct instance *inst, struct ruleset *rs)
 	if (!rs)
 		return;
 	for (uint32_t i = 0; i < rs->number; i++)
-		entry_release(inst, rs, entry_at(rs, i), UINT_MAX, true);
+		entry_release(inst, rs, rs->at[i], UINT_MAX, true);
 	ruleset_drop(rs);
 }
 
@@ -695,14 +707,14 @@ void ruleset_export(const struct ruleset *rs, void *out)
 {
 	memset(out, 0, rs->size);
 	for (uint32_t i = 0; i < rs->number; i++) {
-		const uint8_t *e = entry_at(rs, i);
+		const uint8_t *e = rs->at[i];
 		uint8_t *to = (uint8_t *)out + rs->offsets[i];
 		const struct xt_entry_target *t = entry_target(e, rs->family);
 		const struct target *target = target_of(t);
 		struct xt_entry_target *to_t = (void *)(to + entry_target_offset(e, rs->family));
 
 		memcpy(to, e, entry_head_size(rs->family));
-		*entry_counters(to, rs->family) = rs->counters[i];
+		*entry_counters(to, rs->family) = rs->counters[entry_id(rs, e)];
 		for_each_match(m, e, rs->family) {
 			struct xt_entry_match *to_m = (void *)(to + ((const uint8_t *)m - e));
 			const struct match *match = match_of(m);
@@ -716,5 +728,7 @@ void ruleset_export(const struct ruleset *rs, void *out)
 		to_t->u.user.revision = target->revision;
 		strcpy(to_t->u.user.name, target->name);
 		export_data(to_t->data, t->data, target->user_size, target->info_size);
+		if (!target->target)
+			((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, i);
 	}
 }

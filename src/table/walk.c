@@ -1,18 +1,12 @@
 /*
  * table/walk.c - a packet through the rules of one hook, one after the other, until one decides.
- * The plain linear walker: whatever becomes faster later is compared with this one.
+ * In a compiled chain only those rules are tried that the packet can match (compile.c); each is tried as always. Under
+ * RULES_CHECK all are tried, and one that does anything although it was to be passed over is a difference.
  */
 #include "table/table_internal.h"
 
 #include "hook/record.h"
 #include "route/route.h"
-
-/* What a walk knows of an IPv6 packet's header chain; found at most once per packet version. */
-struct chain_end {
-	bool known, broken;		/* broken: the chain is cut short before any L4 */
-	uint8_t proto;
-	uint16_t offset, frag_off;	/* offset 0 in later fragments, as nothing was found there */
-};
 
 static inline bool iface_is(const char *name, const char *want, const unsigned char *mask)
 {
@@ -63,8 +57,7 @@ static bool ends_chain(uint8_t proto)
 	return !is_extension_header(proto) || proto == IPPROTO_NONE;
 }
 
-/* Where -p finds its protocol. A fragment in the middle of extension headers counts as broken. */
-static void chain_end_find(const struct pkt *pkt, struct chain_end *end)
+void chain_end_find(const struct pkt *pkt, struct chain_end *end)
 {
 	uint32_t at = sizeof(struct ipv6hdr);
 	uint8_t proto = pkt_ip6(pkt)->nexthdr;
@@ -130,16 +123,15 @@ static inline bool header_matches6(const struct pkt *pkt, const struct ip6t_ip6 
 	return !want->proto || inv & IP6T_INV_PROTO;
 }
 
-static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, const struct xt_counters *counter,
-				   unsigned int verdict, bool by_number)
+static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, uint32_t id, unsigned int verdict, bool by_number)
 {
-	const uint32_t i = (uint32_t)(counter - rs->counters);
+	const struct table_rule_ref *ref = table_rule(rs, id);
 
-	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= rs->refs[i]->weight)
-		pkt->rule = rs->refs[i];
+	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= ref->weight)
+		pkt->rule = ref;
 	if ((verdict & NF_VERDICT_MASK) == NF_DROP) {
 		if (by_number)
-			pkt->drop_reason = rs->roles[i] == ROLE_POLICY ? DROP_POLICY : DROP_RULE;
+			pkt->drop_reason = rs->roles[id] == ROLE_POLICY ? DROP_POLICY : DROP_RULE;
 		else if (pkt->drop_reason == DROP_NONE)
 			pkt->drop_reason = DROP_RULE;
 	}
@@ -176,6 +168,67 @@ static __attribute__((noinline)) void record_target(struct record *rec, const st
 		rec->tcp_flags = 0xff;
 }
 
+/* Passing over rules rests on what was asked for them all. */
+static __attribute__((noinline)) void record_segment(struct record *rec, const struct segment *segment)
+{
+	rec->depends |= segment->depends;
+	rec->tcp_flags |= segment->tcp_flags;
+}
+
+/* --- the walk --- */
+
+/* Where a walk is, and what it knows. */
+struct walk {
+	struct ruleset *rs;
+	struct segment *segment;
+	uint64_t *stack;		/* of segment << 32 | place */
+	uint32_t depth;
+	uint32_t place;
+	uint32_t passed;		/* RULES_CHECK: the places before this one were to be passed over */
+	bool checks;
+	struct compiled_key key;
+	struct record *rec;
+};
+
+/* The first rules of a chain are so often the ones that decide that they are tried before anything is looked up. */
+enum { TRIED_FIRST = 2 };
+
+static inline void walk_to(struct walk *w, const struct anchor *to)
+{
+	w->place = to->place;
+	w->segment = &w->rs->segments[to->segment];
+	w->passed = 0;
+}
+
+/* Where the walk goes on from w->place. */
+static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct hook_state *state)
+{
+	struct segment *segment = w->segment;
+
+	if (unlikely(w->place > segment->last)) {	/* only in blobs whose chains have no end */
+		w->segment = ++segment;
+		w->passed = 0;
+	}
+	if (likely(!segment->all) || w->place >= segment->last)
+		return;
+	if (unlikely(w->rec))
+		record_segment(w->rec, segment);
+	if (unlikely(w->checks)) {
+		if (w->place >= w->passed)
+			w->passed = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state);
+	} else if (w->place >= segment->first + TRIED_FIRST) {
+		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state);
+	}
+}
+
+/* RULES_CHECK: nobody may learn of a packet in a rule that it was to pass over. */
+static void check_passed(const struct walk *w, const struct match *match, const struct hook_state *state)
+{
+	if (w->place < w->passed && !match->classify &&
+	    (!match->depends || match->depends & (DEP_STATE | DEP_RANDOM)))
+		compiled_differs(state->inst, w->rs, w->place, "asks a match that remembers");
+}
+
 /* One body for both families: @family is a constant in each of the two callers. */
 static inline __attribute__((always_inline)) unsigned int
 walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const uint8_t family)
@@ -185,28 +238,32 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 	const char *in = state->in ? state->in->name : no_iface;
 	const char *out = state->out ? state->out->name : no_iface;
 	/* A target may send a packet of its own through this same table: its jumps go above ours. */
-	uint32_t *stack = rs->stack + (rs->nesting ? rs->stack_size : 0);
+	struct walk w = {
+		.rs = rs, .stack = rs->stack + (rs->nesting ? rs->stack_size : 0),
+		.checks = state->inst->tables->mode == RULES_CHECK,
+		.rec = unlikely(state->inst->record) ? record_of(state->inst, pkt) : NULL,
+	};
 	struct ext_call call = { .inst = state->inst, .state = state, .family = family };
 	struct chain_end end = { .known = false };
-	const uint8_t *e = rs->entries + rs->hook_entry[state->hooknum];
 	const uint8_t goto_flag = family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
 	unsigned int verdict = NF_DROP;
 	struct xt_counters *counter;
-	uint32_t depth = 0;
-	struct record *rec = unlikely(state->inst->record) ? record_of(state->inst, pkt) : NULL;
 
 	if (family == NFPROTO_IPV4) {
 		call.fragoff = ntohs(pkt_ip4(pkt)->frag_off) & IP4_OFFSET_MASK;
 		call.thoff = pkt_ip4(pkt)->ihl * 4;
 	}
 	rs->nesting++;
+	walk_to(&w, &rs->begin[state->hooknum]);
 	for (;;) {
-		const uint8_t *next = e + entry_next_offset(e, family);
 		const struct xt_entry_target *t;
 		const struct target *target;
+		const uint8_t *e;
 		bool matches;
 
-		__builtin_prefetch(next + 64);
+		walk_seek(&w, pkt, state);
+		e = rs->at[w.place];
+		__builtin_prefetch(e + entry_next_offset(e, family) + 64);
 		if (family == NFPROTO_IPV4) {
 			matches = header_matches4(pkt_ip4(pkt), &((const struct ipt_entry *)e)->ip, in, out,
 						  call.fragoff);
@@ -217,23 +274,29 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		counter = (struct xt_counters *)(uintptr_t)entry_counters((void *)e, family)->pcnt;
 		if (matches) {
 			for_each_match(m, e, family) {
-				if (unlikely(rec))
-					record_match(rec, m);
-				matches = ((const struct match *)m->u.kernel.match)->match(pkt, m->data, &call);
+				const struct match *match = (const struct match *)m->u.kernel.match;
+
+				if (unlikely(w.rec))
+					record_match(w.rec, m);
+				if (unlikely(w.checks))
+					check_passed(&w, match, state);
+				matches = match->match(pkt, m->data, &call);
 				if (!matches)
 					break;
 			}
 		}
+		if (unlikely(w.place < w.passed) && (matches || call.hotdrop))
+			compiled_differs(state->inst, rs, w.place, matches ? "matches" : "drops");
 		if (!matches) {
 			if (unlikely(call.hotdrop))
 				break;
-			e = next;
+			w.place++;
 			continue;
 		}
 		counter->pcnt++;
 		counter->bcnt += pkt->len;
-		if (unlikely(rec))
-			record_count(rec, counter);
+		if (unlikely(w.rec))
+			record_count(w.rec, counter);
 		if (unlikely(pkt->flags & PKT_FLAG_TRACED))
 			table_trace(table, e, (uint32_t)(counter - rs->counters), pkt, state);
 		t = entry_target(e, family);
@@ -241,40 +304,46 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		if (!target->target) {
 			int v = ((const struct xt_standard_target *)t)->verdict;
 
-			if (v >= 0) {
-				const uint8_t *to = rs->entries + v;
-
-				if (to != next && !(entry_flags(e, family) & goto_flag)) {
-					if (unlikely(depth >= rs->stack_size)) {
-						verdict = decided(pkt, rs, counter, NF_DROP, true);
+			if (v == VERDICT_NEXT) {
+				w.place++;
+			} else if (v >= 0) {
+				if (!(entry_flags(e, family) & goto_flag)) {
+					if (unlikely(w.depth >= rs->stack_size)) {
+						verdict = decided(pkt, rs, (uint32_t)(counter - rs->counters), NF_DROP, true);
 						break;
 					}
-					stack[depth++] = (uint32_t)(next - rs->entries);
+					w.stack[w.depth++] = (uint64_t)(w.segment - rs->segments) << 32 | (w.place + 1);
 				}
-				e = to;
+				walk_to(&w, &rs->anchors[v]);
 			} else if (v != XT_RETURN) {
-				verdict = decided(pkt, rs, counter, (unsigned int)-v - 1, true);
+				verdict = decided(pkt, rs, (uint32_t)(counter - rs->counters), (unsigned int)-v - 1, true);
 				break;
+			} else if (w.depth) {
+				const uint64_t back = w.stack[--w.depth];
+
+				walk_to(&w, &(struct anchor){ .place = (uint32_t)back, .segment = (uint32_t)(back >> 32) });
 			} else {
-				e = rs->entries + (depth ? stack[--depth] : rs->underflow[state->hooknum]);
+				walk_to(&w, &rs->end[state->hooknum]);
 			}
 		} else {
-			if (unlikely(rec))
-				record_target(rec, target);
+			if (unlikely(w.rec))
+				record_target(w.rec, target);
 			verdict = target->target(pkt, t->data, &call);
 			if (verdict != XT_CONTINUE) {
-				verdict = decided(pkt, rs, counter, verdict, false);
+				verdict = decided(pkt, rs, (uint32_t)(counter - rs->counters), verdict, false);
 				break;
 			}
 			end.known = false;	/* the packet may be another one now */
-			e = next;
+			w.key.known = false;
+			w.passed = 0;
+			w.place++;
 		}
 		if (unlikely(call.hotdrop))
 			break;
 	}
 	rs->nesting--;
 	if (unlikely(call.hotdrop)) {
-		pkt->rule = rs->refs[counter - rs->counters];
+		pkt->rule = table_rule(rs, (uint32_t)(counter - rs->counters));
 		pkt->drop_reason = DROP_HOTDROP;
 		return NF_DROP;
 	}

@@ -7,6 +7,7 @@
 
 #include <linux/netfilter/xt_addrtype.h>
 
+#include "classify/classify.h"
 #include "ext/ip6walk.h"
 #include "ext/option.h"
 #include "route/route.h"
@@ -183,11 +184,11 @@ static const struct ext_text addrtype_text = {
 const struct match match_addrtype_0 = {
 	.name = "addrtype", .revision = 0, .families = FAMILY_V4,
 	.info_size = sizeof(struct xt_addrtype_info), .depends = DEP_L3_ADDRS | DEP_ROUTE,
-	.match = addrtype_match_0,
+	.match = addrtype_match_0, .classify = class_rule_nothing,
 };
 
 const struct match match_addrtype_1 = {
 	.name = "addrtype", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_addrtype_info_v1), .depends = DEP_L3_ADDRS | DEP_ROUTE | DEP_IFACES,
-	.match = addrtype_match_1, .checkentry = addrtype_check, .text = &addrtype_text,
+	.match = addrtype_match_1, .classify = class_rule_nothing, .checkentry = addrtype_check, .text = &addrtype_text,
 };

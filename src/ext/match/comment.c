@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_comment.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool comment_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -45,5 +46,5 @@ static const struct ext_text comment_text = {
 const struct match match_comment = {
 	.name = "comment", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_comment_info), .depends = DEP_NOTHING,
-	.match = comment_match, .text = &comment_text,
+	.match = comment_match, .classify = class_rule_nothing, .text = &comment_text,
 };

@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_connmark.h>
 
+#include "classify/classify.h"
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
@@ -65,5 +66,5 @@ static const struct ext_text connmark_text = {
 const struct match match_connmark = {
 	.name = "connmark", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_connmark_mtinfo1), .depends = DEP_CT_MARK | DEP_CT_STATE,
-	.match = connmark_match, .checkentry = connmark_check, .destroy = connmark_destroy, .text = &connmark_text,
+	.match = connmark_match, .classify = class_rule_nothing, .checkentry = connmark_check, .destroy = connmark_destroy, .text = &connmark_text,
 };

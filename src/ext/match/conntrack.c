@@ -7,6 +7,7 @@
 
 #include <linux/netfilter/xt_conntrack.h>
 
+#include "classify/classify.h"
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
@@ -113,6 +114,23 @@ static bool conntrack_match_3(const struct pkt *pkt, const void *data, struct ex
 	return conntrack_ask(pkt, data, info->state_mask, info->status_mask, true, call);
 }
 
+static void states_classify(const struct xt_conntrack_mtinfo1 *info, uint16_t mask, struct class_rule *rule)
+{
+	if (info->match_flags & XT_CONNTRACK_STATE)
+		class_rule_states(rule, info->invert_flags & XT_CONNTRACK_STATE ? (uint16_t)~mask : mask);
+}
+
+static void conntrack_classify_1(const void *data, struct class_rule *rule)
+{
+	states_classify(data, ((const struct xt_conntrack_mtinfo1 *)data)->state_mask, rule);
+}
+
+/* Revisions 2 and 3 have the wide mask at one place. */
+static void conntrack_classify_2(const void *data, struct class_rule *rule)
+{
+	states_classify(data, ((const struct xt_conntrack_mtinfo2 *)data)->state_mask, rule);
+}
+
 static int conntrack_check(void *data, const struct ext_check *check, struct refusal *why)
 {
 	int err = ct_hooks_get(check->inst, check->family);
@@ -137,6 +155,8 @@ static uint32_t conntrack_depends(const void *data)
 
 _Static_assert(offsetof(struct xt_conntrack_mtinfo1, match_flags) ==
 	       offsetof(struct xt_conntrack_mtinfo3, match_flags), "the revisions share their head");
+_Static_assert(offsetof(struct xt_conntrack_mtinfo2, state_mask) ==
+	       offsetof(struct xt_conntrack_mtinfo3, state_mask), "revisions 2 and 3 share their masks");
 
 /* --- text --- */
 
@@ -388,19 +408,23 @@ static const struct ext_text state_text = {
 const struct match match_conntrack_1 = {
 	.name = "conntrack", .revision = 1, CONNTRACK_COMMON,
 	.info_size = sizeof(struct xt_conntrack_mtinfo1), .match = conntrack_match_1,
+	.classify = conntrack_classify_1,
 };
 
 const struct match match_conntrack_2 = {
 	.name = "conntrack", .revision = 2, CONNTRACK_COMMON,
 	.info_size = sizeof(struct xt_conntrack_mtinfo2), .match = conntrack_match_2,
+	.classify = conntrack_classify_2,
 };
 
 const struct match match_conntrack_3 = {
 	.name = "conntrack", .revision = 3, CONNTRACK_COMMON,
-	.info_size = sizeof(struct xt_conntrack_mtinfo3), .match = conntrack_match_3, .text = &conntrack_text,
+	.info_size = sizeof(struct xt_conntrack_mtinfo3), .match = conntrack_match_3,
+	.classify = conntrack_classify_2, .text = &conntrack_text,
 };
 
 const struct match match_state_text = {
 	.name = "state", .revision = 3, CONNTRACK_COMMON, .abi_name = "conntrack",
-	.info_size = sizeof(struct xt_conntrack_mtinfo3), .match = conntrack_match_3, .text = &state_text,
+	.info_size = sizeof(struct xt_conntrack_mtinfo3), .match = conntrack_match_3,
+	.classify = conntrack_classify_2, .text = &state_text,
 };

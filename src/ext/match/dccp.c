@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_dccp.h>
 
+#include "classify/classify.h"
 #include "ext/ports.h"
 
 enum { DCCP_HEADER = 12, DCCP_LONG_HEADER = 16, DCCP_SHORT_SEQ = 1, TYPE_INVALID = 10, TYPES = 16 };
@@ -59,6 +60,16 @@ static bool dccp_match(const struct pkt *pkt, const void *data, struct ext_call 
 	       (!ASKED(XT_DCCP_DEST_PORTS) || port_in(info->dpts, get_be16(dccp + 2), NOT(XT_DCCP_DEST_PORTS))) &&
 	       (!ASKED(XT_DCCP_TYPE) || !!(info->typemask & 1u << (dccp[8] >> 1 & 15)) != NOT(XT_DCCP_TYPE)) &&
 	       (!ASKED(XT_DCCP_OPTION) || has_option(pkt, dccp, call, info->option) != NOT(XT_DCCP_OPTION));
+}
+
+static void dccp_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_dccp_info *info = data;
+
+	if (ASKED(XT_DCCP_SRC_PORTS) && !NOT(XT_DCCP_SRC_PORTS))
+		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
+	if (ASKED(XT_DCCP_DEST_PORTS) && !NOT(XT_DCCP_DEST_PORTS))
+		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
 }
 
 static int dccp_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -181,5 +192,5 @@ static const struct ext_text dccp_text = {
 const struct match match_dccp = {
 	.name = "dccp", .families = FAMILY_ANY, .proto = IPPROTO_DCCP, .info_size = sizeof(struct xt_dccp_info),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG | DEP_L3_LEN | DEP_PAYLOAD,
-	.match = dccp_match, .checkentry = dccp_check, .text = &dccp_text,
+	.match = dccp_match, .classify = dccp_classify, .checkentry = dccp_check, .text = &dccp_text,
 };

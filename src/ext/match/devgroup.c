@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_devgroup.h>
 
+#include "classify/classify.h"
 #include "ext/numnames.h"
 
 #define GROUP_NAMES "/etc/iproute2/group"
@@ -93,5 +94,5 @@ static const struct ext_text devgroup_text = {
 
 const struct match match_devgroup = {
 	.name = "devgroup", .families = FAMILY_ANY, .info_size = sizeof(struct xt_devgroup_info), .depends = DEP_IFACES,
-	.match = devgroup_match, .checkentry = devgroup_check, .text = &devgroup_text,
+	.match = devgroup_match, .classify = class_rule_nothing, .checkentry = devgroup_check, .text = &devgroup_text,
 };

@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_dscp.h>
 
+#include "classify/classify.h"
 #include "ext/dsfield.h"
 
 static bool dscp_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -65,5 +66,5 @@ static const struct ext_text dscp_text = {
 const struct match match_dscp = {
 	.name = "dscp", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_dscp_info), .depends = DEP_L3_TOS,
-	.match = dscp_match, .checkentry = dscp_check, .text = &dscp_text,
+	.match = dscp_match, .classify = class_rule_nothing, .checkentry = dscp_check, .text = &dscp_text,
 };

@@ -2,6 +2,7 @@
  * ext/match/icmp.c - "-p icmp" and "-p ipv6-icmp": a type and a range of codes.
  * In IPv4 the type 255 means any; IPv6 has no such word.
  */
+#include "classify/classify.h"
 #include "ext/option.h"
 
 #include <stdio.h>
@@ -24,6 +25,17 @@ static bool icmp_match(const struct pkt *pkt, const void *data, struct ext_call 
 	fits = (call->family == NFPROTO_IPV4 && info->type == 0xff) ||
 	       (icmp[0] == info->type && icmp[1] >= info->code[0] && icmp[1] <= info->code[1]);
 	return fits != !!(info->invflags & IPT_ICMP_INV);
+}
+
+/* Type and code stand where other protocols have their ports. */
+static void icmp_classify(const void *data, struct class_rule *rule)
+{
+	const struct ipt_icmp *info = data;
+
+	if (info->invflags & IPT_ICMP_INV || (rule->family == NFPROTO_IPV4 && info->type == 0xff))
+		return;
+	class_rule_sports(rule, &(struct class_range){ info->type, info->type }, 1);
+	class_rule_dports(rule, &(struct class_range){ info->code[0], info->code[1] }, 1);
 }
 
 static int icmp_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -189,11 +201,11 @@ static const struct ext_text icmp6_text = {
 const struct match match_icmp = {
 	.name = "icmp", .families = FAMILY_V4, .proto = IPPROTO_ICMP,
 	.info_size = sizeof(struct ipt_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = icmp_match, .checkentry = icmp_check, .text = &icmp4_text,
+	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp4_text,
 };
 
 const struct match match_icmp6 = {
 	.name = "icmp6", .families = FAMILY_V6, .proto = IPPROTO_ICMPV6,
 	.info_size = sizeof(struct ip6t_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = icmp_match, .checkentry = icmp_check, .text = &icmp6_text,
+	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp6_text,
 };

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 /* Network order is the order of memcmp. */
@@ -55,6 +56,16 @@ static int iprange_parse(struct opt_call *call, struct refusal *why)
 	.set_at = offsetof(struct xt_iprange_mtinfo, flags), .set_bits = bit, .set_width = 1, \
 	.invert_at = offsetof(struct xt_iprange_mtinfo, flags), .invert_bits = inv, .invert_width = 1, \
 	.arg = "address[-address]", .help = h }
+
+static void iprange_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_iprange_mtinfo *info = data;
+
+	if ((info->flags & (IPRANGE_SRC | IPRANGE_SRC_INV)) == IPRANGE_SRC)
+		class_rule_between(rule, CLASS_SRC, &info->src_min, &info->src_max);
+	if ((info->flags & (IPRANGE_DST | IPRANGE_DST_INV)) == IPRANGE_DST)
+		class_rule_between(rule, CLASS_DST, &info->dst_min, &info->dst_max);
+}
 
 static const struct opt iprange_options[] = {
 	RANGE_OPTION("src-range", src_min, IPRANGE_SRC, IPRANGE_SRC_INV, "match source IP in the given range"),
@@ -110,5 +121,5 @@ static const struct ext_text iprange_text = {
 const struct match match_iprange = {
 	.name = "iprange", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_iprange_mtinfo), .depends = DEP_L3_ADDRS,
-	.match = iprange_match, .text = &iprange_text,
+	.match = iprange_match, .classify = iprange_classify, .text = &iprange_text,
 };

@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_length.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool length_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -70,5 +71,5 @@ static const struct ext_text length_text = {
 const struct match match_length = {
 	.name = "length", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_length_info), .depends = DEP_L3_LEN,
-	.match = length_match, .text = &length_text,
+	.match = length_match, .classify = class_rule_nothing, .text = &length_text,
 };

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool mac_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -72,5 +73,5 @@ const struct match match_mac = {
 	.name = "mac", .families = FAMILY_ANY,
 	.hooks = 1 << NF_INET_PRE_ROUTING | 1 << NF_INET_LOCAL_IN | 1 << NF_INET_FORWARD,
 	.info_size = sizeof(struct xt_mac_info), .depends = DEP_MAC | DEP_IFACES,
-	.match = mac_match, .text = &mac_text,
+	.match = mac_match, .classify = class_rule_nothing, .text = &mac_text,
 };

@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_mark.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool mark_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -10,6 +11,14 @@ static bool mark_match(const struct pkt *pkt, const void *data, struct ext_call 
 	const struct xt_mark_mtinfo1 *info = data;
 
 	return ((pkt->mark & info->mask) == info->mark) != !!info->invert;
+}
+
+static void mark_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_mark_mtinfo1 *info = data;
+
+	if (!info->invert)
+		class_rule_bits(rule, CLASS_MARK, info->mark, info->mask);
 }
 
 static const struct opt mark_options[] = {
@@ -50,5 +59,5 @@ static const struct ext_text mark_text = {
 const struct match match_mark = {
 	.name = "mark", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_mark_mtinfo1), .depends = DEP_MARK,
-	.match = mark_match, .text = &mark_text,
+	.match = mark_match, .classify = mark_classify, .text = &mark_text,
 };

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool side_listed(const struct xt_multiport_v1 *info, unsigned int slot, uint16_t port)
@@ -38,6 +39,22 @@ static bool multiport_match(const struct pkt *pkt, const void *data, struct ext_
 			return !info->invert;
 	}
 	return info->invert;
+}
+
+static void multiport_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_multiport_v1 *info = data;
+	struct class_range ranges[XT_MULTI_PORTS];
+	unsigned int count = 0;
+
+	if (info->invert || info->flags == XT_MULTIPORT_EITHER)
+		return;
+	for (unsigned int slot = 0; slot < info->count; slot += 1 + !!info->pflags[slot])
+		ranges[count++] = (struct class_range){ info->ports[slot], info->ports[slot + !!info->pflags[slot]] };
+	if (info->flags == XT_MULTIPORT_SOURCE)
+		class_rule_sports(rule, ranges, count);
+	else
+		class_rule_dports(rule, ranges, count);
 }
 
 static bool is_port_proto(uint16_t proto)
@@ -187,5 +204,5 @@ static const struct ext_text multiport_text = {
 const struct match match_multiport = {
 	.name = "multiport", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_multiport_v1), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = multiport_match, .checkentry = multiport_check, .text = &multiport_text,
+	.match = multiport_match, .classify = multiport_classify, .checkentry = multiport_check, .text = &multiport_text,
 };

@@ -6,6 +6,7 @@
 
 #include <linux/netfilter/xt_pkttype.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static int type_of(const struct pkt *pkt, uint8_t family)
@@ -85,5 +86,5 @@ static const struct ext_text pkttype_text = {
 
 const struct match match_pkttype = {
 	.name = "pkttype", .families = FAMILY_ANY, .info_size = sizeof(struct xt_pkttype_info),
-	.depends = DEP_PKT_TYPE | DEP_L3_ADDRS, .match = pkttype_match, .text = &pkttype_text,
+	.depends = DEP_PKT_TYPE | DEP_L3_ADDRS, .match = pkttype_match, .classify = class_rule_nothing, .text = &pkttype_text,
 };

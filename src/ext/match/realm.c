@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_realm.h>
 
+#include "classify/classify.h"
 #include "ext/numnames.h"
 
 #define REALM_NAMES "/etc/iproute2/rt_realms"
@@ -53,5 +54,5 @@ static const struct ext_text realm_text = {
 const struct match match_realm = {
 	.name = "realm", .families = FAMILY_V4, .info_size = sizeof(struct xt_realm_info),
 	.hooks = 1 << NF_INET_POST_ROUTING | 1 << NF_INET_FORWARD | 1 << NF_INET_LOCAL_OUT | 1 << NF_INET_LOCAL_IN,
-	.depends = DEP_ROUTE | DEP_L3_ADDRS | DEP_L3_TOS | DEP_MARK | DEP_IFACES, .match = realm_match, .text = &realm_text,
+	.depends = DEP_ROUTE | DEP_L3_ADDRS | DEP_L3_TOS | DEP_MARK | DEP_IFACES, .match = realm_match, .classify = class_rule_nothing, .text = &realm_text,
 };

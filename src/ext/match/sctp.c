@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 
+#include "classify/classify.h"
 #include "ext/ports.h"
 
 enum { SCTP_HEADER = 12, CHUNK_HEADER = 4, CHUNK_KINDS = 256 };
@@ -73,6 +74,16 @@ static bool sctp_match(const struct pkt *pkt, const void *data, struct ext_call 
 	return (!ASKED(XT_SCTP_SRC_PORTS) || port_in(info->spts, get_be16(sctp), NOT(XT_SCTP_SRC_PORTS))) &&
 	       (!ASKED(XT_SCTP_DEST_PORTS) || port_in(info->dpts, get_be16(sctp + 2), NOT(XT_SCTP_DEST_PORTS))) &&
 	       (!ASKED(XT_SCTP_CHUNK_TYPES) || chunks_fit(pkt, info, call) != NOT(XT_SCTP_CHUNK_TYPES));
+}
+
+static void sctp_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_sctp_info *info = data;
+
+	if (ASKED(XT_SCTP_SRC_PORTS) && !NOT(XT_SCTP_SRC_PORTS))
+		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
+	if (ASKED(XT_SCTP_DEST_PORTS) && !NOT(XT_SCTP_DEST_PORTS))
+		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
 }
 
 static int sctp_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -300,5 +311,5 @@ static const struct ext_text sctp_text = {
 const struct match match_sctp = {
 	.name = "sctp", .families = FAMILY_ANY, .proto = IPPROTO_SCTP, .info_size = sizeof(struct xt_sctp_info),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG | DEP_L3_LEN | DEP_PAYLOAD,
-	.depends_of = sctp_depends, .match = sctp_match, .checkentry = sctp_check, .text = &sctp_text,
+	.depends_of = sctp_depends, .match = sctp_match, .classify = sctp_classify, .checkentry = sctp_check, .text = &sctp_text,
 };

@@ -7,6 +7,7 @@
 
 #include <linux/netfilter/xt_tcpudp.h>
 
+#include "classify/classify.h"
 #include "ext/ports.h"
 
 enum { TCP_FLAG_BYTE = 13, TCP_HEADER_MIN = 20 };
@@ -63,6 +64,19 @@ static bool tcp_match(const struct pkt *pkt, const void *data, struct ext_call *
 		return false;
 	}
 	return has_option(options, doff - TCP_HEADER_MIN, info->option) != !!(info->invflags & XT_TCP_INV_OPTION);
+}
+
+static void tcp_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_tcp *info = data;
+
+	if (!(info->invflags & XT_TCP_INV_SRCPT))
+		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
+	if (!(info->invflags & XT_TCP_INV_DSTPT))
+		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
+	if (!(info->invflags & XT_TCP_INV_FLAGS))
+		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->flg_cmp << CLASS_HEAD_FLAGS,
+				(uint32_t)info->flg_mask << CLASS_HEAD_FLAGS);
 }
 
 static int tcp_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -222,5 +236,5 @@ const struct match match_tcp = {
 	.name = "tcp", .families = FAMILY_ANY, .proto = IPPROTO_TCP,
 	.info_size = sizeof(struct xt_tcp),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends, .tcp_flags_of = tcp_flags,
-	.match = tcp_match, .checkentry = tcp_check, .text = &tcp_text,
+	.match = tcp_match, .classify = tcp_classify, .checkentry = tcp_check, .text = &tcp_text,
 };

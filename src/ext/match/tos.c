@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_dscp.h>
 
+#include "classify/classify.h"
 #include "ext/dsfield.h"
 
 static bool tos_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -52,5 +53,5 @@ static const struct ext_text tos_text = {
 const struct match match_tos = {
 	.name = "tos", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_tos_match_info), .depends = DEP_L3_TOS,
-	.match = tos_match, .text = &tos_text,
+	.match = tos_match, .classify = class_rule_nothing, .text = &tos_text,
 };

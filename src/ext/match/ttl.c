@@ -4,6 +4,7 @@
 #include <linux/netfilter_ipv4/ipt_ttl.h>
 #include <linux/netfilter_ipv6/ip6t_hl.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 
@@ -96,10 +97,10 @@ static const struct ext_text hl_text = {
 
 const struct match match_ttl = {
 	.name = "ttl", .families = FAMILY_V4, .info_size = sizeof(struct ipt_ttl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .text = &ttl_text,
+	.match = ttl_match, .classify = class_rule_nothing, .text = &ttl_text,
 };
 
 const struct match match_hl = {
 	.name = "hl", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_hl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .text = &hl_text,
+	.match = ttl_match, .classify = class_rule_nothing, .text = &hl_text,
 };

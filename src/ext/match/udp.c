@@ -5,6 +5,7 @@
 
 #include <linux/netfilter/xt_tcpudp.h>
 
+#include "classify/classify.h"
 #include "ext/ports.h"
 
 static bool udp_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -21,6 +22,16 @@ static bool udp_match(const struct pkt *pkt, const void *data, struct ext_call *
 	}
 	return port_in(info->spts, get_be16(udp), info->invflags & XT_UDP_INV_SRCPT) &&
 	       port_in(info->dpts, get_be16(udp + 2), info->invflags & XT_UDP_INV_DSTPT);
+}
+
+static void udp_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_udp *info = data;
+
+	if (!(info->invflags & XT_UDP_INV_SRCPT))
+		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
+	if (!(info->invflags & XT_UDP_INV_DSTPT))
+		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
 }
 
 static int udp_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -86,11 +97,11 @@ static const struct ext_text udp_text = {
 const struct match match_udp = {
 	.name = "udp", .families = FAMILY_ANY, .proto = IPPROTO_UDP,
 	.info_size = sizeof(struct xt_udp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = udp_match, .checkentry = udp_check, .text = &udp_text,
+	.match = udp_match, .classify = udp_classify, .checkentry = udp_check, .text = &udp_text,
 };
 
 const struct match match_udplite = {
 	.name = "udplite", .families = FAMILY_ANY, .proto = IPPROTO_UDPLITE,
 	.info_size = sizeof(struct xt_udp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = udp_match, .checkentry = udp_check,
+	.match = udp_match, .classify = udp_classify, .checkentry = udp_check,
 };

@@ -1,0 +1,515 @@
+/*
+ * classify/build.c - a classifier from a whole chain, and one rule more or less in it.
+ */
+#include "classify/classify_internal.h"
+
+#include <stdlib.h>
+
+enum { ROOM_SPARE = 8, WORN_CHANGES = 64, WORN_OPEN = 32 };
+
+struct pair { uint32_t hash, n; };
+
+static void *lines_alloc(size_t size)
+{
+	return aligned_alloc(64, ALIGN_UP(size + 1, (size_t)64));
+}
+
+/* 1 << (32 - shift) is at least @n, and not less than 64. */
+static uint32_t shift_for(uint64_t n)
+{
+	uint32_t bits = 6;
+
+	while (bits < 31 && (uint64_t)1 << bits < n)
+		bits++;
+	return 32 - bits;
+}
+
+void brief_make(const struct classifier *c, uint32_t id, const struct class_rule *rule, struct brief *out)
+{
+	uint32_t *pair = (uint32_t *)(out + 1);
+
+	*out = (struct brief){ .id = id, .sports = { 0, UINT16_MAX }, .dports = { 0, UINT16_MAX }, .states = rule->states };
+	if (rule->sport_count)
+		out->sports = rule->sports[0];
+	if (rule->dport_count)
+		out->dports = rule->dports[0];
+	for (unsigned int i = 1; i < rule->sport_count; i++)
+		out->sports = (struct class_range){ MIN_OF(out->sports.low, rule->sports[i].low),
+						    MAX_OF(out->sports.high, rule->sports[i].high) };
+	for (unsigned int i = 1; i < rule->dport_count; i++)
+		out->dports = (struct class_range){ MIN_OF(out->dports.low, rule->dports[i].low),
+						    MAX_OF(out->dports.high, rule->dports[i].high) };
+	for (uint32_t i = 0; i < c->brief_words; i++) {
+		*pair++ = rule->value[c->brief_word[i]];
+		*pair++ = rule->mask[c->brief_word[i]];
+	}
+}
+
+/* A run that fits into one cache line does not straddle two. */
+uint32_t run_new(struct classifier *c, uint32_t room)
+{
+	const uint64_t len = RUN_HEAD + (uint64_t)room * c->brief_len;
+	uint64_t at = c->arena_used;
+
+	if (at % LINE_WORDS && at % LINE_WORDS + len > LINE_WORDS)
+		at = ALIGN_UP(at, (uint64_t)LINE_WORDS);
+	if (at + len > c->arena_room) {
+		const uint64_t more = MIN_OF((at + len) + (at + len) / ROOM_SPARE + 1024, (uint64_t)UINT32_MAX);
+		uint32_t *arena = at + len < more ? lines_alloc(more * sizeof(*arena)) : NULL;
+
+		if (!arena)
+			return 0;
+		memcpy(arena, c->arena, (size_t)c->arena_used * sizeof(*arena));
+		free(c->arena);
+		c->arena = arena;
+		c->arena_room = (uint32_t)more;
+	}
+	c->arena[at] = 0;
+	c->arena[at + 1] = room;
+	c->arena_used = (uint32_t)(at + len);
+	return (uint32_t)at;
+}
+
+static void run_append(struct classifier *c, uint32_t run, uint32_t id, const struct class_rule *rule)
+{
+	brief_make(c, id, rule, run_brief(c, run, c->arena[run]++));
+}
+
+/* --- the whole --- */
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return (x->hash > y->hash) - (x->hash < y->hash);
+	return (x->n > y->n) - (x->n < y->n);
+}
+
+static void slot_put(struct classifier *c, uint32_t hash, uint32_t run)
+{
+	uint32_t at = slot_first(c, hash);
+
+	while (c->slots[at].run)
+		at = slot_after(c, at);
+	c->slots[at] = (struct slot){ hash, run };
+	c->slot_used++;
+	c->filter[hash >> c->filter_shift] |= filter_bits(hash);
+}
+
+static int tables_alloc(struct classifier *c, uint64_t keys, uint64_t briefs)
+{
+	c->filter_shift = shift_for(keys / 2);
+	c->slot_shift = shift_for(keys * 2);
+	c->filter = lines_alloc(((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter));
+	c->slots = lines_alloc(((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots));
+	briefs += briefs / ROOM_SPARE;
+	c->arena_room = (uint32_t)MIN_OF(LINE_WORDS + briefs * (RUN_HEAD + c->brief_len) * 5 / 4 + 1024, (uint64_t)UINT32_MAX);
+	c->arena = lines_alloc((size_t)c->arena_room * sizeof(*c->arena));
+	c->arena_used = LINE_WORDS;	/* 0 is no run */
+	if (!c->filter || !c->slots || !c->arena)
+		return -ENOMEM;
+	memset(c->filter, 0, ((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter));
+	memset(c->slots, 0, ((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots));
+	return 0;
+}
+
+/* Which words are hashed by any group, and which are asked for by any rule. */
+static int lanes_make(struct classifier *c, uint32_t salt)
+{
+	for (unsigned int w = 0; w < CLASS_WORDS; w++) {
+		uint32_t any = 0;
+
+		for (uint32_t g = 0; g < c->group_count; g++)
+			any |= c->groups[g].mask[w];
+		if (any)
+			c->hash_word[c->hash_words++] = (uint8_t)w;
+		if (c->asked.mask[w])
+			c->brief_word[c->brief_words++] = (uint8_t)w;
+	}
+	c->brief_len = BRIEF_HEAD + 2 * c->brief_words;
+	c->lanes = ALIGN_UP(c->group_count, (uint32_t)LANES);
+	c->group_mask = lines_alloc((size_t)c->hash_words * c->lanes * sizeof(uint32_t));
+	c->group_seed = lines_alloc(c->lanes * sizeof(uint32_t));
+	if (!c->group_mask || !c->group_seed)
+		return -ENOMEM;
+	memset(c->group_mask, 0, (size_t)c->hash_words * c->lanes * sizeof(uint32_t));
+	memset(c->group_seed, 0, c->lanes * sizeof(uint32_t));
+	for (uint32_t g = 0; g < c->group_count; g++) {
+		c->groups[g].seed = c->group_seed[g] = hash_end(hash_mix(salt, g + 1));
+		for (uint32_t i = 0; i < c->hash_words; i++)
+			c->group_mask[i * c->lanes + g] = c->groups[g].mask[c->hash_word[i]];
+	}
+	return 0;
+}
+
+typedef void (*rule_of_fn)(void *priv, uint32_t n, struct class_rule *rule);
+
+/* All hashes of all rules, in order. Return: how many, or -1. */
+static int64_t pairs_make(struct classifier *c, uint32_t count, const uint8_t *of, rule_of_fn rule_of, void *priv,
+			  struct pair **out)
+{
+	uint64_t n = 0, room = (uint64_t)count + count / 4 + KEYS_MAX;
+	struct pair *pairs = malloc(room * sizeof(*pairs));
+
+	for (uint32_t i = 0; pairs && i < count; i++) {
+		uint32_t hashes[KEYS_MAX];
+		struct class_rule rule;
+		unsigned int keys;
+
+		if (of[i] == GROUPS_MAX)
+			continue;
+		rule_of(priv, i, &rule);
+		keys = rule_hashes(c, &rule, &c->groups[of[i]], hashes);
+		if (n + keys > room) {
+			struct pair *grown = realloc(pairs, 2 * room * sizeof(*pairs));
+
+			if (!grown) {
+				free(pairs);
+				return -1;
+			}
+			pairs = grown;
+			room *= 2;
+		}
+		for (unsigned int k = 0; k < keys; k++)
+			pairs[n++] = (struct pair){ hashes[k], i };
+	}
+	if (!pairs)
+		return -1;
+	qsort(pairs, n, sizeof(*pairs), by_hash);
+	*out = pairs;
+	return (int64_t)n;
+}
+
+static int runs_make(struct classifier *c, const struct pair *pairs, uint64_t n, rule_of_fn rule_of, void *priv)
+{
+	for (uint64_t i = 0; i < n;) {
+		uint64_t end = i;
+		uint32_t run;
+
+		while (end < n && pairs[end].hash == pairs[i].hash)
+			end++;
+		run = run_new(c, (uint32_t)(end - i));
+		if (!run)
+			return -ENOMEM;
+		slot_put(c, pairs[i].hash, run);
+		for (; i < end; i++) {
+			struct class_rule rule;
+
+			rule_of(priv, pairs[i].n, &rule);
+			run_append(c, run, c->first + pairs[i].n, &rule);
+		}
+	}
+	return 0;
+}
+
+static int open_run_make(struct classifier *c, uint32_t count, const uint8_t *of, rule_of_fn rule_of, void *priv)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		n += of[i] == GROUPS_MAX;
+	c->open_built = n;
+	if (!n)
+		return 0;
+	c->open_run = run_new(c, n);
+	if (!c->open_run)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		struct class_rule rule;
+
+		if (of[i] != GROUPS_MAX)
+			continue;
+		rule_of(priv, i, &rule);
+		run_append(c, c->open_run, c->first + i, &rule);
+	}
+	return 0;
+}
+
+static void ask_too(struct class_rule *all, const struct class_rule *rule)
+{
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		all->mask[w] |= rule->mask[w];
+	all->sport_count |= rule->sport_count;
+	all->dport_count |= rule->dport_count;
+	all->states &= rule->states;
+}
+
+static void items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of, void *priv, struct item *items)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct class_rule rule;
+
+		rule_of(priv, i, &rule);
+		memcpy(items[i].value, rule.value, sizeof(rule.value));
+		items[i].sport = rule.sport_count ? rule.sports[0].low : 0;
+		items[i].dport = rule.dport_count ? rule.dports[0].low : 0;
+		rule_levels(&rule, ports_max(count), items[i].level);
+		ask_too(&c->asked, &rule);
+	}
+}
+
+struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
+				  rule_of_fn rule_of, void *priv)
+{
+	struct classifier *c = lines_alloc(sizeof(*c));
+	struct item *items = malloc((count + 1) * sizeof(*items));
+	uint8_t *of = calloc(count + 1, 1);
+	struct pair *pairs = NULL;
+	int64_t n;
+
+	if (!c || !items || !of)
+		goto err_free;
+	memset(c, 0, sizeof(*c));
+	c->family = family;
+	c->first = first;
+	c->room = room;
+	c->live = count;
+	c->probe = probe_best();
+	class_rule_init(&c->asked, family);
+	items_make(c, count, rule_of, priv, items);
+	if (groups_choose(c, items, count, of))
+		goto err_free;
+	free(items);
+	items = NULL;
+	if (lanes_make(c, salt))
+		goto err_free;
+	n = pairs_make(c, count, of, rule_of, priv, &pairs);
+	if (n < 0 || tables_alloc(c, (uint64_t)n, (uint64_t)n + count) || runs_make(c, pairs, (uint64_t)n, rule_of, priv) ||
+	    open_run_make(c, count, of, rule_of, priv))
+		goto err_free;
+	free(pairs);
+	free(of);
+	return c;
+
+err_free:
+	free(pairs);
+	free(of);
+	free(items);
+	classifier_free(c);
+	return NULL;
+}
+
+void classifier_free(struct classifier *c)
+{
+	if (!c)
+		return;
+	free(c->group_mask);
+	free(c->group_seed);
+	free(c->filter);
+	free(c->slots);
+	free(c->arena);
+	free(c);
+}
+
+void classifier_asks(const struct classifier *c, struct class_rule *out)
+{
+	*out = c->asked;
+}
+
+size_t classifier_bytes(const struct classifier *c)
+{
+	return sizeof(*c) + (size_t)(c->hash_words + 1) * c->lanes * sizeof(uint32_t) +
+	       ((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter) +
+	       ((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots) + (size_t)c->arena_room * sizeof(*c->arena);
+}
+
+unsigned int classifier_groups(const struct classifier *c)
+{
+	return c->group_count;
+}
+
+/* --- one rule --- */
+
+/* The group with the most bits among those whose mask the rule fills; GROUPS_MAX: the open run. */
+static unsigned int group_for(const struct classifier *c, const struct class_rule *rule)
+{
+	unsigned int best = GROUPS_MAX, best_bits = 0;
+	uint8_t level[FEATURES];
+
+	rule_levels(rule, ports_max(c->room), level);
+	for (uint32_t g = 0; g < c->group_count; g++) {
+		unsigned int bits = 0, f = 0;
+
+		while (f < FEATURES && level[f] >= c->groups[g].level[f])
+			f++;
+		if (f < FEATURES)
+			continue;
+		for (unsigned int w = 0; w < CLASS_WORDS; w++)
+			bits += (unsigned int)__builtin_popcount(c->groups[g].mask[w]);
+		if (bits > best_bits) {
+			best = g;
+			best_bits = bits;
+		}
+	}
+	return best;
+}
+
+/* @run with room for one more, perhaps moved; 0: no memory. */
+static uint32_t run_grow(struct classifier *c, uint32_t run)
+{
+	const uint32_t count = c->arena[run];
+	uint32_t moved;
+
+	if (count < c->arena[run + 1])
+		return run;
+	moved = run_new(c, count + count / 2 + 1);
+	if (!moved)
+		return 0;
+	memcpy(c->arena + moved + RUN_HEAD, c->arena + run + RUN_HEAD, (size_t)count * c->brief_len * sizeof(*c->arena));
+	c->arena[moved] = count;
+	return moved;
+}
+
+static void run_insert(struct classifier *c, uint32_t run, uint32_t id, const struct class_rule *rule, const uint32_t *place)
+{
+	uint32_t at = c->arena[run]++;
+
+	for (; at; at--) {
+		const struct brief *before = run_brief(c, run, at - 1);
+
+		if (place[before->id] < place[id])
+			break;
+		memcpy(run_brief(c, run, at), before, c->brief_len * sizeof(*c->arena));
+	}
+	brief_make(c, id, rule, run_brief(c, run, at));
+}
+
+static int slots_double(struct classifier *c)
+{
+	const uint32_t size = UINT32_MAX >> c->slot_shift;
+	struct slot *old = c->slots;
+	struct slot *slots = c->slot_shift > 2 ? lines_alloc(((size_t)size + 1) * 2 * sizeof(*slots)) : NULL;
+
+	if (!slots)
+		return -ENOMEM;
+	memset(slots, 0, ((size_t)size + 1) * 2 * sizeof(*slots));
+	c->slots = slots;
+	c->slot_shift--;
+	for (uint32_t i = 0; i <= size; i++) {
+		uint32_t at;
+
+		if (!old[i].run)
+			continue;
+		at = slot_first(c, old[i].hash);
+		while (slots[at].run)
+			at = slot_after(c, at);
+		slots[at] = old[i];
+	}
+	free(old);
+	return 0;
+}
+
+static struct slot *slot_find(const struct classifier *c, uint32_t hash)
+{
+	uint32_t at = slot_first(c, hash);
+
+	while (c->slots[at].run && c->slots[at].hash != hash)
+		at = slot_after(c, at);
+	return c->slots[at].run ? &c->slots[at] : NULL;
+}
+
+static int hash_add(struct classifier *c, uint32_t hash, uint32_t id, const struct class_rule *rule, const uint32_t *place)
+{
+	struct slot *slot = slot_find(c, hash);
+	uint32_t run;
+
+	if (slot) {
+		run = run_grow(c, slot->run);
+		if (!run)
+			return -ENOMEM;
+		slot->run = run;
+	} else {
+		if ((uint64_t)c->slot_used * 4 > (uint64_t)(UINT32_MAX >> c->slot_shift) * 3 && slots_double(c))
+			return -ENOMEM;
+		run = run_new(c, 1);
+		if (!run)
+			return -ENOMEM;
+		slot_put(c, hash, run);
+	}
+	run_insert(c, run, id, rule, place);
+	return 0;
+}
+
+int classifier_add(struct classifier *c, uint32_t id, const struct class_rule *rule, const uint32_t *place)
+{
+	const unsigned int g = id < c->room ? group_for(c, rule) : GROUPS_MAX;
+	uint32_t hashes[KEYS_MAX], run;
+	unsigned int n;
+	int err = 0;
+
+	if (id >= c->room)
+		return -ENOSPC;
+	if (g == GROUPS_MAX) {
+		run = c->open_run ? run_grow(c, c->open_run) : run_new(c, ROOM_SPARE);
+		if (!run)
+			return -ENOMEM;
+		c->open_run = run;
+		run_insert(c, run, id, rule, place);
+	} else {
+		struct group *group = &c->groups[g];
+
+		n = rule_hashes(c, rule, group, hashes);
+		for (unsigned int k = 0; !err && k < n; k++)
+			err = hash_add(c, hashes[k], id, rule, place);
+		if (group->first != CLASS_NONE && place[id] < place[group->first])
+			group->first = id;
+	}
+	ask_too(&c->asked, rule);
+	c->added++;
+	c->live++;
+	if (err)
+		classifier_remove(c, id, rule);
+	return err;
+}
+
+static void run_take(struct classifier *c, uint32_t run, uint32_t id)
+{
+	uint32_t *count = &c->arena[run];
+
+	for (uint32_t i = 0; i < *count; i++) {
+		if (run_brief(c, run, i)->id != id)
+			continue;
+		--*count;
+		memmove(run_brief(c, run, i), run_brief(c, run, i + 1),
+			(size_t)(*count - i) * c->brief_len * sizeof(*c->arena));
+		return;
+	}
+}
+
+/* Which group it went to is not remembered: at building it may have been another one than it would be now. */
+void classifier_remove(struct classifier *c, uint32_t id, const struct class_rule *rule)
+{
+	uint8_t level[FEATURES];
+
+	rule_levels(rule, ports_max(0), level);
+	for (uint32_t g = 0; g < c->group_count; g++) {
+		struct group *group = &c->groups[g];
+		uint32_t hashes[KEYS_MAX];
+		unsigned int n, f = 0;
+
+		while (f < FEATURES && level[f] >= group->level[f])
+			f++;
+		if (f < FEATURES)
+			continue;
+		n = rule_hashes(c, rule, group, hashes);
+		for (unsigned int k = 0; k < n; k++) {
+			const struct slot *slot = slot_find(c, hashes[k]);
+
+			if (slot)
+				run_take(c, slot->run, id);
+		}
+		if (group->first == id)
+			group->first = CLASS_NONE;
+	}
+	if (c->open_run)
+		run_take(c, c->open_run, id);
+	c->removed++;
+	c->live--;
+}
+
+bool classifier_is_worn(const struct classifier *c)
+{
+	return c->added + c->removed > WORN_CHANGES + c->live / 4 ||
+	       (c->open_run && c->arena[c->open_run] > 2 * c->open_built + WORN_OPEN);
+}

@@ -1,0 +1,104 @@
+/*
+ * classify/classify.h - which rules can a packet match at all? Asked of a whole chain at once.
+ *
+ * A rule is handed in as what must hold for it to match (struct class_rule): bits of some words of the packet,
+ * ports in ranges, states of the connection. It is a necessary condition and nothing more: whoever says less
+ * than he knows makes the answer slower, never wrong, since the walker tries each candidate as it always did.
+ * The rules of a chain are parted into a few groups; the rules of a group share the bits that they ask for, and are
+ * found by the hash of these bits. One filter over all groups tells, eight groups at a time, which of them can
+ * hold anything for a packet, so that a miss costs the same in a chain of a hundred rules or of a million.
+ */
+#ifndef WEIR_CLASSIFY_H
+#define WEIR_CLASSIFY_H
+
+#include "base/types.h"
+
+/* The words of a packet that rules ask about. Addresses in host order, an IPv4 one in the first of its four words. */
+enum class_word {
+	CLASS_SRC,
+	CLASS_DST = CLASS_SRC + 4,
+	CLASS_PORTS = CLASS_DST + 4,	/* source << 16 | destination; ICMP: type << 16 | code */
+	CLASS_HEAD,			/* CLASS_HEAD_* */
+	CLASS_IFACES,			/* class_name_hash() of the way in << 16 | of the way out */
+	CLASS_MARK,
+	CLASS_WORDS
+};
+
+/* CLASS_HEAD: protocol, TCP flags, type of service, is it a later fragment */
+enum { CLASS_HEAD_PROTO = 0, CLASS_HEAD_FLAGS = 8, CLASS_HEAD_TOS = 16, CLASS_HEAD_LATER = 24 };
+
+enum {
+	CLASS_STATE_ANY = 0xffff,
+	CLASS_RANGES = 15,		/* as many ports as a multiport rule holds */
+	CLASS_NONE = UINT32_MAX,
+};
+
+struct class_range { uint16_t low, high; };
+
+/* What a packet shows. */
+struct class_key {
+	uint32_t word[CLASS_WORDS];
+	uint16_t states;		/* the connection's, as -m conntrack's bits */
+};
+
+/* What a rule asks for. */
+struct class_rule {
+	uint32_t value[CLASS_WORDS], mask[CLASS_WORDS];	/* value has no bit outside of mask */
+	struct class_range sports[CLASS_RANGES], dports[CLASS_RANGES];	/* one of them; none given: any */
+	uint8_t sport_count, dport_count;
+	uint8_t family;			/* NFPROTO_* */
+	uint16_t states;		/* one of these bits */
+};
+
+/* --- rule.c: what a match says of its rule (struct match's .classify); later words never widen earlier ones --- */
+void class_rule_init(struct class_rule *rule, uint8_t family);
+void class_rule_bits(struct class_rule *rule, enum class_word word, uint32_t value, uint32_t mask);
+/* An address under a mask, as the packet has them: 4 bytes or 16, by the rule's family. @first: CLASS_SRC or CLASS_DST. */
+void class_rule_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask);
+/* Between two addresses: what both begin with. */
+void class_rule_between(struct class_rule *rule, enum class_word first, const void *low, const void *high);
+void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
+void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
+void class_rule_states(struct class_rule *rule, uint16_t states);
+/* For .classify of matches that always answer without a trace, and that no word above is about. */
+void class_rule_nothing(const void *info, struct class_rule *rule);
+/* 16 bits of an interface's name, up to its end. */
+uint16_t class_name_hash(const char *name);
+/* Does a packet with this key show what the rule asks for? The plain way, one by one. */
+bool class_rule_allows(const struct class_rule *rule, const struct class_key *key);
+
+struct classifier;
+
+/**
+ * classifier_new() - @count rules, in order, become a classifier
+ * @first: id of the first; the others follow
+ * @rule_of: fills in what the @n-th rule asks for, from 0 on
+ * @room: how many ids there may be one day (classifier_add)
+ * @salt: keys the hash
+ * Return: given, classifier_free(); NULL when memory is out.
+ */
+struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
+				  void (*rule_of)(void *priv, uint32_t n, struct class_rule *rule), void *priv);
+void classifier_free(struct classifier *c);
+
+/**
+ * classifier_find() - The first rule at or after @from that a packet may match
+ * @place: of each id, its place in the chain now; NULL: the id is the place
+ * Return: the id; CLASS_NONE.
+ */
+uint32_t classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from);
+
+/*
+ * One rule more, under an id that is free, or one less. @place as above, with the new rule's already in it.
+ * -ENOMEM, -ENOSPC: the id is beyond the room. Who adds many asks classifier_is_worn() whether to build anew.
+ */
+int classifier_add(struct classifier *c, uint32_t id, const struct class_rule *rule, const uint32_t *place);
+void classifier_remove(struct classifier *c, uint32_t id, const struct class_rule *rule);
+bool classifier_is_worn(const struct classifier *c);
+
+/* All that any rule asks for, in one: masks or'ed together, a port count where ports are asked. */
+void classifier_asks(const struct classifier *c, struct class_rule *out);
+size_t classifier_bytes(const struct classifier *c);
+unsigned int classifier_groups(const struct classifier *c);
+
+#endif

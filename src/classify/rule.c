@@ -1,0 +1,99 @@
+/*
+ * classify/rule.c - what a rule asks for, put together condition by condition. Where two conditions are about
+ * the same thing the first stays: half of what is known is still true.
+ */
+#include "classify/classify.h"
+
+void class_rule_init(struct class_rule *rule, uint8_t family)
+{
+	memset(rule, 0, sizeof(*rule));
+	rule->family = family;
+	rule->states = CLASS_STATE_ANY;
+}
+
+void class_rule_bits(struct class_rule *rule, enum class_word word, uint32_t value, uint32_t mask)
+{
+	mask &= ~rule->mask[word];
+	rule->mask[word] |= mask;
+	rule->value[word] |= value & mask;
+}
+
+static unsigned int address_words(const struct class_rule *rule)
+{
+	return rule->family == NFPROTO_IPV4 ? 1 : 4;
+}
+
+void class_rule_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask)
+{
+	for (unsigned int i = 0; i < address_words(rule); i++)
+		class_rule_bits(rule, first + i, get_be32((const uint8_t *)addr + 4 * i),
+				get_be32((const uint8_t *)mask + 4 * i));
+}
+
+void class_rule_between(struct class_rule *rule, enum class_word first, const void *low, const void *high)
+{
+	for (unsigned int i = 0; i < address_words(rule); i++) {
+		const uint32_t a = get_be32((const uint8_t *)low + 4 * i), b = get_be32((const uint8_t *)high + 4 * i);
+		const unsigned int same = a == b ? 32 : (unsigned int)__builtin_clz(a ^ b);
+
+		class_rule_bits(rule, first + i, a, same ? UINT32_MAX << (32 - same) : 0);
+		if (same < 32)
+			return;
+	}
+}
+
+static void set_ranges(struct class_range *to, uint8_t *to_count, const struct class_range *ranges, unsigned int count)
+{
+	if (*to_count || !count || count > CLASS_RANGES)
+		return;
+	for (unsigned int i = 0; i < count; i++)
+		if (ranges[i].low == 0 && ranges[i].high == UINT16_MAX)
+			return;
+	memcpy(to, ranges, count * sizeof(*ranges));
+	*to_count = (uint8_t)count;
+}
+
+void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count)
+{
+	set_ranges(rule->sports, &rule->sport_count, ranges, count);
+}
+
+void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count)
+{
+	set_ranges(rule->dports, &rule->dport_count, ranges, count);
+}
+
+void class_rule_states(struct class_rule *rule, uint16_t states)
+{
+	rule->states &= states;
+}
+
+void class_rule_nothing(const void *info, struct class_rule *rule)
+{
+}
+
+uint16_t class_name_hash(const char *name)
+{
+	uint32_t h = 0x811c9dc5;
+
+	for (unsigned int i = 0; i < IFNAMSIZ && name[i]; i++)
+		h = (h ^ (uint8_t)name[i]) * 0x01000193;
+	return (uint16_t)(h ^ h >> 16);
+}
+
+static bool in_one(const struct class_range *ranges, unsigned int count, uint16_t port)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (port >= ranges[i].low && port <= ranges[i].high)
+			return true;
+	return !count;
+}
+
+bool class_rule_allows(const struct class_rule *rule, const struct class_key *key)
+{
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		if ((key->word[w] & rule->mask[w]) != rule->value[w])
+			return false;
+	return in_one(rule->sports, rule->sport_count, (uint16_t)(key->word[CLASS_PORTS] >> 16)) &&
+	       in_one(rule->dports, rule->dport_count, (uint16_t)key->word[CLASS_PORTS]) && (rule->states & key->states);
+}

@@ -1,0 +1,327 @@
+/*
+ * table/compile.c - chains as classifiers. What is known of a rule is what its header asks for and what its matches
+ * declare (struct match's .classify), up to the first that declares nothing: from there on somebody may remember
+ * having been asked. The walker tries every rule that is found, so nothing here has to be exact, but a rule may
+ * be passed over only when trying it would have had no effect at all.
+ *
+ * A packet whose L4 header is not all there can be dropped by the very question for its ports. Such packets ask a second
+ * classifier, made of headers alone, when the first of them comes.
+ */
+#include "conntrack/conntrack.h"
+#include "table/table_internal.h"
+
+#include <linux/netfilter/xt_conntrack.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	COMPILE_MIN = 16,		/* shorter chains are walked as fast */
+	SPARE_IDS = 0,
+};
+
+/* --- rules --- */
+
+static void ask_iface(struct class_rule *rule, const char *name, const unsigned char *mask, bool inverted, bool in)
+{
+	const size_t len = strnlen(name, IFNAMSIZ);
+
+	if (inverted || !mask[0])
+		return;
+	for (size_t i = 0; i < MIN_OF(len + 1, (size_t)IFNAMSIZ); i++)
+		if (mask[i] != 0xff)
+			return;		/* a beginning of names */
+	class_rule_bits(rule, CLASS_IFACES, (uint32_t)class_name_hash(name) << (in ? 16 : 0), 0xffffu << (in ? 16 : 0));
+}
+
+static void ask_proto(struct class_rule *rule, uint16_t proto, bool inverted)
+{
+	if (!inverted && proto <= UINT8_MAX)
+		class_rule_bits(rule, CLASS_HEAD, (uint32_t)proto << CLASS_HEAD_PROTO, 0xffu << CLASS_HEAD_PROTO);
+}
+
+static void ask_header4(const struct ipt_ip *ip, struct class_rule *rule)
+{
+	const uint8_t inv = ip->invflags;
+
+	if (!(inv & IPT_INV_SRCIP))
+		class_rule_address(rule, CLASS_SRC, &ip->src, &ip->smsk);
+	if (!(inv & IPT_INV_DSTIP))
+		class_rule_address(rule, CLASS_DST, &ip->dst, &ip->dmsk);
+	ask_iface(rule, ip->iniface, ip->iniface_mask, inv & IPT_INV_VIA_IN, true);
+	ask_iface(rule, ip->outiface, ip->outiface_mask, inv & IPT_INV_VIA_OUT, false);
+	if (ip->proto)
+		ask_proto(rule, ip->proto, inv & IPT_INV_PROTO);
+	if (ip->flags & IPT_F_FRAG)
+		class_rule_bits(rule, CLASS_HEAD, (inv & IPT_INV_FRAG ? 0 : 1u) << CLASS_HEAD_LATER, 1u << CLASS_HEAD_LATER);
+}
+
+/* -p of IPv6 is asked last, and of a broken chain of headers asking is the end. */
+static void ask_header6(const struct ip6t_ip6 *ip6, bool all, struct class_rule *rule)
+{
+	const uint8_t inv = ip6->invflags;
+
+	if (!(inv & IP6T_INV_SRCIP))
+		class_rule_address(rule, CLASS_SRC, &ip6->src, &ip6->smsk);
+	if (!(inv & IP6T_INV_DSTIP))
+		class_rule_address(rule, CLASS_DST, &ip6->dst, &ip6->dmsk);
+	ask_iface(rule, ip6->iniface, ip6->iniface_mask, inv & IP6T_INV_VIA_IN, true);
+	ask_iface(rule, ip6->outiface, ip6->outiface_mask, inv & IP6T_INV_VIA_OUT, false);
+	if (all && ip6->flags & IP6T_F_PROTO && ip6->proto)
+		ask_proto(rule, ip6->proto, inv & IP6T_INV_PROTO);
+}
+
+static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_rule *rule)
+{
+	class_rule_init(rule, family);
+	if (family == NFPROTO_IPV4)
+		ask_header4(&((const struct ipt_entry *)e)->ip, rule);
+	else
+		ask_header6(&((const struct ip6t_entry *)e)->ipv6, all, rule);
+	/* without IP6T_F_PROTO matches read the packet from its first byte on */
+	if (!all || (family == NFPROTO_IPV6 && !(entry_flags(e, family) & IP6T_F_PROTO)))
+		return;
+	for_each_match(m, e, family) {
+		const struct match *match = (const struct match *)m->u.kernel.match;
+
+		if (!match->classify)
+			return;
+		match->classify(m->data, rule);
+	}
+}
+
+struct asking {
+	const struct ruleset *rs;
+	const struct segment *segment;
+	bool all;
+};
+
+static void rule_of(void *priv, uint32_t n, struct class_rule *rule)
+{
+	const struct asking *a = priv;
+
+	entry_asks(a->rs->at[a->segment->first + n], a->rs->family, a->all, rule);
+}
+
+/* --- chains --- */
+
+static struct classifier *segment_classifier(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
+					     bool all)
+{
+	struct asking a = { rs, segment, all };
+
+	return classifier_new(segment->last - segment->first, segment->first, rs->number + SPARE_IDS, rs->family,
+			      (uint32_t)inst->hash_key.k[0], rule_of, &a);
+}
+
+static void segment_depends(struct segment *segment)
+{
+	struct class_rule asked;
+
+	classifier_asks(segment->all, &asked);
+	segment->depends = DEP_NOTHING | (asked.mask[CLASS_IFACES] ? DEP_IFACES : 0) | (asked.mask[CLASS_MARK] ? DEP_MARK : 0) |
+			   (asked.sport_count || asked.dport_count ? DEP_L4_PORTS | DEP_L3_FRAG : 0) |
+			   (asked.mask[CLASS_HEAD] >> CLASS_HEAD_LATER & 1 ? DEP_L3_FRAG : 0) |
+			   (asked.mask[CLASS_HEAD] >> CLASS_HEAD_TOS & 0xff ? DEP_L3_TOS : 0) |
+			   (asked.states != CLASS_STATE_ANY ? DEP_CT_STATE : 0) | DEP_L3_ADDRS | DEP_L3_PROTO;
+	segment->tcp_flags = (uint8_t)(asked.mask[CLASS_HEAD] >> CLASS_HEAD_FLAGS);
+	if (segment->tcp_flags)
+		segment->depends |= DEP_L4_FLAGS;
+}
+
+void ruleset_forget_compiled(struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->segment_count; i++) {
+		struct segment *segment = &rs->segments[i];
+
+		classifier_free(segment->all);
+		classifier_free(segment->bare);
+		segment->all = segment->bare = NULL;
+		segment->compiled = 0;
+		segment->bare_failed = false;
+	}
+}
+
+void ruleset_compile(struct instance *inst, struct ruleset *rs)
+{
+	const enum rules_mode mode = inst->tables->mode;
+	const uint32_t min = mode == RULES_CHECK ? 1 : COMPILE_MIN;
+
+	ruleset_forget_compiled(rs);
+	for (uint32_t i = 0; mode != RULES_WALK && i < rs->segment_count; i++) {
+		struct segment *segment = &rs->segments[i];
+
+		if (segment->last - segment->first < min)
+			continue;
+		segment->all = segment_classifier(inst, rs, segment, true);
+		if (!segment->all)
+			continue;
+		segment->compiled = segment->last - segment->first;
+		segment_depends(segment);
+	}
+}
+
+/* --- packets --- */
+
+/* Bytes of L4 that matches with a .classify may ask for without further thought. */
+static uint32_t l4_bytes(uint8_t proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return 20;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return 8;
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		return 12;
+	}
+	return 0;
+}
+
+static void key_l4(struct compiled_key *k, const struct pkt *pkt, uint8_t proto, uint32_t off)
+{
+	const uint32_t want = l4_bytes(proto);
+	const uint8_t *l4 = pkt_at(pkt, off, want);
+	uint32_t *word = k->key.word;
+
+	word[CLASS_HEAD] |= (uint32_t)proto << CLASS_HEAD_PROTO;
+	word[CLASS_PORTS] = 0;
+	k->has_l4 = l4 != NULL;
+	if (!l4 || !want)
+		return;
+	word[CLASS_PORTS] = get_be32(l4);
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		word[CLASS_PORTS] = (uint32_t)l4[0] << 16 | l4[1];
+	else if (proto == IPPROTO_TCP)
+		word[CLASS_HEAD] |= (uint32_t)l4[13] << CLASS_HEAD_FLAGS;
+}
+
+static void key4(struct compiled_key *k, const struct pkt *pkt)
+{
+	const struct iphdr *ip = pkt_ip4(pkt);
+	uint32_t *word = k->key.word;
+
+	word[CLASS_SRC] = ntohl(ip->saddr);
+	word[CLASS_DST] = ntohl(ip->daddr);
+	word[CLASS_HEAD] = (uint32_t)ip->tos << CLASS_HEAD_TOS;
+	if (ip->frag_off & htons(IP4_OFFSET_MASK)) {
+		word[CLASS_HEAD] |= 1u << CLASS_HEAD_LATER | (uint32_t)ip->protocol << CLASS_HEAD_PROTO;
+		word[CLASS_PORTS] = 0;
+		k->has_l4 = false;
+		return;
+	}
+	key_l4(k, pkt, ip->protocol, ip->ihl * 4u);
+}
+
+static void key6(struct compiled_key *k, const struct pkt *pkt)
+{
+	const struct ipv6hdr *ip6 = pkt_ip6(pkt);
+	uint32_t *word = k->key.word;
+	struct chain_end end;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		word[CLASS_SRC + i] = ntohl(ip6->saddr.s6_addr32[i]);
+		word[CLASS_DST + i] = ntohl(ip6->daddr.s6_addr32[i]);
+	}
+	word[CLASS_HEAD] = (get_be32(ip6) >> 20 & 0xff) << CLASS_HEAD_TOS;
+	word[CLASS_PORTS] = 0;
+	chain_end_find(pkt, &end);
+	if (end.broken || end.frag_off || !end.offset)
+		k->has_l4 = false;
+	else
+		key_l4(k, pkt, end.proto, end.offset);
+}
+
+static uint16_t key_states(const struct pkt *pkt)
+{
+	if (!pkt->ct)
+		return pkt->ctinfo == IP_CT_UNTRACKED ? XT_CONNTRACK_STATE_UNTRACKED : XT_CONNTRACK_STATE_INVALID;
+	return (uint16_t)(XT_CONNTRACK_STATE_BIT(pkt->ctinfo) |
+			  (pkt->ct->status & IPS_SRC_NAT ? XT_CONNTRACK_STATE_SNAT : 0) |
+			  (pkt->ct->status & IPS_DST_NAT ? XT_CONNTRACK_STATE_DNAT : 0));
+}
+
+static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *pkt, const struct hook_state *state)
+{
+	k->known = true;
+	if (family == NFPROTO_IPV4)
+		key4(k, pkt);
+	else
+		key6(k, pkt);
+	k->key.word[CLASS_IFACES] = (uint32_t)(state->in ? class_name_hash(state->in->name) : class_name_hash("")) << 16 |
+				    (state->out ? class_name_hash(state->out->name) : class_name_hash(""));
+	k->key.word[CLASS_MARK] = pkt->mark;
+	k->key.states = key_states(pkt);
+}
+
+uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct segment *segment, uint32_t at,
+		       struct compiled_key *k, const struct pkt *pkt, const struct hook_state *state)
+{
+	const struct classifier *c = segment->all;
+	uint32_t id;
+
+	if (!k->known)
+		key_make(k, rs->family, pkt, state);
+	if (unlikely(!k->has_l4)) {
+		if (!segment->bare && !segment->bare_failed) {
+			segment->bare = segment_classifier(inst, rs, segment, false);
+			segment->bare_failed = !segment->bare;
+		}
+		if (segment->bare_failed)
+			return at;
+		c = segment->bare;
+	}
+	id = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
+	return id == CLASS_NONE ? segment->last : rs->moved ? rs->place[id] : id;
+}
+
+/* --- what people ask --- */
+
+void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t place, const char *what)
+{
+	const struct table_rule_ref *ref = table_rule(rs, entry_id(rs, rs->at[place]));
+	struct tables *tables = inst->tables;
+
+	if (!tables->differs[0])
+		snprintf(tables->differs, sizeof(tables->differs), "table %s, %s rule %u: the compiled rules pass over it, but it %s",
+			 ref->table, ref->chain, ref->number, what);
+}
+
+const char *tables_difference(const struct instance *inst)
+{
+	return inst->tables->differs[0] ? inst->tables->differs : NULL;
+}
+
+void tables_set_mode(struct instance *inst, enum rules_mode mode)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+
+	inst->tables->mode = mode;
+	for (size_t f = 0; f < ARRAY_SIZE(families); f++)
+		list_for_each(node, tables_of(inst->tables, families[f]))
+			ruleset_compile(inst, list_entry(node, struct table, node)->rules);
+}
+
+struct tables_compiled tables_compiled(const struct instance *inst)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	struct tables_compiled sum = { 0 };
+
+	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
+		list_for_each(node, tables_of(inst->tables, families[f])) {
+			const struct ruleset *rs = list_entry(node, struct table, node)->rules;
+
+			for (uint32_t i = 0; i < rs->segment_count; i++) {
+				const struct segment *segment = &rs->segments[i];
+
+				sum.chains += segment->compiled != 0;
+				sum.rules += segment->compiled;
+				sum.bytes += (segment->all ? classifier_bytes(segment->all) : 0) +
+					     (segment->bare ? classifier_bytes(segment->bare) : 0);
+			}
+		}
+	}
+	return sum;
+}

@@ -1,0 +1,156 @@
+/*
+ * table/link.c - a verified blob becomes what the walker goes by: entries by place, chains as segments of places, and
+ * jumps by anchors, so that a rule may come or go without a word to those who jump behind it.
+ */
+#include "table/table_internal.h"
+
+#include <stdlib.h>
+
+static uint32_t place_of_offset(const struct ruleset *rs, uint32_t offset)
+{
+	uint32_t low = 0, high = rs->number;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (rs->offsets[mid] == offset)
+			return mid;
+		if (rs->offsets[mid] < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NO_PLACE;
+}
+
+static bool starts_segment(const struct ruleset *rs, uint32_t place)
+{
+	if (!place || rs->roles[place - 1] != ROLE_RULE)
+		return true;
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++)
+		if (rs->valid_hooks & 1u << hook && rs->hook_entry[hook] == rs->offsets[place])
+			return true;
+	return false;
+}
+
+static int segments_make(struct ruleset *rs)
+{
+	uint32_t n = 0;
+
+	for (uint32_t place = 0; place < rs->number; place++)
+		n += starts_segment(rs, place);
+	rs->segments = calloc(n + 1, sizeof(*rs->segments));
+	if (!rs->segments)
+		return -ENOMEM;
+	for (uint32_t place = 0; place < rs->number; place++) {
+		if (starts_segment(rs, place))
+			rs->segments[rs->segment_count++].first = place;
+		rs->segments[rs->segment_count - 1].last = place;
+	}
+	return 0;
+}
+
+static uint32_t segment_of(const struct ruleset *rs, uint32_t place)
+{
+	uint32_t low = 0, high = rs->segment_count;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (rs->segments[mid].first <= place)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct anchor anchor_at(const struct ruleset *rs, uint32_t offset)
+{
+	struct anchor anchor = { .place = place_of_offset(rs, offset), .verdict = (int)offset };
+
+	if (anchor.place != NO_PLACE)
+		anchor.segment = segment_of(rs, anchor.place);
+	return anchor;
+}
+
+static int *jump_of(const struct ruleset *rs, uint32_t place)
+{
+	struct xt_standard_target *t = entry_target(rs->at[place], rs->family);
+
+	if (((const struct target *)t->target.u.kernel.target)->target || t->verdict < 0)
+		return NULL;
+	return &t->verdict;
+}
+
+/* Jumps to one place share an anchor; @anchor_of holds its number plus one, by place. */
+static int anchors_make(struct ruleset *rs, uint32_t *anchor_of)
+{
+	uint32_t jumps = 0;
+
+	for (uint32_t place = 0; place < rs->number; place++)
+		jumps += jump_of(rs, place) != NULL;
+	rs->anchors = calloc(jumps + 1, sizeof(*rs->anchors));
+	if (!rs->anchors)
+		return -ENOMEM;
+	for (uint32_t place = 0; place < rs->number; place++) {
+		int *verdict = jump_of(rs, place);
+		struct anchor to;
+
+		if (!verdict)
+			continue;
+		to = anchor_at(rs, (uint32_t)*verdict);
+		if (to.place == place + 1) {
+			*verdict = VERDICT_NEXT;
+			continue;
+		}
+		if (to.place == NO_PLACE || !anchor_of[to.place]) {
+			rs->anchors[rs->anchor_count++] = to;
+			if (to.place == NO_PLACE) {
+				*verdict = (int)rs->anchor_count - 1;
+				continue;
+			}
+			anchor_of[to.place] = rs->anchor_count;
+		}
+		*verdict = (int)anchor_of[to.place] - 1;
+	}
+	return 0;
+}
+
+int ruleset_link(struct ruleset *rs)
+{
+	uint32_t *anchor_of = calloc(rs->number + 1, sizeof(*anchor_of));
+	int err = -ENOMEM;
+
+	rs->at = calloc(rs->number + 1, sizeof(*rs->at));
+	rs->place = calloc(rs->number + 1, sizeof(*rs->place));
+	if (!anchor_of || !rs->at || !rs->place || segments_make(rs))
+		goto out;
+	for (uint32_t place = 0; place < rs->number; place++) {
+		rs->at[place] = rs->entries + rs->offsets[place];
+		rs->place[place] = place;
+	}
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		if (!(rs->valid_hooks & 1u << hook))
+			continue;
+		rs->begin[hook] = anchor_at(rs, rs->hook_entry[hook]);
+		rs->end[hook] = anchor_at(rs, rs->underflow[hook]);
+	}
+	err = anchors_make(rs, anchor_of);
+out:
+	free(anchor_of);
+	return err;
+}
+
+int ruleset_verdict(const struct ruleset *rs, uint32_t place)
+{
+	const struct xt_standard_target *t = entry_target(rs->at[place], rs->family);
+	const struct anchor *to;
+
+	if (t->verdict < 0)
+		return t->verdict;
+	if (t->verdict == VERDICT_NEXT)
+		return (int)(rs->offsets[place] + entry_next_offset(rs->at[place], rs->family));
+	to = &rs->anchors[t->verdict];
+	return to->place == NO_PLACE ? to->verdict : (int)rs->offsets[to->place];
+}

@@ -1,0 +1,260 @@
+/* The classifier and its plain twin: random rules, random packets, rules that come and go. Bug class 12. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "classify/classify_internal.h"
+
+enum { RULES = 600, PACKETS = 4000 };
+
+struct set {
+	struct class_rule rules[RULES];
+	uint32_t place[RULES];		/* CLASS_NONE: the id is not in the chain */
+	uint32_t count;
+	uint8_t family;
+};
+
+static uint32_t few(struct rng *rng)
+{
+	static const uint32_t some[] = { 0x0a000001, 0x0a000102, 0x0a010203, 0xc0a80001, 0xc0a801fe, 0xffffffff, 0 };
+
+	return rng_below(rng, 4) ? some[rng_below(rng, ARRAY_SIZE(some))] ^ rng_below(rng, 4) : rng_u32(rng);
+}
+
+static uint16_t port(struct rng *rng)
+{
+	static const uint16_t some[] = { 0, 22, 53, 80, 443, 1023, 1024, 65535 };
+
+	return rng_below(rng, 3) ? some[rng_below(rng, ARRAY_SIZE(some))] : rng_u16(rng);
+}
+
+static void random_ranges(struct rng *rng, struct class_rule *rule, bool source)
+{
+	struct class_range ranges[CLASS_RANGES];
+	const unsigned int count = rng_below(rng, 3) ? 1 : 1 + rng_below(rng, CLASS_RANGES);
+
+	for (unsigned int i = 0; i < count; i++) {
+		const uint16_t low = port(rng);
+
+		ranges[i] = (struct class_range){ low, rng_below(rng, 3) ? low : (uint16_t)(low + rng_below(rng, 65536u - low)) };
+	}
+	(source ? class_rule_sports : class_rule_dports)(rule, ranges, count);
+}
+
+static void random_rule(struct rng *rng, uint8_t family, struct class_rule *rule)
+{
+	class_rule_init(rule, family);
+	for (unsigned int w = CLASS_SRC; w < CLASS_PORTS; w += 4) {
+		unsigned int len = rng_below(rng, family == NFPROTO_IPV4 ? 33 : 129);
+
+		for (unsigned int i = 0; i < (family == NFPROTO_IPV4 ? 1u : 4u) && len; i++) {
+			const unsigned int here = MIN_OF(len, 32u);
+
+			class_rule_bits(rule, w + i, few(rng), here ? UINT32_MAX << (32 - here) : 0);
+			len -= here;
+		}
+	}
+	if (!rng_below(rng, 3))
+		random_ranges(rng, rule, true);
+	if (rng_below(rng, 3))
+		random_ranges(rng, rule, false);
+	if (rng_below(rng, 2))
+		class_rule_bits(rule, CLASS_HEAD, rng_below(rng, 2) ? 6 : 17, 0xff);
+	if (!rng_below(rng, 4))
+		class_rule_bits(rule, CLASS_HEAD, rng_u32(rng), rng_u32(rng) & 0xff00);
+	if (!rng_below(rng, 4))
+		class_rule_bits(rule, CLASS_IFACES, rng_below(rng, 4) << 16 | rng_below(rng, 4), rng_below(rng, 2) ? 0xffff0000 : 0xffff);
+	if (!rng_below(rng, 5))
+		class_rule_bits(rule, CLASS_MARK, rng_below(rng, 8), rng_below(rng, 2) ? UINT32_MAX : 5);
+	if (!rng_below(rng, 4))
+		class_rule_states(rule, (uint16_t)rng_below(rng, 32));
+}
+
+static void random_key(struct rng *rng, struct class_key *key, const struct set *set)
+{
+	const struct class_rule *like = &set->rules[rng_below(rng, RULES)];
+
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		key->word[w] = few(rng);
+	key->word[CLASS_HEAD] = rng_below(rng, 2) ? 6 : 17;
+	key->word[CLASS_IFACES] = rng_below(rng, 4) << 16 | rng_below(rng, 4);
+	key->word[CLASS_MARK] = rng_below(rng, 8);
+	key->word[CLASS_PORTS] = (uint32_t)port(rng) << 16 | port(rng);
+	key->states = (uint16_t)(1u << rng_below(rng, 5));
+	if (rng_below(rng, 4)) {	/* a packet that a rule means */
+		for (unsigned int w = 0; w < CLASS_WORDS; w++)
+			key->word[w] = (key->word[w] & ~like->mask[w]) | like->value[w];
+		if (like->dport_count)
+			key->word[CLASS_PORTS] = (key->word[CLASS_PORTS] & 0xffff0000) | like->dports[rng_below(rng, like->dport_count)].high;
+		if (like->sport_count)
+			key->word[CLASS_PORTS] = (key->word[CLASS_PORTS] & 0xffff) | (uint32_t)like->sports[0].low << 16;
+	}
+}
+
+static void nth_rule(void *priv, uint32_t n, struct class_rule *rule)
+{
+	*rule = ((struct set *)priv)->rules[n];
+}
+
+static uint32_t plain_find(const struct set *set, const struct class_key *key, uint32_t from)
+{
+	uint32_t best = CLASS_NONE;
+
+	for (uint32_t id = 0; id < RULES; id++)
+		if (set->place[id] != CLASS_NONE && set->place[id] >= from && (best == CLASS_NONE || set->place[id] < set->place[best]) &&
+		    class_rule_allows(&set->rules[id], key))
+			best = id;
+	return best;
+}
+
+/* Briefs know several ranges by their ends only, and the words that rules asked for when it was built. */
+static bool is_held_in_full(const struct classifier *c, const struct class_rule *rule)
+{
+	uint32_t held = 0;
+
+	for (uint32_t i = 0; i < c->brief_words; i++)
+		held |= 1u << c->brief_word[i];
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		if (rule->mask[w] && !(held & 1u << w))
+			return false;
+	return rule->sport_count < 2 && rule->dport_count < 2;
+}
+
+/* A rule may be found that does not fit, before the right one, never one behind it. */
+static void compare(const struct set *set, const struct classifier *c, const struct class_key *key, uint32_t from, bool moved)
+{
+	const uint32_t right = plain_find(set, key, from);
+	const uint32_t found = classifier_find(c, key, moved ? set->place : NULL, from);
+
+	if (found == right)
+		return;
+	assert_int_not_equal(found, CLASS_NONE);
+	assert_true(set->place[found] >= from);
+	assert_true(right == CLASS_NONE || set->place[found] < set->place[right]);
+	assert_false(is_held_in_full(c, &set->rules[found]) && !class_rule_allows(&set->rules[found], key));
+}
+
+static void probes_agree(const struct classifier *c, const struct class_key *key)
+{
+	uint32_t words[CLASS_WORDS], a[GROUPS_MAX + LANES], b[GROUPS_MAX + LANES];
+
+	for (uint32_t i = 0; i < c->hash_words; i++)
+		words[i] = key->word[c->hash_word[i]];
+	assert_true(probe_plain(c, words, a) == probe_best()(c, words, b));
+	assert_memory_equal(a, b, c->group_count * sizeof(*a));
+}
+
+static void random_set(struct rng *rng, struct set *set, uint8_t family, uint32_t count)
+{
+	set->family = family;
+	set->count = count;
+	for (uint32_t i = 0; i < RULES; i++) {
+		random_rule(rng, family, &set->rules[i]);
+		set->place[i] = i < count ? i : CLASS_NONE;
+	}
+}
+
+static void finds_what_the_plain_way_finds(void **state)
+{
+	struct set *set = malloc(sizeof(*set));
+	struct class_key key;
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	for (unsigned int round = 0; round < 12; round++) {
+		struct classifier *c;
+
+		random_set(&rng, set, round % 2 ? NFPROTO_IPV4 : NFPROTO_IPV6, round < 4 ? round : RULES);
+		c = classifier_new(set->count, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
+		assert_non_null(c);
+		for (unsigned int i = 0; i < PACKETS; i++) {
+			random_key(&rng, &key, set);
+			compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES + 1), false);
+			probes_agree(c, &key);
+		}
+		classifier_free(c);
+	}
+	free(set);
+}
+
+static void set_insert(struct set *set, uint32_t id, uint32_t at)
+{
+	for (uint32_t i = 0; i < RULES; i++)
+		if (set->place[i] != CLASS_NONE && set->place[i] >= at)
+			set->place[i]++;
+	set->place[id] = at;
+	set->count++;
+}
+
+static void set_delete(struct set *set, uint32_t id)
+{
+	const uint32_t at = set->place[id];
+
+	set->place[id] = CLASS_NONE;
+	set->count--;
+	for (uint32_t i = 0; i < RULES; i++)
+		if (set->place[i] != CLASS_NONE && set->place[i] > at)
+			set->place[i]--;
+}
+
+static void rules_come_and_go(void **state)
+{
+	struct set *set = malloc(sizeof(*set));
+	struct class_key key;
+	struct rng rng;
+
+	rng_seed(&rng, 6);
+	for (unsigned int round = 0; round < 6; round++) {
+		struct classifier *c;
+
+		random_set(&rng, set, round % 2 ? NFPROTO_IPV4 : NFPROTO_IPV6, round < 2 ? 0 : RULES / 2);
+		c = classifier_new(set->count, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
+		assert_non_null(c);
+		for (unsigned int change = 0; change < 1500; change++) {
+			const uint32_t id = rng_below(&rng, RULES);
+
+			if (set->place[id] == CLASS_NONE) {
+				random_rule(&rng, set->family, &set->rules[id]);
+				set_insert(set, id, rng_below(&rng, set->count + 1));
+				assert_int_equal(classifier_add(c, id, &set->rules[id], set->place), 0);
+			} else {
+				classifier_remove(c, id, &set->rules[id]);
+				set_delete(set, id);
+			}
+			for (unsigned int i = 0; i < 8; i++) {
+				random_key(&rng, &key, set);
+				compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES), true);
+			}
+		}
+		assert_true(classifier_is_worn(c));
+		classifier_free(c);
+	}
+	free(set);
+}
+
+static void beyond_the_room_nothing_is_added(void **state)
+{
+	struct class_rule rule;
+	const uint32_t place[] = { 0 };
+	struct classifier *c = classifier_new(0, 0, 1, NFPROTO_IPV4, 1, NULL, NULL);
+
+	class_rule_init(&rule, NFPROTO_IPV4);
+	assert_int_equal(classifier_add(c, 1, &rule, place), -ENOSPC);
+	assert_int_equal(classifier_add(c, 0, &rule, place), 0);
+	classifier_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_the_plain_way_finds),
+		cmocka_unit_test(rules_come_and_go),
+		cmocka_unit_test(beyond_the_room_nothing_is_added),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
