@@ -48,6 +48,7 @@ struct class_rule {
 	uint8_t sport_count, dport_count;
 	uint8_t family;			/* NFPROTO_* */
 	uint16_t states;		/* one of these bits */
+	bool closed;			/* what stands behind in the rule may not be asked instead */
 };
 
 /* --- rule.c: what a match says of its rule (struct match's .classify); later words never widen earlier ones --- */
@@ -60,6 +61,8 @@ void class_rule_between(struct class_rule *rule, enum class_word first, const vo
 void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 void class_rule_states(struct class_rule *rule, uint16_t states);
+/* A packet that fits all this so far may be dropped, or remembered: what other matches want does not count any more. */
+void class_rule_close(struct class_rule *rule);
 /* For .classify of matches that always answer without a trace, and that no word above is about. */
 void class_rule_nothing(const void *info, struct class_rule *rule);
 /* 16 bits of an interface's name, up to its end. */

@@ -68,6 +68,11 @@ void class_rule_states(struct class_rule *rule, uint16_t states)
 	rule->states &= states;
 }
 
+void class_rule_close(struct class_rule *rule)
+{
+	rule->closed = true;
+}
+
 void class_rule_nothing(const void *info, struct class_rule *rule)
 {
 }

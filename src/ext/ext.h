@@ -99,8 +99,9 @@ struct match {
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
 	/*
 	 * Optional: what must hold for a packet with a whole L4 header, lest the answer be no (classify/classify.h). It is also
-	 * a promise: such a packet is answered without a trace, no memory, no hotdrop, when any of this does not hold. Rules are
-	 * found by what their matches say here, up to the first that says nothing. class_rule_nothing: the promise alone.
+	 * a promise that such a packet is answered without a trace: nothing remembered, no hotdrop. Who cannot promise that
+	 * where all he says does hold, calls class_rule_close(). Rules are found by what their matches say here, up to the first
+	 * that says nothing or closes. class_rule_nothing: the promise alone.
 	 */
 	void (*classify)(const void *info, struct class_rule *rule);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */

@@ -83,7 +83,7 @@ static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_
 	for_each_match(m, e, family) {
 		const struct match *match = (const struct match *)m->u.kernel.match;
 
-		if (!match->classify)
+		if (!match->classify || rule->closed)
 			return;
 		match->classify(m->data, rule);
 	}

@@ -84,6 +84,8 @@ static void sctp_classify(const void *data, struct class_rule *rule)
 		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
 	if (ASKED(XT_SCTP_DEST_PORTS) && !NOT(XT_SCTP_DEST_PORTS))
 		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
+	if (ASKED(XT_SCTP_CHUNK_TYPES))
+		class_rule_close(rule);		/* chunks that are cut off */
 }
 
 static int sctp_check(void *data, const struct ext_check *check, struct refusal *why)
