@@ -1,22 +1,7 @@
 /* base/hash.c - see hash.h. */
 #include "base/hash.h"
 
-#define ROTL64(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
 #define ROTL32(x, b) (((x) << (b)) | ((x) >> (32 - (b))))
-
-static inline void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[1] = ROTL64(v[1], 13) ^ v[0];
-	v[0] = ROTL64(v[0], 32);
-	v[2] += v[3];
-	v[3] = ROTL64(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = ROTL64(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = ROTL64(v[1], 17) ^ v[2];
-	v[2] = ROTL64(v[2], 32);
-}
 
 uint64_t siphash(const void *data, size_t len, const struct hash_key *key)
 {
@@ -48,20 +33,7 @@ uint64_t siphash(const void *data, size_t len, const struct hash_key *key)
 
 uint64_t siphash_words(const uint64_t *words, size_t count, const struct hash_key *key)
 {
-	uint64_t v[4] = {
-		key->k[0] ^ 0x736f6d6570736575ull, key->k[1] ^ 0x646f72616e646f6dull,
-		key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull,
-	};
-
-	for (size_t i = 0; i < count; i++) {
-		v[3] ^= words[i];
-		sip_round(v);
-		v[0] ^= words[i];
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash_words_here(words, count, key);
 }
 
 uint32_t jhash_words(const uint32_t *k, size_t count, uint32_t initval)

@@ -257,11 +257,21 @@ const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number);
 uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which);
 
 /* --- for the flow cache: a packet meets its connection before the hooks do --- */
-/* The packet's tuple, when it is a whole TCP or UDP packet without anything between IP and L4 headers. */
-bool ct_simple_tuple(const struct pkt *pkt, struct ct_tuple *out);
-uint32_t ct_tuple_hash(const struct instance *inst, const struct ct_tuple *tuple);	/* in the default zone */
-/* Nobody's share is taken: good until a packet is processed. */
-struct ct *ct_known(const struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, int *dir);
+/* A whole TCP or UDP packet right behind the IP header: its addresses and ports say all. */
+static inline bool ct_is_simple(const struct pkt *pkt)
+{
+	uint32_t ip_len = pkt->l.family == NFPROTO_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	return (pkt->l.l4proto == IPPROTO_TCP ? pkt->l.l4_len >= sizeof(struct tcphdr) :
+		pkt->l.l4proto == IPPROTO_UDP && pkt->l.l4_len >= sizeof(struct udphdr)) &&
+	       pkt->l.has_l4 && !pkt->l.is_fragment && pkt->l.l4_off == ip_len;
+}
+/* Of such a packet, in the default zone. */
+uint32_t ct_simple_hash(const struct instance *inst, const struct pkt *pkt);
+/* Its connection by that hash, or NULL. Nobody's share is taken: good until a packet is processed. */
+struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, uint32_t hash, int *dir);
+/* Asks for the memory that the packets with a flow_hash will need. */
+void ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
  * when the answer is true; else the answer waits for the hook, and the packet is as before.

@@ -208,48 +208,6 @@ unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct h
 
 /* --- for the flow cache --- */
 
-bool ct_simple_tuple(const struct pkt *pkt, struct ct_tuple *out)
-{
-	uint32_t at = pkt->l.l4_off;
-	uint64_t words[4] = { 0 };
-
-	if ((pkt->l.l4proto != IPPROTO_TCP && pkt->l.l4proto != IPPROTO_UDP) || pkt->l.is_fragment || !pkt->l.has_l4 ||
-	    pkt->l.l4_len < (pkt->l.l4proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)))
-		return false;
-	if (pkt->l.family == NFPROTO_IPV4) {
-		if (at != sizeof(struct iphdr))
-			return false;
-		memcpy(&words[0], pkt->data + offsetof(struct iphdr, saddr), 4);
-		memcpy(&words[2], pkt->data + offsetof(struct iphdr, daddr), 4);
-	} else {
-		if (at != sizeof(struct ipv6hdr))
-			return false;
-		memcpy(words, pkt->data + offsetof(struct ipv6hdr, saddr), 32);
-	}
-	memcpy(out, words, 32);
-	memcpy(&out->src_l4, pkt->data + at, 4);
-	out->family = pkt->l.family;
-	out->proto = pkt->l.l4proto;
-	out->dir = IP_CT_DIR_ORIGINAL;
-	out->pad = 0;
-	return true;
-}
-
-uint32_t ct_tuple_hash(const struct instance *inst, const struct ct_tuple *tuple)
-{
-	return ct_hash(inst->ct, tuple, 0);
-}
-
-struct ct *ct_known(const struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, int *dir)
-{
-	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
-		*dir = node->tuple.dir;
-		if (ct_tuple_equal(&node->tuple, tuple) && !ct_zone_id(&ct_of_node(node)->zone, *dir))
-			return ct_of_node(node);
-	}
-	return NULL;
-}
-
 bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status)
 {
 	struct hook_state state = { .inst = inst, .family = pkt->l.family, .in = pkt->in,
@@ -260,6 +218,8 @@ bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int d
 	ct_get(ct);
 	pkt->ct = ct;
 	pkt->ctinfo = ctinfo_of(ct, dir);
+	if (inst->ct->conf.checksum && state.hooknum == NF_INET_PRE_ROUTING)
+		pkt_l4_checksum_early(pkt);
 	answer = ask_tracker(inst, pkt, &l4, &state);
 	if (likely(answer > 0 && ct->status == status))
 		return true;

@@ -68,17 +68,14 @@ static bool has_moved_on(const struct flow_action *action, const struct pkt *pkt
 
 void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
 {
-	struct ct_tuple tuple;
-
 	for (unsigned int i = 0; i < count; i++) {
 		struct pkt *pkt = burst[i];
 
-		pkt->has_flow_hash = is_fresh(pkt) && ct_simple_tuple(pkt, &tuple);
-		if (!pkt->has_flow_hash)
-			continue;
-		pkt->flow_hash = ct_tuple_hash(inst, &tuple);
+		pkt->has_flow_hash = ct_is_simple(pkt);
+		if (pkt->has_flow_hash)
+			pkt->flow_hash = ct_simple_hash(inst, pkt);
 	}
-	ct_prefetch(inst, burst, count);
+	ct_known_prefetch(inst, burst, count);
 }
 
 static void apply(struct pkt *pkt, const struct ct *ct, int dir, struct flow_action *action)
@@ -101,17 +98,16 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 {
 	struct flowcache *cache = inst->flow;
 	struct flow_action *action;
-	struct ct_tuple tuple;
 	struct ct *ct;
 	int dir;
 
-	if (cache->mode == FLOW_OFF || !is_fresh(pkt) || !ct_is_on(inst, pkt->l.family) || !ct_simple_tuple(pkt, &tuple))
+	if (cache->mode == FLOW_OFF || !is_fresh(pkt) || !ct_is_on(inst, pkt->l.family) || !ct_is_simple(pkt))
 		return FLOW_FULL;
 	if (unlikely(inst->record)) {		/* made by a packet that is being recorded */
 		inst->record->is_spoiled = true;
 		return FLOW_FULL;
 	}
-	ct = ct_known(inst, &tuple, pkt->has_flow_hash ? pkt->flow_hash : ct_tuple_hash(inst, &tuple), &dir);
+	ct = ct_known(inst, pkt, pkt->has_flow_hash ? pkt->flow_hash : ct_simple_hash(inst, pkt), &dir);
 	if (!ct)
 		return FLOW_FULL;
 	if (unlikely(cache->changes != inst->changes)) {

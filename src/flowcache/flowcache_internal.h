@@ -92,7 +92,7 @@ static inline struct flow_action *flow_action_of(const struct flowcache *cache, 
 uint32_t flow_action_get(struct instance *inst, const struct flow_fit *fit, const struct flow_result *result,
 			 struct xt_counters *const *counted, uint32_t count);
 void flow_forget_all(struct flowcache *cache);
-/* The bytes: what @result and the tuples of @ct say. @data: a packet of ct_simple_tuple(). */
+/* The bytes: what @result and the tuples of @ct say. @data: a packet of ct_is_simple(). */
 void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow_result *result);
 
 /* --- learn.c --- */

@@ -11,38 +11,48 @@ static uint32_t add_carry(uint32_t a, uint32_t b)
 	return sum + (sum < b);
 }
 
-/* Eight bytes at a time, every carry added back: in one's complement it does not matter which word it came from. */
-uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum)
+/* The last @len (1 to 7) of a run of more than eight bytes that ends at @end, as if zeros followed. */
+static inline uint64_t last_bytes(const uint8_t *end, uint32_t len)
 {
-	const uint8_t *p = data;
-	uint64_t wide = sum, word;
+	uint64_t word;
+
+	memcpy(&word, end - 8, sizeof(word));
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? word >> (64 - 8 * len) : word << (64 - 8 * len);
+}
+
+/* Eight bytes at a time, every carry added back: in one's complement it does not matter which word it came from. */
+static inline uint64_t sum_wide(const uint8_t *p, uint32_t len, uint64_t wide)
+{
+	bool is_long = len >= 8;
+	uint64_t word;
 
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, sizeof(word));
 		wide += word;
 		wide += wide < word;
 	}
-	if (len & 4) {
-		uint32_t half;
-
-		memcpy(&half, p, sizeof(half));
-		wide += half;
-		wide += wide < half;
-		p += 4;
+	if (len) {
+		word = 0;
+		if (is_long)
+			word = last_bytes(p + len, len);
+		else
+			memcpy(&word, p, len);
+		wide += word;
+		wide += wide < word;
 	}
-	if (len & 3) {
-		uint8_t rest[4] = { 0 };
-		uint32_t half;
+	return wide;
+}
 
-		for (uint32_t i = 0; i < (len & 3); i++)
-			rest[i] = p[i];
-		memcpy(&half, rest, sizeof(half));
-		wide += half;
-		wide += wide < half;
-	}
+static inline uint32_t narrow(uint64_t wide)
+{
 	wide = (wide & 0xffffffff) + (wide >> 32);
 	wide = (wide & 0xffffffff) + (wide >> 32);
 	return (uint32_t)wide;
+}
+
+uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum)
+{
+	return narrow(sum_wide(data, len, sum));
 }
 
 uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len)
@@ -158,6 +168,31 @@ bool pkt_l4_checksum_ok(struct pkt *pkt)
 		       pkt->l.l4proto != IPPROTO_ICMP && pkt->l.l4proto != IPPROTO_ICMPV6);
 	pkt->flags |= ok ? PKT_FLAG_CSUM_TRUSTED : PKT_FLAG_CSUM_SUMMED;
 	return ok;
+}
+
+void pkt_l4_checksum_early(struct pkt *pkt)
+{
+	const uint8_t *l4 = pkt->data + pkt->l.l4_off;
+	uint32_t len = pkt->len - pkt->l.l4_off, words;
+	uint64_t wide = (uint64_t)htonl(pkt->l.l4proto) + htonl(len), word;
+	bool six = pkt->l.family == NFPROTO_IPV6;
+	const uint8_t *addrs = pkt->data + (six ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
+	uint16_t none;
+
+	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
+		return;
+	if (pkt->l.l4proto == IPPROTO_UDP) {
+		memcpy(&none, l4 + offsetof(struct udphdr, check), sizeof(none));
+		if (!none)
+			return;
+	}
+	for (words = six ? 4 : 1; words; words--, addrs += 8) {
+		memcpy(&word, addrs, sizeof(word));
+		wide += word;
+		wide += wide < word;
+	}
+	if (csum_fold(narrow(sum_wide(l4, len, wide))) == 0)
+		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
 }
 
 static struct tcphdr *tcp_of_late_sum(const struct pkt *pkt)

@@ -3,6 +3,23 @@
  */
 #include "path/path_internal.h"
 
+/* Almost every header has 20 bytes. */
+static inline bool header_sum_holds(const struct pkt *pkt, uint32_t header)
+{
+	uint64_t a, b, sum;
+	uint32_t c;
+
+	if (header != sizeof(struct iphdr))
+		return !csum_fold(csum_partial(pkt->data, header, 0));
+	memcpy(&a, pkt->data, 8);
+	memcpy(&b, pkt->data + 8, 8);
+	memcpy(&c, pkt->data + 16, 4);
+	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return !csum_fold((uint32_t)sum);
+}
+
 enum drop_reason ip4_check(struct pkt *pkt)
 {
 	const struct iphdr *ip = pkt_ip4(pkt);
@@ -15,7 +32,7 @@ enum drop_reason ip4_check(struct pkt *pkt)
 	header = ip->ihl * 4;
 	if (pkt->len < header)
 		return DROP_MALFORMED;
-	if (csum_fold(csum_partial(pkt->data, header, 0)))
+	if (!header_sum_holds(pkt, header))
 		return DROP_IP_CHECKSUM;
 	total = ntohs(ip->tot_len);
 	if (pkt->len < total)
