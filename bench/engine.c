@@ -19,6 +19,7 @@
 #include "cli/cli.h"
 #include "cli/netip.h"
 #include "conntrack/conntrack.h"
+#include "flowcache/flowcache.h"
 #include "path/path.h"
 #include "table/table.h"
 
@@ -238,7 +239,7 @@ static double cpu_ns(void)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* Begins flows [from, to) and lets each see an answer, as NAT lets it look. */
+/* Begins flows [from, to) and lets each see an answer, as NAT lets it look, and go on: its ways are known then. */
 static void open_flows(struct world *w, struct lot *lot, uint32_t from, uint32_t to, bool answered)
 {
 	for (uint32_t at = from; at < to;) {
@@ -252,6 +253,10 @@ static void open_flows(struct world *w, struct lot *lot, uint32_t from, uint32_t
 		for (uint32_t i = 0; i < n && answered; i++)
 			lot_reply(lot, w, at + i);
 		run_lot(w, lot, 32);
+		lot->count = 0;
+		for (uint32_t i = 0; i < n && answered; i++)
+			lot_forward(lot, w, at + i);
+		run_lot(w, lot, 32);
 		at += n;
 	}
 }
@@ -263,7 +268,7 @@ enum work { WORK_TAKE, WORK_CHECK, WORK_FORWARD, WORK_BOTH_WAYS, WORK_NEW };
 struct bench_case {
 	const char *row, *what;
 	enum work work;
-	bool conntrack, stateful, many_rules, nat, edge;
+	bool conntrack, stateful, many_rules, nat, edge, full;	/* full: no flow cache */
 	uint32_t flows, burst;
 	struct world *world;
 	double ns[ROUNDS_MAX];
@@ -277,9 +282,9 @@ static struct bench_case cases[] = {
 	{ "forward", "plain forwarding: routed, sent", WORK_FORWARD, .flows = 10000, .burst = 32 },
 	{ "forward_b64", "the same in bursts of 64", WORK_FORWARD, .flows = 10000, .burst = 64 },
 	{ "ct_10k", "forward + conntrack, 10,000 established UDP flows", WORK_FORWARD, .conntrack = true, .flows = 10000,
-	  .burst = 32 },
+	  .burst = 32, .full = true },
 	{ "ct_rules_10k", "forward + conntrack + stateful rules", WORK_FORWARD, .conntrack = true, .stateful = true,
-	  .flows = 10000, .burst = 32 },
+	  .flows = 10000, .burst = 32, .full = true },
 	{ "est_nat_1", "stateful rules + MASQUERADE, 1 established UDP flow", WORK_FORWARD, .stateful = true, .nat = true,
 	  .flows = 1, .burst = 32 },
 	{ "est_nat_10k", "the same, 10,000 flows at random", WORK_FORWARD, .stateful = true, .nat = true, .flows = 10000,
@@ -289,7 +294,11 @@ static struct bench_case cases[] = {
 	{ "est_nat_10k_b1", "the same one by one", WORK_FORWARD, .stateful = true, .nat = true, .flows = 10000, .burst = 1 },
 	{ "est_nat_1m", "the same, 1,000,000 flows at random", WORK_FORWARD, .stateful = true, .nat = true, .flows = MILLION,
 	  .burst = 32 },
-	{ "full_50r_10k", "50 rules passed before the one that accepts, 10,000 flows", WORK_FORWARD, .stateful = true,
+	{ "full_10k", "10,000 flows on the full way (cache off)", WORK_FORWARD, .stateful = true, .nat = true, .full = true,
+	  .flows = 10000, .burst = 32 },
+	{ "full_50r_10k", "the same, 50 rules passed before the one that accepts", WORK_FORWARD, .stateful = true,
+	  .many_rules = true, .nat = true, .full = true, .flows = 10000, .burst = 32 },
+	{ "est_50r_10k", "the same with the cache", WORK_FORWARD, .stateful = true,
 	  .many_rules = true, .nat = true, .flows = 10000, .burst = 32 },
 	{ "edge_10k", "samples/edge, both directions, 10,000 UDP flows", WORK_BOTH_WAYS, .edge = true, .flows = 10000,
 	  .burst = 32 },
@@ -326,7 +335,7 @@ static const struct hook_ops drop_first = { .family = NFPROTO_IPV4, .hooknum = N
 
 static bool same_world(const struct bench_case *a, const struct bench_case *b)
 {
-	return a->conntrack == b->conntrack && a->stateful == b->stateful && a->nat == b->nat && a->edge == b->edge &&
+	return a->full == b->full && a->conntrack == b->conntrack && a->stateful == b->stateful && a->nat == b->nat && a->edge == b->edge &&
 	       a->many_rules == b->many_rules && a->flows == b->flows && (a->work == WORK_CHECK) == (b->work == WORK_CHECK);
 }
 
@@ -354,6 +363,8 @@ static void case_prepare(struct bench_case *c, struct lot *lot)
 		if (c->nat)
 			add_rules(w, rules_nat, "nat.v4");
 	}
+	if (c->full)
+		flowcache_set_mode(w->inst, FLOW_OFF);
 	if (c->conntrack)
 		ct_hooks_get(w->inst, NFPROTO_IPV4);
 	if (c->work == WORK_CHECK)
@@ -621,7 +632,7 @@ int main(int argc, char **argv)
 	row_between("stage_route", "check", "forward", "route, forward, send");
 	row_between("stage_conntrack", "forward", "ct_10k", "connection tracking");
 	row_between("stage_rules", "ct_10k", "ct_rules_10k", "filter: one rule, -m conntrack");
-	row_between("stage_nat", "ct_rules_10k", "est_nat_10k", "MASQUERADE: address, port, checksums");
+	row_between("stage_nat", "ct_rules_10k", "full_10k", "MASQUERADE: address, port, checksums");
 	if (case_of("new_nat_1m"))
 		row("expire_nat_1m", "ns", case_of("new_nat_1m")->extra, case_of("new_nat_1m")->rounds,
 		    "the end of a connection whose time ran out");

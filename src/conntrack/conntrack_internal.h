@@ -94,7 +94,16 @@ bool ct_read_ports(const struct instance *inst, const uint8_t *l4, uint32_t l4_l
 
 /* --- table.c --- */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
-struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash);
+static inline struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
+{
+	if (table->old_buckets) {
+		uint32_t old = hash >> (32 - table->old_bits);
+
+		if (old >= table->moved)
+			return &table->old_buckets[old];
+	}
+	return &table->buckets[hash >> (32 - table->bits)];
+}
 /* @hash is the node's own: ct_node_hash(). */
 void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash);
 void ct_table_remove(struct ct_table *table, struct ct_node *node);

@@ -45,17 +45,6 @@ uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node)
 	return ct_hash(table, &node->tuple, ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir));
 }
 
-struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
-{
-	if (table->old_buckets) {
-		uint32_t old = hash >> (32 - table->old_bits);
-
-		if (old >= table->moved)
-			return &table->old_buckets[old];
-	}
-	return &table->buckets[hash >> (32 - table->bits)];
-}
-
 static void move_bucket(struct ct_table *table)
 {
 	struct ct_node *node = table->old_buckets[table->moved], *next, **tail[2];

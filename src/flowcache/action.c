@@ -114,46 +114,103 @@ static inline uint16_t read16(const uint8_t *at)
 	return v;
 }
 
-static inline uint64_t put_addr(uint8_t *at, const union nf_inet_addr *to, unsigned int words, uint64_t sum)
+static inline uint64_t read64(const uint8_t *at)
 {
-	for (unsigned int i = 0; i < words; i++, at += 4) {
-		sum = change(sum, read32(at), to->all[i]);
-		memcpy(at, &to->all[i], 4);
+	uint64_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return v;
+}
+
+/* UDP's zero says "none" and stays; none is ever made. */
+static inline void put_l4_sum(uint8_t *l4, uint8_t proto, uint64_t sum)
+{
+	bool is_udp = proto == IPPROTO_UDP;
+	uint8_t *at = l4 + (is_udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	uint16_t check = read16(at);
+
+	if (is_udp && !check)
+		return;
+	check = fold((uint16_t)~check + sum);
+	if (is_udp && !check)
+		check = 0xffff;
+	memcpy(at, &check, 2);
+}
+
+/* Every word is read once and written once: reading what was just written in parts takes longer than all the rest. */
+static inline void rewrite_ip4(uint8_t *data, const struct ct_tuple *back, bool src, bool dst,
+			       const struct flow_result *result)
+{
+	uint8_t *l4 = data + sizeof(struct iphdr);
+	uint64_t addrs = read64(data + offsetof(struct iphdr, saddr)), sum = 0, port_sum = 0;
+	uint32_t saddr = (uint32_t)addrs, daddr = (uint32_t)(addrs >> 32), ports, ttl_proto_check = read32(data + 8);
+	bool forwards = result->way == FLOW_FORWARD;
+	uint16_t ttl_proto = (uint16_t)ttl_proto_check, to = ttl_proto;
+
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are taken apart as little endian");
+	if (src || dst) {
+		ports = read32(l4);
+		if (src) {
+			sum = change(sum, saddr, back->dst.ip);
+			port_sum = change(port_sum, ports & 0xffff, back->dst_l4.port);
+			saddr = back->dst.ip;
+			ports = (ports & 0xffff0000) | back->dst_l4.port;
+		}
+		if (dst) {
+			sum = change(sum, daddr, back->src.ip);
+			port_sum = change(port_sum, ports >> 16, back->src_l4.port);
+			daddr = back->src.ip;
+			ports = (ports & 0xffff) | (uint32_t)back->src_l4.port << 16;
+		}
+		addrs = saddr | (uint64_t)daddr << 32;
+		memcpy(data + offsetof(struct iphdr, saddr), &addrs, 8);
+		memcpy(l4, &ports, 4);
+		put_l4_sum(l4, back->proto, sum + port_sum);
 	}
+	if (result->sets_tos) {
+		sum = change(sum, (uint32_t)data[1] << 8, (uint32_t)result->tos << 8);
+		data[1] = result->tos;
+	}
+	if (result->sets_ttl)
+		to = (uint16_t)((ttl_proto & 0xff00) | result->ttl);
+	else if (forwards)
+		to--;
+	if (!sum && !forwards && !result->sets_ttl)
+		return;
+	sum = change(sum + (uint16_t)~(ttl_proto_check >> 16), ttl_proto, to);
+	ttl_proto_check = to | (uint32_t)fold(sum) << 16;
+	memcpy(data + 8, &ttl_proto_check, 4);
+}
+
+static inline uint64_t put_addr6(uint8_t *at, const union nf_inet_addr *to)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < 4; i++)
+		sum = change(sum, read32(at + 4 * i), to->all[i]);
+	memcpy(at, to, 16);
 	return sum;
 }
 
-static inline uint64_t put_port(uint8_t *at, be16 to, uint64_t sum)
+static inline uint64_t put_port(uint8_t *at, be16 to)
 {
-	sum = change(sum, read16(at), to);
+	uint64_t sum = change(0, read16(at), to);
+
 	memcpy(at, &to, sizeof(to));
 	return sum;
 }
 
-static void rewrite_ip4(uint8_t *data, const struct flow_result *result, uint64_t addrs)
+static void rewrite_ip6(uint8_t *data, const struct ct_tuple *back, bool src, bool dst, const struct flow_result *result)
 {
-	uint8_t *check = data + offsetof(struct iphdr, check);
-	bool forwards = result->way == FLOW_FORWARD;
-	uint64_t sum = (uint16_t)~read16(check) + addrs;
-	uint32_t before = read32(data), ttl_before = read32(data + 8) & htonl(0xffff0000);
-	uint16_t folded;
+	uint8_t *l4 = data + sizeof(struct ipv6hdr);
+	uint64_t sum = 0;
 
-	if (result->sets_tos)
-		data[1] = result->tos;
-	if (result->sets_ttl)
-		data[8] = result->ttl;
-	else if (forwards)
-		data[8]--;
-	if (!addrs && !forwards && !result->sets_tos && !result->sets_ttl)
-		return;
-	sum = change(sum, before, read32(data));
-	sum = change(sum, ttl_before, read32(data + 8) & htonl(0xffff0000));
-	folded = fold(sum);
-	memcpy(check, &folded, 2);
-}
-
-static void rewrite_ip6(uint8_t *data, const struct flow_result *result)
-{
+	if (src)
+		sum += put_addr6(data + offsetof(struct ipv6hdr, saddr), &back->dst) + put_port(l4, back->dst_l4.port);
+	if (dst)
+		sum += put_addr6(data + offsetof(struct ipv6hdr, daddr), &back->src) + put_port(l4 + 2, back->src_l4.port);
+	if (src || dst)
+		put_l4_sum(l4, back->proto, sum);
 	if (result->sets_tos)
 		put_be16(data, (uint16_t)((get_be16(data) & 0xf00f) | result->tos << 4));
 	if (result->sets_ttl)
@@ -164,36 +221,13 @@ static void rewrite_ip6(uint8_t *data, const struct flow_result *result)
 
 void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow_result *result)
 {
-	const struct ct_tuple *back = ct_tuple(ct, !dir);
-	bool six = back->family == NFPROTO_IPV6;
-	uint8_t *l4 = data + (six ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	uint8_t *saddr = data + (six ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
-	unsigned int words = six ? 4 : 1;
-	uint64_t addrs = 0, ports = 0;
-
 	/* Answers show the mapping: where they come from is where this packet goes. */
-	if (ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_SRC_NAT : IPS_DST_NAT)) {
-		addrs = put_addr(saddr, &back->dst, words, addrs);
-		ports = put_port(l4, back->dst_l4.port, ports);
-	}
-	if (ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_DST_NAT : IPS_SRC_NAT)) {
-		addrs = put_addr(saddr + 4 * words, &back->src, words, addrs);
-		ports = put_port(l4 + 2, back->src_l4.port, ports);
-	}
-	if (addrs) {
-		bool is_udp = back->proto == IPPROTO_UDP;
-		uint8_t *check = l4 + (is_udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
-		uint16_t now = read16(check);
+	const struct ct_tuple *back = ct_tuple(ct, !dir);
+	bool src = ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_SRC_NAT : IPS_DST_NAT);
+	bool dst = ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_DST_NAT : IPS_SRC_NAT);
 
-		if (now || !is_udp) {	/* a UDP checksum of zero says "none" and stays */
-			now = fold((uint16_t)~now + addrs + ports);
-			if (is_udp && !now)
-				now = 0xffff;
-			memcpy(check, &now, 2);
-		}
-	}
-	if (six)
-		rewrite_ip6(data, result);
+	if (back->family == NFPROTO_IPV4)
+		rewrite_ip4(data, back, src, dst, result);
 	else
-		rewrite_ip4(data, result, addrs);
+		rewrite_ip6(data, back, src, dst, result);
 }

@@ -40,7 +40,11 @@ enum drop_reason ip4_check(struct pkt *pkt)
 	if (total < header)
 		return DROP_MALFORMED;
 	pkt->len = total;	/* what follows is the link's padding */
-	pkt_parse(pkt);
+	if (header == sizeof(*ip) && !(ip->frag_off & htons(IP4_MF | IP4_OFFSET_MASK)))	/* pkt_parse() of most packets */
+		pkt->l = (struct pkt_layers){ .family = NFPROTO_IPV4, .l4proto = ip->protocol, .has_l4 = true,
+					      .l4_off = sizeof(*ip), .l4_len = (uint16_t)(total - sizeof(*ip)) };
+	else
+		pkt_parse(pkt);
 	return DROP_NONE;
 }
 
