@@ -1,7 +1,7 @@
 /*
  * helper_world.h - one helper alone: payloads of both directions of a connection, translated or not, straight into it.
  *
- * Input: one control byte (bit 0 IPv6, bit 1 NAT), then records of one control byte (bit 0 the answering side speaks), two
+ * Input: one control byte (bit 0 IPv6, bit 1 NAT, bits 4 to 6 settings of SIP), then records of one control byte (bit 0 the answering side speaks), two
  * bytes of length, and that much payload.
  * Whatever it says, the packet stays one: lengths agree with the bytes, the checksum holds.
  */
@@ -25,8 +25,8 @@ static struct ct *helper_master(struct instance *inst, const struct ct_helper *h
 
 	orig.src.ip = htonl(0x0a000002);
 	orig.dst.ip = htonl(0x0a010002);
-	orig.src_l4.port = htons(3000);
-	orig.dst_l4.port = htons(21);
+	orig.src_l4.port = htons(strcmp(helper->name, "sip") ? 3000 : 5060);
+	orig.dst_l4.port = htons(strcmp(helper->name, "sip") ? 21 : 5060);
 	ct_tuple_invert(&reply, &orig);
 	if (nat)
 		reply.dst.ip = htonl(0xc6336464);	/* 198.51.100.100: longer in text */
@@ -95,6 +95,16 @@ static void helper_look(struct pkt *pkt)
 		abort();
 }
 
+/* As many expectations as one connection may have. */
+static unsigned int helper_expects_max(const struct ct_helper *helper)
+{
+	unsigned int sum = helper->policy.max_expected;
+
+	for (unsigned int class = 1; helper->more_policies && class < CT_EXPECT_CLASSES; class++)
+		sum += ct_helper_policy(helper, class)->max_expected;
+	return sum;
+}
+
 static int helper_fuzz(const struct ct_helper *helper, const uint8_t *data, size_t size)
 {
 	static struct instance *inst;
@@ -107,6 +117,9 @@ static int helper_fuzz(const struct ct_helper *helper, const uint8_t *data, size
 		inst = instance_new(1, 0, NULL);
 	state.inst = inst;
 	state.family = data[0] & 1 && helper->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
+	inst->ct->helper_conf.sip.direct_media = !(data[0] & 16);
+	inst->ct->helper_conf.sip.direct_signalling = !(data[0] & 32);
+	inst->ct->helper_conf.sip.external_media = data[0] >> 6 & 1;
 	ct = helper_master(inst, helper, state.family, data[0] & 2);
 	for (int dir = 0; dir < IP_CT_DIR_MAX; dir++) {
 		if (!strcmp(helper->name, "ftp")) {
@@ -132,7 +145,7 @@ static int helper_fuzz(const struct ct_helper *helper, const uint8_t *data, size
 		ct_help_packet(inst, pkt, &state);
 		helper_look(pkt);
 		pkt_free(inst, pkt);
-		if (inst->ct->expects.count > helper->policy.max_expected)
+		if (inst->ct->expects.count > helper_expects_max(helper))
 			abort();
 	}
 	ct_kill(inst, ct);

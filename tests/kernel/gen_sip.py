@@ -1,8 +1,5 @@
 """Seeded SIP dialogs, bent: profile "sip". Calls and registrations over UDP and TCP, translated or not, with messages cut, folded,
 abbreviated, listed, repeated, split over segments and damaged byte by byte; media in between."""
-import glob
-import json
-import os
 import random
 import re
 
@@ -98,9 +95,7 @@ def later(seed, data, piece=None):
     return build
 
 
-class Kept:
-    """Dialogs that real endpoints have spoken: [(side, text)], with the ends named as placeholders."""
-    dialogs = [json.load(open(p)) for p in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip_dialogs", "*.json")))]
+KEPT = list(sip.kept().values())
 
 
 class Session:
@@ -131,9 +126,9 @@ class Session:
     def steps(self):
         """(side, data) pairs; ("m", packet) is media."""
         r, out, cseq = self.r, [], 1
-        if Kept.dialogs and r.random() < 0.25:
-            for side, text in r.choice(Kept.dialogs):
-                out.append((side, self.placed(side, text)))
+        if r.random() < 0.25:
+            ends = {"c": (self.c, self.near), "s": (self.far, self.s)}
+            out += [(side, sip.placed(text, *ends[side])) for side, text in r.choice(KEPT)]
         for _ in range(r.choice((1, 2, 2, 3))):
             kind = r.choice(("call", "call", "call", "register", "register", "callback", "single"))
             via = r.choice(("", "", ";rport", ";rport=%d;received=%s" % (self.far[1], self.far[0]), ";maddr=" + self.c[0], ", SIP/2.0/UDP 1.2.3.4:5"))
@@ -173,13 +168,6 @@ class Session:
                 out.append(ask(r.choice(("ACK", "BYE", "OPTIONS", "UPDATE", "CANCEL")), self.offer(self.c[0], self.ports)))
             cseq += r.choice((0, 1, 1))
         return bend.dialog(r, out)
-
-    def placed(self, side, text):
-        """A kept message with this session's ends in it."""
-        names = {"C": self.c, "S": self.near} if side == "c" else {"C": self.far, "S": self.s}
-        for name, (a, p) in names.items():
-            text = text.replace("{%s}" % name, a).replace("{%s:}" % name, "%s:%d" % (sip.host(a), p)).replace("{%sp}" % name, str(p))
-        return text.encode("latin-1")
 
     def voice(self):
         r, out = self.r, []

@@ -1,6 +1,9 @@
 """SIP messages and dialogs of our own making, over UDP and TCP, through a gateway that may translate.
 
 An end answers what it was shown: responses copy the headers of the request as it arrived there, whatever NAT made of it."""
+import glob
+import json
+import os
 import struct
 
 from case import Send
@@ -188,3 +191,16 @@ class Net:
 
 def rtp(iface, src, sport, dst, dport, data=b"\x80\x00rtp"):
     return Send(iface, udp(sport, dport, data)(ip(src, dst)))
+
+
+def kept():
+    """{name: [(side, text)]}: dialogs that sipp and sipsak have spoken, recorded between them; {C} {S} are the ends' addresses, with a
+    colon inside the braces their ports, too."""
+    found = sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "sip_dialogs", "*.json")))
+    return {os.path.basename(p)[:-5]: json.load(open(p)) for p in found}
+
+
+def placed(text, c, s):
+    for name, (address, port) in (("C", c), ("S", s)):
+        text = text.replace("{%s}" % name, address).replace("{%s:}" % name, "%s:%d" % (host(address), port))
+    return text.encode("latin-1")

@@ -100,6 +100,17 @@ def cases():
     a, b = Net(c=("10.0.0.2", 5060), far=(OUT, 5060)), Net(c=("10.0.0.3", 5060), far=(OUT, 5060))
     one = "*nat\n-A POSTROUTING -o eth1 -s 10.0.0.3 -p udp --dport 5060 -j SNAT --to-source 10.1.0.1:7000-7000\n-A POSTROUTING -o eth1 -j SNAT --to-source 10.1.0.1\nCOMMIT\n"
     yield case("ports-in-use", a.invite().add(*b.invite(sdp("10.0.0.3")).items).add(*media(OUT), *media(OUT, 5006)), one)
+    # The port of a stream is where somebody is called in: on the same connection, on another one; RTP's, RTCP's.
+    for port in (5004, 5005):
+        for nat, far in (("", C), (SNAT, OUT)):
+            where = "<sip:alice@10.0.0.2:%d>" % port
+            n = Net(far=(far, 5060)).register(contact=where).invite(cseq=2).answer(200, sdp(S, (("audio", port - 4),)))
+            yield case("media-meets-registration-%d%s" % (port, "-snat" if nat else ""), n.add(*media(far)), nat)
+            a, b = Net(c=(C, 5070), far=(far, 5070)).register(contact=where), Net(far=(far, 5060)).invite().answer(200, sdp(S))
+            yield case("media-meets-other-registration-%d%s" % (port, "-snat" if nat else ""), a.add(*b.items, *media(far)), nat)
+            a, b = Net(c=(C, 5070), far=(far, 5070)).invite(), Net(far=(far, 5060)).register(contact=where)
+            yield case("registration-meets-media-%d" % port, a.add(*b.items), "") if not nat else \
+                case("registration-meets-media-%d-snat" % port, Net(far=(far, 5060)).invite().register(contact="<sip:alice@10.0.0.2:65534>"), nat)
     # Registrations.
     call_in = request("INVITE", (S, 5060), (C, 5060), sdp(S, (("audio", 6000),)), user="bob", peer_user="alice")
     call_out = request("INVITE", (S, 5060), (OUT, 5060), sdp(S, (("audio", 6000),)), user="bob", peer_user="alice")
@@ -154,6 +165,18 @@ def cases():
                        .answer(200, sdp(S, (("audio", 6010), ("video", 6012)))).invite(b"", "BYE", cseq=3).answer(), nat)
     yield case("call-snat-6", Net((C6, 5060), (S6, 5060), far=("fd00:1::1", 5060)).call().add(*media("fd00:1::1", client=C6, server=S6)), SNAT6, v6=True)
     yield case("call-snat-6-tcp", Net((C6, 5060), (S6, 5060), far=("fd00:1::1", 5060), proto="TCP").call().add(*media("fd00:1::1", client=C6, server=S6)), SNAT6, v6=True)
+    # What real programs said to each other.
+    for kept, dialog in sip.kept().items():
+        proto = "TCP" if "tcp" in kept else "UDP"
+        for name, nat, kw in (("plain", "", {}), ("snat", SNAT, dict(far=(OUT, 5060))), ("snat-port", SNAT_PORT, dict(far=(OUT, 10000))),
+                              ("snat-long", SNAT_LONG, dict(far=("10.1.0.199", 5060))), ("dnat", DNAT, dict(near=("10.1.0.9", 5060))),
+                              ("masq", MASQ, dict(far=(OUT, 5060)))):
+            n = Net(proto=proto, **kw)
+            for side, text in dialog:
+                n.say(side, sip.placed(text, *((n.c, n.near) if side == "c" else (n.far, n.s))))
+                if "m=audio" in text and side == "s":
+                    n.add(rtp("eth0", C, 6000, n.near[0], 6000), rtp("eth1", S, 6000, n.far[0], 6000), rtp("eth1", S, 6001, n.far[0], 6001))
+            yield case("kept-%s-%s" % (kept, name), n, nat)
     # From outside in: the far end calls a forwarded port.
     n = Net(c=(S, 5060), s=(C, 5060), near=(OUT, 5060), inside="eth1", outside="eth0")
     yield case("call-in", n.call(back=sdp(C, (("audio", 5004),))).add(rtp("eth1", S, 5004, OUT, 5004), rtp("eth0", C, 5004, S, 5004)), IN)
