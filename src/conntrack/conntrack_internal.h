@@ -32,6 +32,7 @@ struct ct_wheel {
 	uint64_t tick;			/* where the hand stands */
 	uint64_t used[CT_WHEEL_LEVELS];	/* a bit per slot that may hold somebody */
 	struct list slot[CT_WHEEL_LEVELS][64];
+	struct list overdue;		/* their end was set to now, or earlier */
 	struct timer timer;		/* when the next used slot is due */
 };
 
@@ -133,6 +134,13 @@ uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel);
 void ct_wheel_watch(struct instance *inst, struct ct *ct);
 void ct_wheel_forget(struct ct *ct);
+void ct_wheel_end_overdue(struct instance *inst);
+/* Before anybody looks for a connection: one that was to end at once has ended. */
+static inline void ct_end_overdue(struct instance *inst)
+{
+	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue)))
+		ct_wheel_end_overdue(inst);
+}
 
 /* --- event.c --- */
 void ct_event_destroy(struct instance *inst, struct ct *ct, bool expired);

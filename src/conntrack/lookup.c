@@ -33,10 +33,11 @@ static struct ct_node *find(const struct ct_table *table, const struct ct_zone *
 struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple, int *dir)
 {
 	const struct ct_zone *used = zone ? zone : &ct_zone_default;
-	struct ct_node *node = find(inst->ct, used, tuple,
-				    ct_hash(inst->ct, tuple, ct_zone_id(used, IP_CT_DIR_ORIGINAL)));
+	struct ct_node *node;
 	struct ct *ct;
 
+	ct_end_overdue(inst);
+	node = find(inst->ct, used, tuple, ct_hash(inst->ct, tuple, ct_zone_id(used, IP_CT_DIR_ORIGINAL)));
 	if (!node)
 		return NULL;
 	ct = ct_of_node(node);
@@ -52,6 +53,7 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 	const struct ct_zone *zone = &ignore->zone;
 	uint32_t hash = ct_hash(inst->ct, tuple, ct_zone_id(zone, IP_CT_DIR_REPLY));
 
+	ct_end_overdue(inst);
 	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
 		struct ct *ct = ct_of_node(node);
 		int dir = node->tuple.dir;
@@ -91,6 +93,7 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 
 	if (!ct_tuple_read(inst, pkt->data, state->family, l4, &tuple))
 		return true;
+	ct_end_overdue(inst);
 	hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
 	node = find(inst->ct, &zone, &tuple, hash);
 	if (!node) {

@@ -83,12 +83,18 @@ static void look_at_slot(struct instance *inst, struct list *slot)
 	}
 }
 
+void ct_wheel_end_overdue(struct instance *inst)
+{
+	look_at_slot(inst, &inst->ct->wheel.overdue);
+}
+
 static void turn(struct timer *timer, void *arg, int64_t now_ns)
 {
 	struct instance *inst = arg;
 	struct ct_wheel *wheel = &inst->ct->wheel;
 	unsigned int level, i;
 
+	ct_wheel_end_overdue(inst);
 	while (first_slot(wheel, &level, &i)) {
 		struct list *slot = &wheel->slot[level][i];
 		uint64_t tick = slot_tick(wheel, level, i);
@@ -106,6 +112,7 @@ static void turn(struct timer *timer, void *arg, int64_t now_ns)
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)
 {
 	wheel->tick = (uint64_t)inst_jiffies(inst);
+	list_init(&wheel->overdue);
 	for (int level = 0; level < CT_WHEEL_LEVELS; level++)
 		for (int i = 0; i < SLOTS; i++)
 			list_init(&wheel->slot[level][i]);
@@ -121,6 +128,12 @@ void ct_wheel_watch(struct instance *inst, struct ct *ct)
 		return;
 	if (ct->age.next)
 		list_remove(&ct->age);
+	if ((int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0) {
+		list_append(&wheel->overdue, &ct->age);
+		ct->look_tick = ct->expires_tick;
+		arm(inst, (uint64_t)inst_jiffies(inst) + 1);
+		return;
+	}
 	place(wheel, ct, whole_tick(inst, ct->expires_tick));
 	arm(inst, whole_tick(inst, ct->look_tick));
 }
