@@ -694,7 +694,7 @@ void ruleset_free(struct instance *inst, struct ruleset *rs)
 	if (!rs)
 		return;
 	for (uint32_t i = 0; i < rs->number; i++)
-		entry_release(inst, rs, rs->at[i], UINT_MAX, true);
+		entry_release(inst, rs, rs->at ? rs->at[i] : entry_at(rs, i), UINT_MAX, true);
 	ruleset_drop(rs);
 }
 
