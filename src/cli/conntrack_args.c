@@ -4,6 +4,7 @@
  * its own, which exist only after its -p.
  */
 #include "cli/conntrack_args.h"
+#include "conntrack/labels.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -120,6 +121,7 @@ static const struct proto_options protos[] = {
 };
 
 struct parser {
+	const struct instance *inst;
 	struct conntrack_args *args;
 	struct strbuf *err;
 	int argc;
@@ -128,7 +130,6 @@ struct parser {
 	uint32_t proto_given;			/* bit per row of it */
 	struct option options[LONG_OPTIONS_MAX];
 	unsigned int option_count;
-	bool has_label;
 };
 
 void conntrack_say(struct strbuf *err, const char *fmt, ...)
@@ -591,6 +592,36 @@ static int parse_proto_option(struct parser *p, enum proto_value value)
 	return 0;
 }
 
+/* "one,two"; --label-del alone means all. */
+static int parse_labels(struct parser *p, int letter)
+{
+	struct conntrack_args *args = p->args;
+	uint8_t *labels = letter == 'l' ? args->labels : letter == '<' ? args->labels_set : args->labels_clear;
+	const char *at = letter == '>' ? optional_word(p) : optarg;
+
+	args->options |= 1u << (letter == 'l' ? OPT_LABEL : letter == '<' ? OPT_LABEL_ADD : OPT_LABEL_DEL);
+	if (!ct_label_names_are_loaded(p->inst))
+		sb_adds(p->err, "nfct_labelmap_new: No such file or directory\n");
+	if (!at) {
+		memset(labels, 0xff, CT_LABEL_BYTES);
+		return 0;
+	}
+	for (;;) {
+		char name[CT_LABEL_NAME_MAX];
+		size_t len = strcspn(at, ",");
+		int bit;
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, at);
+		bit = len < sizeof(name) ? ct_label_bit(p->inst, name) : -1;
+		if (bit < 0)
+			return bad(p, "unknown label '%s'", name);
+		labels[bit / 8] |= (uint8_t)(1u << bit % 8);
+		if (!at[len])
+			return 0;
+		at += len + 1;
+	}
+}
+
 /* --- one option --- */
 
 static int parse_option(struct parser *p, int c)
@@ -671,9 +702,7 @@ static int parse_option(struct parser *p, int c)
 		args->options |= 1u << OPT_REPLY_ZONE;
 		return 0;
 	case 'l': case '<': case '>':
-		/* No label has a name as long as there is no connlabel.conf. */
-		sb_adds(p->err, "nfct_labelmap_new: No such file or directory\n");
-		return bad(p, "unknown label '%s'", optarg ? optarg : "");
+		return parse_labels(p, c);
 	case ':':
 		return bad(p, "option `%s' requires an argument", p->argv[optind - 1]);
 	case '?':
@@ -775,9 +804,9 @@ static int check_options(struct parser *p)
 	return 0;
 }
 
-int conntrack_parse(struct conntrack_args *args, int argc, char **argv, struct strbuf *err)
+int conntrack_parse(const struct instance *inst, struct conntrack_args *args, int argc, char **argv, struct strbuf *err)
 {
-	struct parser p = { .args = args, .err = err, .argc = argc, .argv = argv };
+	struct parser p = { .inst = inst, .args = args, .err = err, .argc = argc, .argv = argv };
 	int c, code;
 
 	memset(args, 0, sizeof(*args));
@@ -798,7 +827,7 @@ int conntrack_parse(struct conntrack_args *args, int argc, char **argv, struct s
 	code = check_options(&p);
 	if (code)
 		return code;
-	if (args->output & OUTPUT_LABELS)
+	if (args->output & OUTPUT_LABELS && !ct_label_names_are_loaded(inst))
 		sb_adds(err, "nfct_labelmap_new: No such file or directory\n");
 	return 0;
 }

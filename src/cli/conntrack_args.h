@@ -51,6 +51,8 @@ struct conntrack_args {
 	uint8_t tcp_state;
 	bool is_tcp;			/* -p tcp: window tracking is switched off for what is changed */
 	struct nat_filter snat, dnat;
+	uint8_t labels[CT_LABEL_BYTES];		/* -l: all of them */
+	uint8_t labels_set[CT_LABEL_BYTES], labels_clear[CT_LABEL_BYTES];	/* --label-add, --label-del */
 	unsigned int output;		/* OUTPUT_* */
 };
 
@@ -63,7 +65,7 @@ static inline bool args_have(const struct conntrack_args *args, enum conntrack_o
 void conntrack_say(struct strbuf *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* 0, or the exit code with the sentence in @err. */
-int conntrack_parse(struct conntrack_args *args, int argc, char **argv, struct strbuf *err);
+int conntrack_parse(const struct instance *inst, struct conntrack_args *args, int argc, char **argv, struct strbuf *err);
 
 /* The command when its table is "expect". */
 int conntrack_expect_command(struct instance *inst, const struct conntrack_args *args, struct strbuf *out,

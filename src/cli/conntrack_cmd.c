@@ -10,7 +10,7 @@
 
 #include "cli/conntrack_args.h"
 #include "conntrack/control.h"
-#include "conntrack/expect.h"
+#include "conntrack/labels.h"
 
 enum { EXIT_FAILED = 1 };
 
@@ -117,6 +117,16 @@ static uint16_t zone_of(const struct ct *ct, uint8_t dir)
 	return ct->zone.dir == dir ? ct->zone.id : 0;
 }
 
+static bool has_labels(const struct ct *ct, const uint8_t wanted[CT_LABEL_BYTES])
+{
+	const uint8_t *labels = ct_labels(ct);
+
+	for (int i = 0; i < CT_LABEL_BYTES; i++)
+		if (wanted[i] & ~(labels ? labels[i] : 0))
+			return false;
+	return true;
+}
+
 static bool values_match(const struct instance *inst, const struct conntrack_args *args, const struct ct *ct)
 {
 	if (args_have(args, OPT_MARK) && (ct->mark & args->mark_mask) != args->mark)
@@ -130,6 +140,8 @@ static bool values_match(const struct instance *inst, const struct conntrack_arg
 	if (args_have(args, OPT_SECMARK) && ct->secmark != args->secmark)
 		return false;
 	if (args_have(args, OPT_ZONE) && zone_of(ct, CT_ZONE_DIR_BOTH) != args->zone)
+		return false;
+	if (args_have(args, OPT_LABEL) && !has_labels(ct, args->labels))
 		return false;
 	return (!args_have(args, OPT_ORIG_ZONE) || zone_of(ct, CT_ZONE_DIR_ORIGINAL) == args->orig_zone) &&
 	       (!args_have(args, OPT_REPLY_ZONE) || zone_of(ct, CT_ZONE_DIR_REPLY) == args->reply_zone);
@@ -183,6 +195,7 @@ struct walk {
 static unsigned int text_flags(const struct conntrack_args *args, bool with_stamp)
 {
 	return (args->output & OUTPUT_EXTENDED ? CT_TEXT_EXTENDED : 0) | (args->output & OUTPUT_ID ? CT_TEXT_ID : 0) |
+	       (args->output & OUTPUT_LABELS ? CT_TEXT_LABELS : 0) |
 	       (with_stamp && (args->output & OUTPUT_KERNEL_STAMP) ? CT_TEXT_TIMESTAMP : 0);
 }
 
@@ -375,6 +388,19 @@ static void replies_free(struct replies *replies)
 	free(replies->queue);
 }
 
+/* Only where that changes something. */
+static void fill_labels(const struct conntrack_args *args, const struct ct *ct, struct ct_request *req)
+{
+	const uint8_t *labels = ct_labels(ct);
+
+	for (int i = 0; i < CT_LABEL_BYTES; i++) {
+		uint8_t old = labels ? labels[i] : 0;
+
+		req->labels[i] = (uint8_t)((old & ~args->labels_clear[i]) | args->labels_set[i]);
+		req->has_labels |= req->labels[i] != old;
+	}
+}
+
 static void fill_values(const struct conntrack_args *args, struct ct_request *req)
 {
 	req->has_timeout = args_have(args, OPT_TIMEOUT);
@@ -394,7 +420,7 @@ static bool is_unchanged(const struct walk *walk, const struct ct *ct, const str
 {
 	return (!req->has_timeout || ct_expires_sec(walk->inst, ct) == req->timeout_sec) &&
 	       (!req->has_status || (ct->status & req->status) == req->status) &&
-	       (!req->has_mark || ct->mark == req->mark) &&
+	       (!req->has_mark || ct->mark == req->mark) && !req->has_labels &&
 	       (!req->has_tcp_state || (ct_proto_num(ct) == IPPROTO_TCP && ct->proto.tcp.state == req->tcp_state));
 }
 
@@ -440,6 +466,7 @@ static int update(struct instance *inst, const struct conntrack_args *args, stru
 		req.status = ct->status | args->status;
 		req.mark = (ct->mark & ~args->mark_mask) ^ args->mark;
 		req.mark_mask = ~0u;
+		fill_labels(args, ct, &req);
 		if (is_unchanged(&walk, ct, &req) && !req.has_snat && !req.has_dnat)
 			continue;
 		ask_to_change(&walk, ct, &req, &replies);
@@ -611,7 +638,7 @@ static int check_masks(const struct conntrack_args *args, struct strbuf *err)
 int conntrack_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err)
 {
 	struct conntrack_args args;
-	int code = conntrack_parse(&args, argc, argv, err);
+	int code = conntrack_parse(inst, &args, argc, argv, err);
 
 	if (!code)
 		code = check_masks(&args, err);

@@ -81,7 +81,7 @@ bool offload_complete(struct pkt *pkt);
 
 /* --- snapshot: the directory that an instance is made of --- */
 
-struct snapshot_paths { char *net, *sysctl, *host, *rules4, *rules6; };	/* owned; NULL: not there */
+struct snapshot_paths { char *net, *sysctl, *host, *nfct, *labels, *rules4, *rules6; };	/* owned; NULL: not there */
 int snapshot_find(const char *dir, struct snapshot_paths *paths, struct refusal *why);
 void snapshot_paths_free(struct snapshot_paths *paths);
 int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, struct inputs *inputs, bool conntrack_on,

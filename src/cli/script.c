@@ -9,12 +9,14 @@
 
 #include "base/sysctl.h"
 #include "cli/conntrack_cmd.h"
+#include "cli/nfct_cmd.h"
 #include "cli/run.h"
 #include "cli/socket_text.h"
 
 enum { SCRIPT_FILE_MAX = 64 << 20, RULES_FILE_MAX = 256 << 20 };
 
-enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_SNAPSHOT, VERB_ECHO, VERB_CAT, VERB_HOST };
+enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_NFCT, VERB_SNAPSHOT,
+	    VERB_ECHO, VERB_CAT, VERB_HOST };
 
 struct script_line {
 	int64_t when_ns;
@@ -41,6 +43,7 @@ static const struct { const char *name; enum verb verb; uint8_t family; } verbs[
 	{ "ip6tables-legacy-restore", VERB_RESTORE, NFPROTO_IPV6 },
 	{ "iptables-save", VERB_SAVE, NFPROTO_IPV4 }, { "ip6tables-save", VERB_SAVE, NFPROTO_IPV6 },
 	{ "conntrack", VERB_CONNTRACK, 0 }, { "ip", VERB_IP, 0 }, { "sysctl", VERB_SYSCTL, 0 },
+	{ "nfct", VERB_NFCT, 0 },
 	{ "snapshot", VERB_SNAPSHOT, 0 }, { "echo", VERB_ECHO, 0 }, { "cat", VERB_CAT, 0 },
 	{ "socket", VERB_HOST, 0 }, { "secctx", VERB_HOST, 0 },
 };
@@ -340,10 +343,12 @@ static int run_sysctl(struct run *run, struct script_line *line, struct strbuf *
 }
 
 /* What it says on stderr is a remark when all went well, else the refusal. */
-static int run_conntrack(struct run *run, struct script_line *line, struct strbuf *out, struct refusal *why)
+static int run_tool(struct run *run, struct script_line *line, struct strbuf *out, struct refusal *why)
 {
+	int (*command)(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err) =
+		line->verb == VERB_NFCT ? nfct_command : conntrack_command;
 	struct strbuf err = STRBUF_INIT;
-	int code = conntrack_command(run->inst, (int)line->words.count - 1, line->words.argv + 1, out, &err);
+	int code = command(run->inst, (int)line->words.count - 1, line->words.argv + 1, out, &err);
 
 	if (code)
 		refuse(why, -EINVAL, "%.*s", (int)strcspn(sb_str(&err), "\n"), sb_str(&err));
@@ -370,7 +375,8 @@ static int run_verb(struct run *run, struct script_line *line, struct strbuf *ou
 	case VERB_SAVE:
 		return run_save(run, line, out, why);
 	case VERB_CONNTRACK:
-		return run_conntrack(run, line, out, why);
+	case VERB_NFCT:
+		return run_tool(run, line, out, why);
 	case VERB_IP:
 		code = netip_line(&ip, w, 2, why);
 		inputs_forget_ifaces(&run->inputs);

@@ -9,8 +9,9 @@
 
 #include "base/sysctl.h"
 #include "cli/run.h"
+#include "cli/nfct_cmd.h"
 #include "cli/socket_text.h"
-#include "conntrack/conntrack.h"
+#include "conntrack/labels.h"
 
 enum { SNAPSHOT_FILE_MAX = 256 << 20 };
 
@@ -39,12 +40,16 @@ int snapshot_find(const char *dir, struct snapshot_paths *paths, struct refusal 
 		return refuse_at(why, at, -errno, "the snapshot cannot be read: %s", strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return refuse_at(why, at, -ENOTDIR,
-				 "is a file: SNAPSHOT is a directory with net.ip, sysctl.conf, rules.v4, rules.v6");
+				 "is a file: SNAPSHOT is a directory with net.ip, sysctl.conf, nfct.conf, connlabel.conf, rules.v4, rules.v6");
 	err = part_find(dir, "net.ip", &paths->net, why);
 	if (!err)
 		err = part_find(dir, "sysctl.conf", &paths->sysctl, why);
 	if (!err)
 		err = part_find(dir, "host", &paths->host, why);
+	if (!err)
+		err = part_find(dir, "nfct.conf", &paths->nfct, why);
+	if (!err)
+		err = part_find(dir, "connlabel.conf", &paths->labels, why);
 	if (!err)
 		err = part_find(dir, "rules.v4", &paths->rules4, why);
 	if (!err)
@@ -57,6 +62,8 @@ void snapshot_paths_free(struct snapshot_paths *paths)
 	free(paths->net);
 	free(paths->sysctl);
 	free(paths->host);
+	free(paths->nfct);
+	free(paths->labels);
 	free(paths->rules4);
 	free(paths->rules6);
 	*paths = (struct snapshot_paths){ 0 };
@@ -203,6 +210,16 @@ int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, str
 		err = file_read(paths->host, SNAPSHOT_FILE_MAX, &text, why);
 		if (!err)
 			err = host_load(inst, sb_str(&text), text.len, paths->host, why);
+	}
+	if (!err && paths->nfct) {
+		err = file_read(paths->nfct, SNAPSHOT_FILE_MAX, &text, why);
+		if (!err)
+			err = nfct_conf_load(inst, sb_str(&text), text.len, paths->nfct, why);
+	}
+	if (!err && paths->labels) {
+		err = file_read(paths->labels, SNAPSHOT_FILE_MAX, &text, why);
+		if (!err)
+			err = ct_label_names_load(inst, sb_str(&text), text.len, paths->labels, why);
 	}
 	if (!err && conntrack_on) {
 		err = ct_hooks_get(inst, NFPROTO_IPV4);

@@ -57,10 +57,14 @@ struct ct_sctp {
 struct ct_counter { uint64_t packets, bytes; };
 /* What only some connections carry: nf_conntrack_acct or _timestamp was on when they began, or they are helped. */
 struct ct_help;
+struct ct_timeout_policy;
+enum { CT_LABELS = 128, CT_LABEL_BYTES = CT_LABELS / 8 };
 struct ct_extra {
 	struct ct_counter acct[IP_CT_DIR_MAX];
 	int64_t start_ns, stop_ns;	/* 0 = not yet */
-	bool has_acct, has_stamp;
+	bool has_acct, has_stamp, has_labels;
+	uint8_t labels[CT_LABEL_BYTES];	/* conntrack/labels.h; bit 0 is the lowest of the first byte */
+	struct ct_timeout_policy *policy;	/* conntrack/timeout.h; a share of it; NULL = the sysctls hold */
 	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
 };
 
@@ -249,12 +253,13 @@ struct ct_proto {
 	void (*print_state)(const struct ct *ct, struct strbuf *out);	/* "ESTABLISHED " */
 	const struct ct_timeout *timeouts;
 	size_t timeout_count;
+	const struct ct_proto *same_timeouts_as;	/* it has none of its own; NULL */
 };
 extern const struct ct_proto *const ct_protos[];	/* made by tools/list-variants; NULL-terminated */
 /* The tracker of a protocol number; the generic one when it has none of its own. */
 const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number);
-/* This tracker's timeout @which, in jiffies, as the sysctl says now. */
-uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which);
+/* The timeout @which of this tracker for this connection, in jiffies: as its policy says, or the sysctl now. */
+uint32_t ct_timeout(const struct instance *inst, const struct ct *ct, const struct ct_proto *proto, unsigned int which);
 
 /* --- for the flow cache: a packet meets its connection before the hooks do --- */
 /* A whole TCP or UDP packet right behind the IP header: its addresses and ports say all. */

@@ -71,6 +71,10 @@ struct ct_table {
 	struct ct_expects expects;
 	struct list *gre_keys;		/* call ids learned from PPTP; made when the first ones come */
 	const struct ct_proto *protos[256];
+	struct list policies;		/* struct ct_timeout_policy */
+	uint32_t label_users;		/* rules that look at labels */
+	bool has_label_names;
+	char *label_names[CT_LABELS];
 	unsigned int *timeouts_sec[256];	/* by protocol number, as many as its tracker has */
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/labels.h"
 #include "nat/nat.h"
 
 #define STATUS_FIXED (IPS_NAT_DONE_MASK | IPS_NAT_MASK | IPS_EXPECTED | IPS_CONFIRMED | IPS_DYING | IPS_SEQ_ADJUST | \
@@ -129,6 +130,14 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 	}
 	change_protocol(ct, req);
 	change_mark(ct, req);
+	if (req->has_labels) {
+		uint8_t all[CT_LABEL_BYTES];
+
+		memset(all, 0xff, sizeof(all));
+		err = ct_labels_replace(ct, req->labels, all);
+		if (err)
+			return err;
+	}
 	ct->event_mask = REPORTED | 1 << IPCT_LABEL;
 	ct_events_deliver(inst, ct);
 	return 0;

@@ -14,9 +14,11 @@ struct ct_request {
 	struct ct_tuple orig, reply;
 	struct ct_zone zone;
 	struct nf_nat_range2 snat, dnat;
+	uint8_t labels[CT_LABEL_BYTES];		/* all of them, as they shall be */
 	uint32_t timeout_sec, status, mark, mark_mask;	/* the new mark is (old & ~mask) ^ mark */
 	uint8_t tcp_state, tcp_flags;			/* flags are set in both directions, never cleared */
-	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat;
+	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat,
+	     has_labels;
 };
 
 /**

@@ -8,6 +8,7 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "conntrack/timeout.h"
 #include "nat/nat.h"
 
 void ct_put(struct instance *inst, struct ct *ct)
@@ -27,6 +28,8 @@ void ct_put(struct instance *inst, struct ct *ct)
 	if (master && ct_proto_num(ct) == IPPROTO_GRE)
 		ct_gre_keys_forget(inst, master);
 	ct_help_free(inst, ct);
+	if (ct->extra)
+		ct_policy_put(ct->extra->policy);
 	free(ct->extra);
 	ct_record_free(table, ct);
 	ct_put(inst, master);

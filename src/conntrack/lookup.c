@@ -8,6 +8,7 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "conntrack/timeout.h"
 #include "hook/record.h"
 
 struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
@@ -104,6 +105,10 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 			return !full;
 		if (template && template->event_wanted)
 			ct->event_wanted = template->event_wanted;
+		if (template && !ct_policy_assign(ct, template)) {
+			ct_put(inst, ct);
+			return true;
+		}
 		pkt->ct = ct;			/* its first share */
 		pkt->ctinfo = IP_CT_NEW;
 		if (ct_expect_arrive(inst, ct))

@@ -103,13 +103,14 @@ static bool add_extra(struct instance *inst, struct ct *ct)
 {
 	const struct ct_conf *conf = &inst->ct->conf;
 
-	if (!conf->acct && !conf->timestamp)
+	if (!conf->acct && !conf->timestamp && !inst->ct->label_users)
 		return true;
 	ct->extra = calloc(1, sizeof(*ct->extra));
 	if (!ct->extra)
 		return false;
 	ct->extra->has_acct = conf->acct;
 	ct->extra->has_stamp = conf->timestamp;
+	ct->extra->has_labels = inst->ct->label_users > 0;
 	return true;
 }
 

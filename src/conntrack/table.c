@@ -8,6 +8,7 @@
 #include "base/bigmem.h"
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "conntrack/timeout.h"
 
 enum {
 	CT_MOVE_PER_INSERT = 2,		/* one would be done just in time */
@@ -197,6 +198,7 @@ struct ct_table *ct_table_new(struct instance *inst)
 	table->buckets = bigmem_alloc(sizeof(*table->buckets) << table->bits);
 	ct_wheel_init(inst, &table->wheel);
 	ct_expects_init(&table->expects);
+	list_init(&table->policies);
 	for (int i = 0; i < 2; i++)
 		table->key.k[i] = rng_u64(&inst->rng);
 	table->id_mask = rng_u32(&inst->rng);
@@ -213,8 +215,10 @@ struct ct_table *ct_table_new(struct instance *inst)
 
 static void free_extra(struct ct_extra *extra)
 {
-	if (extra)
+	if (extra) {
+		ct_policy_put(extra->policy);
 		free(extra->help);
+	}
 	free(extra);
 }
 
@@ -238,6 +242,9 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 	}
 	for (int i = 0; i < 256; i++)
 		free(table->timeouts_sec[i]);
+	for (int i = 0; i < CT_LABELS; i++)
+		free(table->label_names[i]);
+	ct_policies_free(table);
 	bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
 	bigmem_free(table->buckets, sizeof(*table->buckets) << table->bits);
 	free(table);
@@ -250,11 +257,6 @@ uint32_t ct_count_peak(const struct instance *inst) { return inst->ct->count_pea
 const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number)
 {
 	return inst->ct->protos[number];
-}
-
-uint32_t ct_proto_timeout(const struct instance *inst, const struct ct_proto *proto, unsigned int which)
-{
-	return inst->ct->timeouts_sec[proto->number][which] * WEIR_HZ;
 }
 
 uint32_t ct_id(const struct instance *inst, const struct ct *ct)

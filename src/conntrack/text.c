@@ -10,6 +10,7 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "conntrack/labels.h"
 
 static const char *const tcp_state_names[] = {
 	[TCP_CONNTRACK_NONE] = "NONE",
@@ -92,9 +93,27 @@ static void print_date(const char *word, int64_t ns, struct strbuf *out)
 	sb_printf(out, "[%s=%s] ", word, date);
 }
 
+/* Those that have a name. */
+static void print_labels(const struct instance *inst, const struct ct *ct, struct strbuf *out)
+{
+	const uint8_t *labels = ct_labels(ct);
+	const char *sep = "labels=";
+
+	for (unsigned int bit = 0; labels && bit < CT_LABELS; bit++) {
+		const char *name = ct_label_is_set(labels, bit) ? ct_label_name(inst, bit) : NULL;
+
+		if (!name)
+			continue;
+		sb_printf(out, "%s%s", sep, name);
+		sep = ",";
+	}
+	if (*sep == ',')
+		sb_addc(out, ' ');
+}
+
 /* What a message about a connection carries beside its tuples and status. */
 struct shown {
-	bool timeout, state, counters, mark, stamp, helper, use;
+	bool timeout, state, counters, mark, stamp, helper, use, labels;
 };
 
 static void print_connection(const struct instance *inst, const struct ct *ct, unsigned int flags,
@@ -148,13 +167,15 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 		sb_printf(out, "use=%u ", ct->refs);
 	if (flags & CT_TEXT_ID)
 		sb_printf(out, "id=%u ", ct_id(inst, ct));
+	if (shown->labels && flags & CT_TEXT_LABELS)
+		print_labels(inst, ct, out);
 	if (out->len)
 		out->s[--out->len] = '\0';	/* the last blank */
 }
 
 void ct_print(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out)
 {
-	static const struct shown everything = { true, true, true, true, true, true, true };
+	static const struct shown everything = { true, true, true, true, true, true, true, true };
 
 	print_connection(inst, ct, flags, &everything, out);
 }
@@ -170,6 +191,7 @@ void ct_event_print(const struct instance *inst, const struct ct_event *event, u
 		.mark = event->mask & 1 << IPCT_MARK || event->ct->mark,
 		.stamp = ended,
 		.helper = !ended,
+		.labels = event->mask & 1 << IPCT_LABEL,
 	};
 
 	sb_printf(out, "%9s ", words[event->kind]);

@@ -61,6 +61,7 @@ struct ext_view {
 	uint8_t family;
 	uint16_t proto;
 	bool numeric;		/* -n, and iptables-save: no name look-ups */
+	const struct instance *inst;	/* may be NULL */
 };
 
 struct ext_text {

@@ -145,7 +145,8 @@ static void print_row(struct edit *edit, const void *entry, const char *target, 
 	const uint8_t family = edit->family, inv = entry_invflags(entry, family), flags = entry_flags(entry, family);
 	const uint16_t proto = entry_proto(entry, family);
 	const char *name = f->numeric && !f->compact ? NULL : proto_name(proto);
-	const struct ext_view view = { .family = family, .proto = proto, .numeric = f->numeric };
+	const struct ext_view view = { .family = family, .proto = proto, .numeric = f->numeric,
+				       .inst = edit->inst };
 	const uint8_t goto_flag = family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
 
 	if (f->numbers)

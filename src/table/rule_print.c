@@ -133,6 +133,7 @@ void rule_print(const struct edit *edit, const struct edit_chain *chain, const s
 	const struct xt_counters *counted = &rule->counted.counters;
 	const struct ext_view view = {
 		.family = edit->family, .proto = entry_proto(rule->entry, edit->family), .numeric = true,
+		.inst = edit->inst,
 	};
 	const uint8_t goto_flag = edit->family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
 

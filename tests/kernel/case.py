@@ -82,12 +82,13 @@ class Close(Do):
 
 class Case:
     def __init__(self, name, items, v4="", v6="", topology=None, sysctl=None, conntrack="auto", covers=(), masks=(),
-                 net=(), note="", host=False):
+                 net=(), note="", host=False, nfct=()):
         self.name, self.items, self.v4, self.v6 = name, items, v4, v6
         self.ifaces, self.net = topology or office()
         self.net = list(self.net) + list(net)
         self.sysctl = dict(QUIET)
         self.sysctl.update(sysctl or {})
+        self.nfct = list(nfct)  # nfct command lines, before the rules
         self.host = host    # the kernel's host goes on after LOCAL_IN: for packets that it judges but never answers
         self.conntrack, self.covers, self.masks, self.note = conntrack, covers, set(masks), note
 

@@ -215,6 +215,10 @@ class KernelRun:
             self.kmsg = Kmsg()
         for path in re.findall(r"--path (\S+)", case.v4 + case.v6):
             sockets.make_cgroup(path.strip('"'))
+        for line in case.nfct:
+            code, out, err = run(["nfct"] + line.split())
+            if code:
+                raise RuntimeError("nfct: " + err)
         for text, tool in ((case.v4, "iptables-legacy-restore"), (case.v6, "ip6tables-legacy-restore")):
             if text:
                 code, out, err = run([tool, "-c"], text)

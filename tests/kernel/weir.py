@@ -90,7 +90,7 @@ class WeirRun:
             f.write("".join("%s = %s\n" % kv for kv in case.sysctl.items()))
         with open(snap + "/host", "w") as f:     # what sends a Send(None) is the harness itself
             f.write("socket add harness4 raw 0.0.0.0\nsocket add harness6 raw ::\n")
-        for text, name in ((case.v4, "rules.v4"), (case.v6, "rules.v6")):
+        for text, name in ((case.v4, "rules.v4"), (case.v6, "rules.v6"), ("".join("%s\n" % x for x in case.nfct), "nfct.conf")):
             if text:
                 with open("%s/%s" % (snap, name), "w") as f:
                     f.write(text)

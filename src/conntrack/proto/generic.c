@@ -14,7 +14,7 @@ static const struct ct_timeout generic_timeouts[] = {
 static int generic_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, const struct ct_l4 *l4,
 			  uint8_t ctinfo, const struct hook_state *state)
 {
-	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_generic, 0));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_generic, 0));
 	return NF_ACCEPT;
 }
 

@@ -116,8 +116,8 @@ static int gre_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, con
 		      const struct hook_state *state)
 {
 	if (!ct_is_confirmed(ct)) {
-		ct->proto.gre.timeout = ct_proto_timeout(inst, &ct_proto_gre, GRE_UNREPLIED);
-		ct->proto.gre.stream_timeout = ct_proto_timeout(inst, &ct_proto_gre, GRE_STREAM);
+		ct->proto.gre.timeout = ct_timeout(inst, ct, &ct_proto_gre, GRE_UNREPLIED);
+		ct->proto.gre.stream_timeout = ct_timeout(inst, ct, &ct_proto_gre, GRE_STREAM);
 	}
 	if (!(ct->status & IPS_SEEN_REPLY)) {
 		ct_refresh(inst, ct, ctinfo, pkt, ct->proto.gre.timeout);

@@ -57,7 +57,7 @@ static int icmp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, co
 {
 	if (state->family != NFPROTO_IPV4 || !is_question(ct_tuple(ct, IP_CT_DIR_ORIGINAL)->dst_l4.icmp.type))
 		return -NF_ACCEPT;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_icmp, 0));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_icmp, 0));
 	return NF_ACCEPT;
 }
 

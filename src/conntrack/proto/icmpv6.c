@@ -49,7 +49,7 @@ static int icmpv6_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, 
 		return -NF_ACCEPT;
 	if (!ct_is_confirmed(ct) && type != ICMPV6_ECHO_REQUEST && type != NODE_INFO_QUERY)
 		return -NF_ACCEPT;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_icmpv6, 0));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_icmpv6, 0));
 	return NF_ACCEPT;
 }
 

@@ -364,7 +364,7 @@ static int sctp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, co
 		}
 	} while (chunk_next(&chunk));
 	if (!walk.ignore)
-		ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_sctp, new_state));
+		ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_sctp, new_state));
 	return NF_ACCEPT;
 }
 

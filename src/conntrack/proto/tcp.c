@@ -249,7 +249,7 @@ static enum reset judge_reset(const struct instance *inst, const struct ct *ct, 
 /* A RST or FIN outside the window: should the other side follow suit, we have lost track. */
 static void distrust(struct instance *inst, struct ct *ct, const struct pkt *pkt, const struct tcp_segment *seg)
 {
-	uint32_t timeout = ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
+	uint32_t timeout = ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
 	struct ct_tcp *tcp = &ct->proto.tcp;
 
 	if (!(ct->status & IPS_ASSURED) || ct->status & IPS_FIXED_TIMEOUT)
@@ -268,16 +268,17 @@ static void distrust(struct instance *inst, struct ct *ct, const struct pkt *pkt
 	ct_set_expiry(inst, ct, timeout);
 }
 
-static uint32_t pick_timeout(const struct instance *inst, const struct ct_tcp *tcp, const struct tcp_segment *seg)
+static uint32_t pick_timeout(const struct instance *inst, const struct ct *ct, const struct tcp_segment *seg)
 {
-	uint32_t normal = ct_proto_timeout(inst, &ct_proto_tcp, tcp->state);
-	uint32_t retrans = ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_RETRANS);
-	uint32_t unack = ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
+	const struct ct_tcp *tcp = &ct->proto.tcp;
+	uint32_t normal = ct_timeout(inst, ct, &ct_proto_tcp, tcp->state);
+	uint32_t retrans = ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_RETRANS);
+	uint32_t unack = ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
 
 	if (tcp->retrans >= inst->ct->conf.tcp_max_retrans && normal > retrans)
 		return retrans;
 	if (seg->kind == TCP_KIND_RST)
-		return ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE);
+		return ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_CLOSE);
 	if ((tcp->seen[0].flags | tcp->seen[1].flags) & IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED && normal > unack)
 		return unack;
 	if (tcp->last_win == 0 && normal > retrans)
@@ -300,7 +301,7 @@ static int accept_segment(struct instance *inst, struct ct *ct, struct pkt *pkt,
 			tcp->seen[seg->dir].flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
 		ct_event_note(ct, IPCT_PROTOINFO);
 	}
-	timeout = pick_timeout(inst, tcp, seg);
+	timeout = pick_timeout(inst, ct, seg);
 
 	if (!(ct->status & IPS_SEEN_REPLY)) {
 		/* A SYN answered by nothing but a reset was no connection. */
@@ -313,7 +314,7 @@ static int accept_segment(struct instance *inst, struct ct *ct, struct pkt *pkt,
 		if (seg->kind == TCP_KIND_SYN && old_state == TCP_CONNTRACK_SYN_SENT)
 			return NF_ACCEPT;
 		/* Picked up in the middle: short until the other side is heard. */
-		unack = ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
+		unack = ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_UNACK);
 		if (new_state == TCP_CONNTRACK_ESTABLISHED && timeout > unack)
 			timeout = unack;
 	} else if (!(ct->status & IPS_ASSURED) && new_state == TCP_CONNTRACK_ESTABLISHED &&
@@ -416,7 +417,7 @@ void ct_set_closing(struct instance *inst, struct ct *ct)
 	ct->proto.tcp.state = TCP_CONNTRACK_CLOSE;
 	if (old_state == TCP_CONNTRACK_CLOSE || ct->status & IPS_FIXED_TIMEOUT)
 		return;
-	ct_set_expiry(inst, ct, ct_proto_timeout(inst, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
+	ct_set_expiry(inst, ct, ct_timeout(inst, ct, &ct_proto_tcp, TCP_CONNTRACK_CLOSE));
 	ct_event_note(ct, IPCT_PROTOINFO);
 }
 

@@ -46,7 +46,7 @@ static int udp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, con
 	if (!ct_is_confirmed(ct))
 		ct->proto.udp.stream_tick = now + UDP_STREAM_AFTER_JIFFIES;
 	stream = ct->status & IPS_SEEN_REPLY && (int32_t)(now - ct->proto.udp.stream_tick) > 0;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
 	if (stream && !(ct->status & (IPS_ASSURED | CT_STATUS_NAT_CLASH))) {
 		ct->status |= IPS_ASSURED;	/* kept when the table is full */
 		ct_event_note(ct, IPCT_ASSURED);

@@ -58,7 +58,7 @@ static int udplite_packet(struct instance *inst, struct ct *ct, struct pkt *pkt,
 
 	if (udplite_refused(inst, pkt, l4, state))
 		return -NF_ACCEPT;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_proto_timeout(inst, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
 	if (stream && !(ct->status & (IPS_ASSURED | CT_STATUS_NAT_CLASH))) {
 		ct->status |= IPS_ASSURED;
 		ct_event_note(ct, IPCT_ASSURED);
@@ -69,5 +69,5 @@ static int udplite_packet(struct instance *inst, struct ct *ct, struct pkt *pkt,
 const struct ct_proto ct_proto_udplite = {
 	.name = "udplite", .number = IPPROTO_UDPLITE, .allow_clash = true,
 	.read_tuple = ct_read_ports,
-	.packet = udplite_packet,
+	.packet = udplite_packet, .same_timeouts_as = &ct_proto_udp,
 };

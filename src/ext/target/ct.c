@@ -8,6 +8,7 @@
 
 #include "conntrack/conntrack.h"
 #include "conntrack/helper.h"
+#include "conntrack/timeout.h"
 #include "ext/option.h"
 
 static unsigned int attach(struct pkt *pkt, struct ct *template, struct instance *inst)
@@ -43,6 +44,7 @@ static void drop_template(struct ct *template, const struct ext_check *check)
 	if (!template)
 		return;
 	ct_hooks_put(check->inst, check->family);
+	ct_policy_detach(check->inst, template);
 	ct_put(check->inst, template);
 }
 
@@ -59,6 +61,23 @@ static int find_helper(const char name[16], const struct ext_check *check, const
 	return 0;
 }
 
+static int find_policy(const char name[CT_POLICY_NAME_MAX], const struct ext_check *check,
+		       struct ct_timeout_policy **out, struct refusal *why)
+{
+	const struct ct_proto *proto = ct_proto_of(check->inst, (uint8_t)check->proto);
+
+	if (!memchr(name, '\0', CT_POLICY_NAME_MAX))
+		return refuse(why, -ENAMETOOLONG, "CT: a timeout policy's name has at most 31 letters");
+	*out = ct_policy_find(check->inst, name);
+	if (!*out)
+		return refuse(why, -ENOENT, "CT: there is no timeout policy \"%s\"", name);
+	if ((*out)->family != check->family)
+		return refuse(why, -EINVAL, "CT: the timeout policy \"%s\" is of the other family", name);
+	if ((*out)->proto != proto)
+		return refuse(why, -EINVAL, "CT: the timeout policy \"%s\" is for %s", name, (*out)->proto->name);
+	return 0;
+}
+
 static int make_template(const struct xt_ct_target_info_v1 *info, const struct ext_check *check, struct ct **out,
 			 struct refusal *why)
 {
@@ -70,6 +89,7 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 		       CT_ZONE_DIR_BOTH,
 	};
 	const struct ct_helper *helper = NULL;
+	struct ct_timeout_policy *policy = NULL;
 	struct ct *template;
 	int err;
 
@@ -83,9 +103,11 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 	}
 	if (info->timeout[0] && (!check->proto || check->proto_inverted))
 		return refuse(why, -EINVAL, "CT: --timeout needs a protocol, without \"!\"");
-	if (info->timeout[0])
-		return refuse(why, -ENOENT, "CT: there is no timeout policy \"%.*s\" in this weir yet",
-			      (int)sizeof(info->timeout), info->timeout);
+	if (info->timeout[0]) {
+		err = find_policy(info->timeout, check, &policy, why);
+		if (err)
+			return err;
+	}
 	err = ct_hooks_get(check->inst, check->family);
 	if (err)
 		return refuse(why, err, "CT: connection tracking cannot be switched on");
@@ -105,6 +127,10 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 		}
 		if (template->event_wanted)
 			help->events_wanted = (uint8_t)info->exp_events;
+	}
+	if (policy && ct_policy_attach(check->inst, template, policy)) {
+		drop_template(template, check);
+		return refuse(why, -ENOMEM, "CT: no memory for the timeouts");
 	}
 	template->status |= IPS_CONFIRMED;
 	*out = template;
