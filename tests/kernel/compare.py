@@ -135,7 +135,7 @@ def compare(case, kernel, weir):
         if a != b and not same_events(a, b):
             say("event", i, a, b, str)
         mask = lambda x: re.sub(r" ID=(\d+) ", lambda m: m.group(0) if struct.pack("!H", int(m.group(1))) in km.ids or m.group(1) == "0" else " ID=x ", x.rstrip()) if "IPv6" not in x else x
-        label = lambda x: re.sub(r"FLOWLBL=[1-9]\d* (?=PROTO=ICMPv6 TYPE=[1-4] )", "FLOWLBL=x ", x)
+        label = lambda x: re.sub(r"FLOWLBL=([1-9]\d*) (?=PROTO=ICMPv6 (?:TYPE=[1-4] |INCOMPLETE))", lambda m: m.group(0) if int(m.group(1)) in km.labels else "FLOWLBL=x ", x)
         if "-j TRACE" in case.v4 + case.v6:  # names the sender's owner, whom weir is not told
             mask_id, mask = mask, lambda x: re.sub(r" UID=0 GID=0\b", "", mask_id(x))
         if "-j TEE" in case.v4 + case.v6:  # tee-mac
