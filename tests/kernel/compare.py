@@ -139,7 +139,8 @@ def compare(case, kernel, weir):
         if "-j TRACE" in case.v4 + case.v6:  # names the sender's owner, whom weir is not told
             mask_id, mask = mask, lambda x: re.sub(r" UID=0 GID=0\b", "", mask_id(x))
         if "-j TEE" in case.v4 + case.v6:  # tee-mac
-            mask_own, mask = mask, lambda x: re.sub(r"(IN=(\S+) OUT=\2 MAC=)[0-9a-f:]+ ", r"\1x ", mask_own(x))
+            came = getattr(case.items[i], "iface", None) if i >= 0 else None
+            mask_own, mask = mask, lambda x: re.sub(r"(IN=(\S+) OUT=(\S+) MAC=)[0-9a-f:]+ ", lambda m: m.group(1) + "x " if m.group(2) in (m.group(3), "") or m.group(2) != came else m.group(0), mask_own(x))
         a, b = [label(mask(x)) for x in kernel.log.get(i, [])], [label(mask(x)) for x in weir.log.get(i, [])]
         if a != b:
             say("log", i, a, b, str)
