@@ -15,6 +15,8 @@ enum exit_code {
 };
 
 int cmd_run(int argc, char **argv);	/* argv[0] is "run" */
+int cmd_daemon(int argc, char **argv);
+int cmd_exec(int argc, char **argv);	/* returns the tool's own exit status */
 
 /* "FILE:LINE:COLUMN: error: sentence", the line and a caret below; @prefix when there is no file. To stderr. */
 void report_refusal(const char *prefix, const struct refusal *why);

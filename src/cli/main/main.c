@@ -24,6 +24,8 @@ static const struct { const char *name; int (*run)(int argc, char **argv); } com
 	{ "iptables-save", iptables_main }, { "ip6tables-save", iptables_main },
 	{ "iptables-restore", iptables_main }, { "ip6tables-restore", iptables_main },
 	{ "iptables-xml", iptables_main },
+	{ "daemon", cmd_daemon },
+	{ "exec", cmd_exec },
 };
 
 int main(int argc, char **argv)

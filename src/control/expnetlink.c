@@ -1,0 +1,182 @@
+/* control/expnetlink.c - requests about expectations, and their events. */
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdlib.h>
+
+#include "conntrack/expect.h"
+#include "conntrack/helper.h"
+#include "control/ct_msg.h"
+
+static void put_expect(const struct instance *inst, const struct ct_expect *exp, struct strbuf *out)
+{
+	struct ct_tuple mask = exp->tuple;
+	const char *name = exp->helper ? exp->helper->name : NULL;
+
+	ct_put_tuple(out, CTA_EXPECT_TUPLE, &exp->tuple, 0);
+	memset(&mask.dst, 0xff, sizeof(mask.dst));
+	mask.src = exp->mask_src;
+	mask.src_l4.port = exp->mask_src_port;
+	mask.dst_l4.port = 0xffff;
+	ct_put_tuple(out, CTA_EXPECT_MASK, &mask, 0);
+	ct_put_tuple(out, CTA_EXPECT_MASTER, ct_tuple(exp->master, IP_CT_DIR_ORIGINAL), 0);
+	nl_put_u32(out, CTA_EXPECT_TIMEOUT, ct_expect_left_sec(inst, exp));
+	nl_put_u32(out, CTA_EXPECT_ID, (uint32_t)((uintptr_t)exp >> 4));
+	nl_put_u32(out, CTA_EXPECT_FLAGS, exp->flags);
+	nl_put_u32(out, CTA_EXPECT_CLASS, exp->class);
+	if (name)
+		nl_put_text(out, CTA_EXPECT_HELP_NAME, name);
+}
+
+static void put_message(const struct instance *inst, const struct ct_expect *exp, uint16_t command, uint16_t flags,
+			uint32_t seq, uint32_t port, struct strbuf *out)
+{
+	size_t at = nl_begin(out, (uint16_t)(NFNL_SUBSYS_CTNETLINK_EXP << 8 | command), flags, seq, port, exp->tuple.family,
+			     NFNETLINK_V0, 0);
+
+	put_expect(inst, exp, out);
+	nl_end(out, at);
+}
+
+struct expectations { struct instance *inst; uint8_t family; uint32_t seq, port; struct strbuf *out; };
+
+static void add_one(void *priv, const struct ct_expect *exp)
+{
+	struct expectations *e = priv;
+
+	if (!e->family || exp->tuple.family == e->family)
+		put_message(e->inst, exp, IPCTNL_MSG_EXP_NEW, NLM_F_MULTI, e->seq, e->port, e->out);
+}
+
+/* All messages are made when the dump begins (nobody must come or go meanwhile) and handed out piece by piece. */
+static bool dump_more(struct nl_sock *sock, struct nl_dump *dump, struct strbuf *out)
+{
+	const struct strbuf *all = dump->state;
+
+	while (dump->at < all->len) {
+		uint32_t len;
+
+		memcpy(&len, all->s + dump->at, sizeof(len));
+		if (out->len && out->len + len > NL_DUMP_BYTES)
+			return true;
+		sb_add(out, all->s + dump->at, NLMSG_ALIGN(len));
+		dump->at += NLMSG_ALIGN(len);
+	}
+	return false;
+}
+
+static void dump_done(struct nl_dump *dump)
+{
+	sb_free(dump->state);
+	free(dump->state);
+}
+
+static int dump_all(struct nl_request *req)
+{
+	struct strbuf *all = calloc(1, sizeof(*all));
+	struct expectations e = { req->control->inst, req->nfg->nfgen_family, req->nlh->nlmsg_seq, req->sock->port, all };
+
+	if (!all)
+		return -ENOMEM;
+	ct_expect_each(e.inst, add_one, &e);
+	if (all->failed) {
+		sb_free(all);
+		free(all);
+		return -ENOMEM;
+	}
+	req->sock->dump = (struct nl_dump){ .more = dump_more, .done = dump_done, .state = all };
+	return 0;
+}
+
+/* --- one, by its tuple (and its master's or its id) --- */
+
+struct search { struct instance *inst; struct ct_tuple tuple; const struct ct_expect *found; };
+
+static void look(void *priv, const struct ct_expect *exp)
+{
+	struct search *s = priv;
+
+	if (!s->found && ct_tuple_equal(&s->tuple, &exp->tuple))
+		s->found = exp;
+}
+
+static int named(struct nl_request *req, const struct ct_expect **out)
+{
+	const struct nlattr *attr = req->attrs[CTA_EXPECT_TUPLE] ? req->attrs[CTA_EXPECT_TUPLE] : req->attrs[CTA_EXPECT_MASTER];
+	struct search s = { .inst = req->control->inst };
+	int err;
+
+	if (!attr)
+		return -EINVAL;
+	err = ct_get_tuple(attr, req->nfg->nfgen_family, &s.tuple, NULL);
+	if (err)
+		return err;
+	ct_expect_each(s.inst, look, &s);
+	*out = s.found;
+	return s.found ? 0 : -ENOENT;
+}
+
+static int get_one(struct nl_request *req)
+{
+	const struct ct_expect *exp;
+	int err = named(req, &exp);
+
+	if (!err)
+		put_message(req->control->inst, exp, IPCTNL_MSG_EXP_NEW, 0, req->nlh->nlmsg_seq, req->sock->port, req->reply);
+	return err;
+}
+
+struct all { const struct ct_expect **list; size_t count, room; };
+
+static void gather(void *priv, const struct ct_expect *exp)
+{
+	struct all *all = priv;
+
+	if (all->count == all->room) {
+		size_t room = all->room ? all->room * 2 : 32;
+		const struct ct_expect **more = realloc(all->list, room * sizeof(*more));
+
+		if (!more)
+			return;
+		all->list = more;
+		all->room = room;
+	}
+	all->list[all->count++] = exp;
+}
+
+static int delete(struct nl_request *req)
+{
+	struct all all = { NULL, 0, 0 };
+	const struct ct_expect *exp;
+
+	if (req->attrs[CTA_EXPECT_TUPLE]) {
+		int err = named(req, &exp);
+
+		if (!err)
+			ct_expect_remove(req->control->inst, (struct ct_expect *)exp);
+		return err;
+	}
+	ct_expect_each(req->control->inst, gather, &all);
+	for (size_t i = 0; i < all.count; i++)
+		ct_expect_remove(req->control->inst, (struct ct_expect *)all.list[i]);
+	free(all.list);
+	return 0;
+}
+
+static const struct nl_command commands[] = {
+	[IPCTNL_MSG_EXP_GET] = { .call = get_one, .dump = dump_all, .attr_max = CTA_EXPECT_MAX },
+	[IPCTNL_MSG_EXP_DELETE] = { .call = delete, .attr_max = CTA_EXPECT_MAX, .needs_change = true },
+};
+
+const struct nl_subsystem nl_expect = { NFNL_SUBSYS_CTNETLINK_EXP, commands, ARRAY_SIZE(commands) };
+
+void expnetlink_event(struct control *control, const struct ct_expect *exp, bool ended)
+{
+	unsigned int group = ended ? NFNLGRP_CONNTRACK_EXP_DESTROY : NFNLGRP_CONNTRACK_EXP_NEW;
+	struct strbuf msg = STRBUF_INIT;
+
+	if (!nl_group_heard(control, group))
+		return;
+	put_message(control->inst, exp, ended ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW,
+		    ended ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, 0, &msg);
+	nl_multicast(control, group, &msg);
+	sb_free(&msg);
+}

@@ -1,0 +1,533 @@
+/*
+ * daemon/server.c - the loop of a daemon. A DATA connection is a tool's netlink socket: what is queued for it goes out
+ * as far as the tool reads, the rest waits in the instance, so that a slow tool costs its own queue only.
+ */
+#include "daemon/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "wire/wire.h"
+
+enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, COMMAND_WORDS_MAX = 1024 };
+
+struct watch {
+	struct list node;
+	int fd;
+	void (*fn)(void *priv, uint32_t events);
+	void *priv;
+	bool gone;
+};
+
+struct conn {
+	struct list node;
+	struct server *server;
+	struct watch watch;
+	struct control_cred cred;
+	struct nl_sock *sock;		/* of a DATA connection */
+	struct nl_datagram *unsent;	/* the tool did not read on */
+	uint32_t file_cookie;		/* of a connection that is a file opened to write; 0: it is none */
+	char *path;			/* of that file; owned */
+};
+
+struct server {
+	struct instance *inst;
+	struct control *control;
+	struct server_callbacks callbacks;
+	struct list conns, watches, gone;
+	struct watch listener;
+	int epoll;
+	uint32_t file_cookie;
+	bool stop;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+/* --- descriptors --- */
+
+static int watch_add(struct server *server, struct watch *watch, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = watch };
+
+	watch->fd = fd;
+	watch->gone = false;
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &ev))
+		return -errno;
+	return 0;
+}
+
+static void watch_events(struct server *server, struct watch *watch, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = watch };
+
+	epoll_ctl(server->epoll, EPOLL_CTL_MOD, watch->fd, &ev);
+}
+
+int server_watch(struct server *server, int fd, uint32_t events, void (*fn)(void *priv, uint32_t events), void *priv)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	int err;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->fn = fn;
+	watch->priv = priv;
+	err = watch_add(server, watch, fd, events);
+	if (err)
+		free(watch);
+	else
+		list_append(&server->watches, &watch->node);
+	return err;
+}
+
+void server_unwatch(struct server *server, int fd)
+{
+	list_for_each_safe(node, &server->watches) {
+		struct watch *watch = list_entry(node, struct watch, node);
+
+		if (watch->fd != fd)
+			continue;
+		epoll_ctl(server->epoll, EPOLL_CTL_DEL, fd, NULL);
+		watch->gone = true;	/* an event of this round may still name it */
+		list_remove(&watch->node);
+		list_append(&server->gone, &watch->node);
+	}
+}
+
+/* --- connections --- */
+
+static void conn_close(struct conn *conn)
+{
+	struct server *server = conn->server;
+
+	if (conn->watch.gone)
+		return;
+	if (conn->sock)
+		nl_sock_close(conn->sock);
+	free(conn->unsent);
+	free(conn->path);
+	epoll_ctl(server->epoll, EPOLL_CTL_DEL, conn->watch.fd, NULL);
+	close(conn->watch.fd);
+	conn->watch.gone = true;
+	list_remove(&conn->node);
+	list_append(&server->gone, &conn->node);
+}
+
+static void drain(struct conn *conn)
+{
+	for (;;) {
+		struct nl_datagram *d = conn->unsent ? conn->unsent : nl_sock_next(conn->sock);
+		struct wire_head head = { .op = WIRE_NLDATA };
+		int err;
+
+		conn->unsent = NULL;
+		if (!d)
+			break;
+		head.a = d->groups;
+		head.flags = d->overrun ? WIRE_OVERRUN : 0;
+		err = wire_send(conn->watch.fd, &head, d->data, d->len, MSG_DONTWAIT);
+		if (err == -EAGAIN || err == -ENOBUFS) {
+			conn->unsent = d;
+			break;
+		}
+		free(d);
+		if (err) {
+			conn_close(conn);
+			return;
+		}
+	}
+	watch_events(conn->server, &conn->watch, conn->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void on_ready(void *priv, struct nl_sock *sock)
+{
+	struct conn *conn = nl_sock_owner(sock);
+
+	/* sent when the loop comes by, after the request that caused it was answered in full */
+	if (conn && !conn->watch.gone && !conn->unsent)
+		watch_events(conn->server, &conn->watch, EPOLLIN | EPOLLOUT);
+}
+
+static void reply(struct conn *conn, struct wire_head *head, int err, const void *payload, size_t len)
+{
+	head->err = (int16_t)err;
+	head->flags = 0;
+	if (wire_send(conn->watch.fd, head, payload, len, 0))
+		conn_close(conn);
+}
+
+static void serve_open(struct conn *conn, struct wire_record *r)
+{
+	struct wire_head head = r->head;
+	int err = conn->sock ? -EINVAL :
+		  nl_sock_open(conn->server->control, (int)head.b, head.a, head.c, conn->cred, conn, &conn->sock);
+
+	if (!err) {
+		head.cookie = nl_sock_cookie(conn->sock);
+		head.a = nl_sock_port(conn->sock);
+	}
+	reply(conn, &head, err, NULL, 0);
+}
+
+enum { FILE_COOKIE_FIRST = 0x80000000u, FILE_WRITE_MAX = 4096 };
+
+static void serve_file(struct conn *conn, struct wire_record *r)
+{
+	struct wire_head head = r->head;
+	uint32_t mode;
+	int err = conn->sock || conn->file_cookie ? -EINVAL :
+		  control_file_mode(conn->server->control, (const char *)r->data, &mode);
+
+	if (!err && !(mode & 0200))
+		err = -EACCES;
+	if (!err) {
+		conn->path = strdup((const char *)r->data);
+		conn->file_cookie = FILE_COOKIE_FIRST | ++conn->server->file_cookie;
+		head.cookie = conn->file_cookie;
+	}
+	reply(conn, &head, err, NULL, 0);
+}
+
+/* What a tool wrote past its supervisor, a shell's "echo" to a duplicate for instance. */
+static void drain_file(struct conn *conn)
+{
+	char text[FILE_WRITE_MAX];
+	ssize_t got;
+
+	while ((got = recv(conn->watch.fd, text, sizeof(text), MSG_DONTWAIT)) > 0)
+		control_file_write(conn->server->control, conn->cred, conn->path, text, (size_t)got);
+	if (got == 0 || errno != EAGAIN)
+		conn_close(conn);
+}
+
+/* Before anything is asked: what was written in one command is there in the next. */
+static void drain_files(struct server *server)
+{
+	list_for_each_safe(node, &server->conns) {
+		struct conn *conn = list_entry(node, struct conn, node);
+
+		if (conn->file_cookie)
+			drain_file(conn);
+	}
+}
+
+static bool is_alive(struct server *server, uint32_t cookie)
+{
+	list_for_each(node, &server->conns) {
+		struct conn *conn = list_entry(node, struct conn, node);
+
+		if (conn->file_cookie ? conn->file_cookie == cookie : conn->sock && nl_sock_cookie(conn->sock) == cookie)
+			return true;
+	}
+	return false;
+}
+
+/* The socket that a request is about, when it is the same user's. */
+static struct nl_sock *sock_of(struct conn *conn, uint32_t cookie)
+{
+	struct nl_sock *sock = nl_sock_find(conn->server->control, cookie);
+	struct conn *owner = sock ? nl_sock_owner(sock) : NULL;
+
+	return owner && owner->cred.may_change == conn->cred.may_change ? sock : NULL;
+}
+
+static void serve_command(struct conn *conn, struct wire_record *r, struct strbuf *out, struct wire_head *head, int *err)
+{
+	struct server *server = conn->server;
+	struct strbuf errors = STRBUF_INIT;
+	char *argv[COMMAND_WORDS_MAX + 1];
+	int argc = 0;
+
+	*err = -EOPNOTSUPP;
+	if (!server->callbacks.command || !r->head.len || r->data[r->head.len - 1])
+		return;
+	for (char *p = (char *)r->data, *end = p + r->head.len; p < end; p += strlen(p) + 1) {
+		if (argc == COMMAND_WORDS_MAX) {
+			*err = -E2BIG;
+			return;
+		}
+		argv[argc++] = p;
+	}
+	argv[argc] = NULL;
+	head->a = (uint32_t)server->callbacks.command(server->callbacks.priv, argc, argv, conn->cred.may_change, out, &errors);
+	head->b = (uint32_t)out->len;
+	sb_add(out, sb_str(&errors), errors.len);
+	sb_free(&errors);
+	*err = 0;
+}
+
+static void serve_request(struct conn *conn, struct wire_record *r)
+{
+	struct control *control = conn->server->control;
+	struct wire_head head = r->head;
+	struct strbuf out = STRBUF_INIT;
+	struct nl_sock *sock;
+	size_t path_len;
+	int err = 0;
+
+	switch (head.op) {
+	case WIRE_HELLO:
+		err = head.a == WIRE_VERSION ? 0 : -EPROTO;
+		head.a = WIRE_VERSION;
+		break;
+	case WIRE_NLSEND:
+		sock = sock_of(conn, head.cookie);
+		err = sock ? nl_sock_send(sock, r->data, head.len) : -ECONNREFUSED;
+		if (sock)
+			drain(nl_sock_owner(sock));	/* the answer is there when send() returns */
+		break;
+	case WIRE_BIND:
+		sock = sock_of(conn, head.cookie);
+		err = sock ? nl_sock_bind(sock, head.a, head.b) : -ECONNREFUSED;
+		head.a = sock ? nl_sock_port(sock) : 0;
+		break;
+	case WIRE_NLOPT:
+		sock = sock_of(conn, head.cookie);
+		err = sock ? nl_sock_option(sock, (int)head.a, (int)head.b, head.c, r->data, head.len) : -ECONNREFUSED;
+		break;
+	case WIRE_SOGET:
+		err = control_sockopt_get(control, conn->cred, (int)head.a, (int)head.b, r->data, head.len, head.c, &out);
+		break;
+	case WIRE_SOSET:
+		err = control_sockopt_set(control, conn->cred, (int)head.a, (int)head.b, r->data, head.len, &out);
+		break;
+	case WIRE_FOPEN:
+		err = control_file_read(control, (const char *)r->data, &out);
+		break;
+	case WIRE_FSTAT:
+		err = control_file_mode(control, (const char *)r->data, &head.a);
+		break;
+	case WIRE_FWRITE:
+		path_len = strnlen((const char *)r->data, head.len);
+		err = path_len == head.len ? -EINVAL :
+		      control_file_write(control, conn->cred, (const char *)r->data, (const char *)r->data + path_len + 1,
+					 head.len - path_len - 1);
+		break;
+	case WIRE_ORIGDST:
+		err = head.len == 2 * sizeof(struct sockaddr_in6) ?
+		      control_original_dst(control, (int)head.a, (const void *)r->data,
+					   (const void *)(r->data + sizeof(struct sockaddr_in6)), &out) : -EINVAL;
+		break;
+	case WIRE_ALIVE:
+		err = is_alive(conn->server, head.cookie) ? 0 : -ENOENT;
+		break;
+	case WIRE_COMMAND:
+		serve_command(conn, r, &out, &head, &err);
+		break;
+	default:
+		err = -EOPNOTSUPP;
+	}
+	if (!(r->head.flags & WIRE_POSTED))
+		reply(conn, &head, err, sb_str(&out), err ? 0 : out.len);
+	sb_free(&out);
+}
+
+static void on_conn(void *priv, uint32_t events)
+{
+	struct conn *conn = priv;
+	struct wire_record r;
+	int err;
+
+	if (events & EPOLLOUT && conn->sock)
+		drain(conn);
+	if (conn->watch.gone || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	if (conn->file_cookie) {
+		drain_file(conn);
+		return;
+	}
+	err = wire_receive(conn->watch.fd, &r, MSG_DONTWAIT);
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		conn_close(conn);
+		return;
+	}
+	server_tick(conn->server);
+	if (r.head.op == WIRE_NLOPEN) {
+		serve_open(conn, &r);
+	} else if (r.head.op == WIRE_FWOPEN) {
+		serve_file(conn, &r);
+	} else if (conn->sock && r.head.op == WIRE_NLSEND) {	/* posted: nobody waits */
+		nl_sock_send(conn->sock, r.data, r.head.len);
+		drain(conn);
+	} else {
+		drain_files(conn->server);
+		serve_request(conn, &r);
+	}
+	wire_record_free(&r);
+}
+
+static void on_accept(void *priv, uint32_t events)
+{
+	struct server *server = priv;
+	int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof(peer);
+	struct conn *conn;
+
+	if (fd < 0)
+		return;
+	conn = calloc(1, sizeof(*conn));
+	if (!conn || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len)) {
+		free(conn);
+		close(fd);
+		return;
+	}
+	conn->server = server;
+	conn->cred.may_change = peer.uid == 0 || peer.uid == geteuid();
+	conn->watch.fn = on_conn;
+	conn->watch.priv = conn;
+	list_append(&server->conns, &conn->node);
+	if (watch_add(server, &conn->watch, fd, EPOLLIN))
+		conn_close(conn);
+}
+
+/* --- life --- */
+
+static void say_unserved(void *priv, const char *line)
+{
+	struct server *server = priv;
+
+	if (server->callbacks.unserved)
+		server->callbacks.unserved(server->callbacks.priv, line);
+}
+
+static int listen_at(const char *path, struct refusal *why)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err;
+	mode_t mask;
+
+	if (fd < 0)
+		return refuse(why, -errno, "no socket: %s", strerror(errno));
+	if (strlen(path) >= sizeof(at.sun_path)) {
+		close(fd);
+		return refuse(why, -ENAMETOOLONG, "%s: the path of a socket has at most %zu bytes", path, sizeof(at.sun_path) - 1);
+	}
+	strcpy(at.sun_path, path);
+	if (access(path, F_OK) == 0) {
+		int other = wire_connect(&at);
+
+		if (other >= 0) {
+			close(other);
+			close(fd);
+			return refuse(why, -EADDRINUSE, "%s: a daemon listens there already", path);
+		}
+		unlink(path);
+	}
+	mask = umask(0177);
+	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+	umask(mask);
+	if (!err && listen(fd, SOMAXCONN))
+		err = -errno;
+	if (err) {
+		close(fd);
+		return refuse(why, err, "%s: %s", path, strerror(-err));
+	}
+	return fd;
+}
+
+struct server *server_new(struct instance *inst, const char *path, const struct server_callbacks *callbacks,
+			  struct refusal *why)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	struct control_callbacks to_control = { .priv = server, .ready = on_ready, .unserved = say_unserved };
+	int fd;
+
+	if (!server) {
+		refuse(why, -ENOMEM, "no memory for a daemon");
+		return NULL;
+	}
+	server->inst = inst;
+	server->callbacks = *callbacks;
+	list_init(&server->conns);
+	list_init(&server->watches);
+	list_init(&server->gone);
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	server->control = control_new(inst, &to_control);
+	fd = server->control && server->epoll >= 0 ? listen_at(path, why) : refuse(why, -ENOMEM, "no memory for a daemon");
+	if (fd >= 0) {
+		snprintf(server->path, sizeof(server->path), "%s", path);
+		server->listener.fn = on_accept;
+		server->listener.priv = server;
+		if (!watch_add(server, &server->listener, fd, EPOLLIN))
+			return server;
+		close(fd);
+	}
+	server_free(server);
+	return NULL;
+}
+
+static void forget_gone(struct server *server)
+{
+	list_for_each_safe(node, &server->gone) {
+		list_remove(node);
+		free(container_of(node, struct watch, node));	/* of both kinds the node is the first member */
+	}
+}
+_Static_assert(offsetof(struct watch, node) == 0 && offsetof(struct conn, node) == 0, "one list holds both kinds");
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	list_for_each_safe(node, &server->conns)
+		conn_close(list_entry(node, struct conn, node));
+	list_for_each_safe(node, &server->watches)
+		server_unwatch(server, list_entry(node, struct watch, node)->fd);
+	forget_gone(server);
+	if (server->listener.fn) {
+		close(server->listener.fd);
+		unlink(server->path);
+	}
+	if (server->epoll >= 0)
+		close(server->epoll);
+	control_free(server->control);
+	free(server);
+}
+
+void server_tick(struct server *server)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	instance_advance(server->inst, (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec);
+}
+
+static int until_timer_ms(struct server *server)
+{
+	int64_t next = timers_next_ns(server->inst->timers), left;
+
+	if (next == INT64_MAX)
+		return POLL_MS_MAX;
+	left = (next - server->inst->now_ns) / NSEC_PER_MSEC + 1;
+	return left < 0 ? 0 : (int)MIN_OF(left, (int64_t)POLL_MS_MAX);
+}
+
+int server_run(struct server *server)
+{
+	while (!server->stop) {
+		struct epoll_event events[EVENTS_AT_ONCE];
+		int n = epoll_wait(server->epoll, events, EVENTS_AT_ONCE, until_timer_ms(server));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		server_tick(server);
+		for (int i = 0; i < n; i++) {
+			struct watch *watch = events[i].data.ptr;
+
+			if (!watch->gone)
+				watch->fn(watch->priv, events[i].events);
+		}
+		forget_gone(server);
+	}
+	return 0;
+}
+
+void server_stop(struct server *server) { server->stop = true; }

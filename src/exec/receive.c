@@ -1,0 +1,188 @@
+/*
+ * exec/receive.c - a tool waits for a netlink message. The record is looked at, copied out, and taken from the socket
+ * only when the tool took the answer: a signal between loses nothing.
+ */
+#include "exec/exec_internal.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+static uint64_t flags_of(const struct seccomp_notif *n)
+{
+	switch (n->data.nr) {
+	case SYS_recvfrom: return n->data.args[3];
+	case SYS_recvmsg: return n->data.args[2];
+	case SYS_recvmmsg: return n->data.args[3];
+	default: return 0;
+	}
+}
+
+/* Into a struct msghdr of the tool; the length of the message is cut to its pieces. */
+static int64_t deliver_msg(pid_t pid, uint64_t at, const struct wire_record *r, uint64_t flags)
+{
+	struct sockaddr_nl from = { .nl_family = AF_NETLINK, .nl_groups = r->head.a };
+	struct iovec iov[IOV_AT_ONCE];
+	struct msghdr msg;
+	size_t pieces;
+	ssize_t put;
+
+	if (tool_read(pid, at, &msg, sizeof(msg)))
+		return -EFAULT;
+	pieces = MIN_OF(msg.msg_iovlen, (size_t)IOV_AT_ONCE);
+	if (tool_read(pid, (uintptr_t)msg.msg_iov, iov, pieces * sizeof(*iov)))
+		return -EFAULT;
+	put = tool_scatter(pid, iov, pieces, r->data, r->head.len);
+	if (put < 0)
+		return put;
+	if (msg.msg_name && tool_write(pid, (uintptr_t)msg.msg_name, &from, MIN_OF(msg.msg_namelen, (socklen_t)sizeof(from))))
+		return -EFAULT;
+	msg.msg_namelen = msg.msg_name ? sizeof(from) : 0;
+	msg.msg_controllen = 0;
+	msg.msg_flags = (size_t)put < r->head.len ? MSG_TRUNC : 0;
+	if (tool_write(pid, at, &msg, sizeof(msg)))
+		return -EFAULT;
+	return flags & MSG_TRUNC ? (int64_t)r->head.len : put;
+}
+
+static int64_t deliver(const struct seccomp_notif *n, const struct wire_record *r)
+{
+	const uint64_t *a = (const void *)n->data.args;
+	struct iovec iov[IOV_AT_ONCE] = { { (void *)(uintptr_t)a[1], a[2] } };
+	struct sockaddr_nl from = { .nl_family = AF_NETLINK, .nl_groups = r->head.a };
+	socklen_t room, len = sizeof(from);
+	pid_t pid = (pid_t)n->pid;
+	size_t pieces = 1;
+	unsigned int got;
+	int64_t put;
+
+	switch (n->data.nr) {
+	case SYS_recvmsg:
+		return deliver_msg(pid, a[1], r, flags_of(n));
+	case SYS_recvmmsg:
+		put = deliver_msg(pid, a[1], r, flags_of(n));
+		got = (unsigned int)put;
+		if (put < 0)
+			return put;
+		return tool_write(pid, a[1] + offsetof(struct mmsghdr, msg_len), &got, sizeof(got)) ? -EFAULT : 1;
+	case SYS_readv:
+		pieces = MIN_OF(a[2], (uint64_t)IOV_AT_ONCE);
+		if (tool_read(pid, a[1], iov, pieces * sizeof(*iov)))
+			return -EFAULT;
+		break;
+	case SYS_recvfrom:
+		if (a[4] && (tool_read(pid, a[5], &room, sizeof(room)) || tool_write(pid, a[4], &from, MIN_OF(room, len)) ||
+			     tool_write(pid, a[5], &len, sizeof(len))))
+			return -EFAULT;
+		break;
+	}
+	put = tool_scatter(pid, iov, pieces, r->data, r->head.len);
+	return put >= 0 && flags_of(n) & MSG_TRUNC ? (int64_t)r->head.len : put;
+}
+
+/* One try; false: nothing is there yet. */
+static bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd)
+{
+	struct wire_record r, taken;
+	int err = wire_receive(fd, &r, MSG_PEEK | MSG_DONTWAIT);
+	int64_t result;
+
+	if (err == -EAGAIN)
+		return false;
+	result = err ? err : r.head.flags & WIRE_OVERRUN ? -ENOBUFS : deliver(n, &r);
+	if (answer(s, n->id, result) && !err && result != -EFAULT && !(flags_of(n) & MSG_PEEK) &&
+	    !wire_receive(fd, &taken, MSG_DONTWAIT))
+		wire_record_free(&taken);
+	if (!err)
+		wire_record_free(&r);
+	return true;
+}
+
+static void unpark(struct supervisor *s, struct parked *p)
+{
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, p->fd, NULL);	/* the tool holds the file: closing alone would not do */
+	close(p->fd);
+	p->used = false;
+}
+
+static void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socket *sock, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT };
+	struct parked *p = NULL;
+
+	for (unsigned int i = 0; i < PARKED_MAX; i++) {
+		if (s->parked[i].used && s->parked[i].notif.pid == n->pid)
+			unpark(s, &s->parked[i]);	/* a signal ended that one; its thread asks anew */
+		if (!s->parked[i].used)
+			p = &s->parked[i];
+	}
+	if (!p) {
+		close(fd);
+		answer(s, n->id, -ENOBUFS);
+		return;
+	}
+	*p = (struct parked){ .used = true, .fd = fd, .notif = *n };
+	if (sock->receive_timeout_ns)
+		p->deadline_ns = clock_ns() + sock->receive_timeout_ns;
+	ev.data.u32 = (uint32_t)(p - s->parked);
+	epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
+}
+
+void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd)
+{
+	if (try_receive(s, n, fd)) {
+		close(fd);
+	} else if (flags_of(n) & MSG_DONTWAIT || fcntl(fd, F_GETFL) & O_NONBLOCK) {
+		close(fd);
+		answer(s, n->id, -EAGAIN);
+	} else {
+		park(s, n, sock, fd);
+	}
+}
+
+void parked_ready(struct supervisor *s, unsigned int index)
+{
+	struct parked *p = &s->parked[index];
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT, .data.u32 = index };
+
+	if (!p->used)
+		return;
+	if (ioctl(s->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &p->notif.id) || try_receive(s, &p->notif, p->fd))
+		unpark(s, p);
+	else
+		epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &ev);
+}
+
+int parked_check(struct supervisor *s)
+{
+	int64_t now = 0, next = INT64_MAX;
+
+	for (unsigned int i = 0; i < PARKED_MAX; i++) {
+		struct parked *p = &s->parked[i];
+
+		if (!p->used || !p->deadline_ns)
+			continue;
+		now = now ? now : clock_ns();
+		if (p->deadline_ns <= now) {
+			answer(s, p->notif.id, -EAGAIN);
+			unpark(s, p);
+		} else {
+			next = MIN_OF(next, p->deadline_ns);
+		}
+	}
+	return next == INT64_MAX ? -1 : (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (int64_t)INT32_MAX);
+}
