@@ -4,6 +4,7 @@
  */
 #include "control/control_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { ATTRS_MAX = 64 };
