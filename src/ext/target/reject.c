@@ -38,8 +38,6 @@ static bool checksum_holds(const struct pkt *pkt, uint8_t family, uint32_t off, 
 {
 	uint32_t len, sum = 0, from = family == NFPROTO_IPV4 ? 0 : off;
 
-	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
-		return true;
 	if (pkt->flags & PKT_FLAG_CSUM_SUMMED && pkt->hook->hooknum != NF_INET_PRE_ROUTING &&
 	    pkt->hook->hooknum != NF_INET_LOCAL_IN)
 		return true;	/* a copy of a wrong packet, made before forwarding forgets the sum */
@@ -53,12 +51,20 @@ static bool checksum_holds(const struct pkt *pkt, uint8_t family, uint32_t off, 
 	return csum_fold(csum_partial(pkt->data + from, pkt->len - from, sum)) == 0;
 }
 
+/* For a reset, forwarding has forgotten that the sum was good: a header that options wrote into makes it wrong. */
+static bool is_trusted_for_reset(const struct pkt *pkt)
+{
+	return pkt->flags & PKT_FLAG_CSUM_TRUSTED && !(pkt->opt.changed && pkt->hook->hooknum == NF_INET_FORWARD);
+}
+
 /* The TCP header to be answered with a reset; NULL: none is sent. */
 static const uint8_t *answerable_tcp(const struct pkt *pkt, uint8_t family, uint32_t off, uint8_t proto)
 {
 	const uint8_t *tcp = proto == IPPROTO_TCP ? pkt_at(pkt, off, sizeof(struct tcphdr)) : NULL;
 
-	return tcp && !(tcp[13] & TCP_RST) && checksum_holds(pkt, family, off, proto) ? tcp : NULL;
+	if (!tcp || tcp[13] & TCP_RST)
+		return NULL;
+	return is_trusted_for_reset(pkt) || checksum_holds(pkt, family, off, proto) ? tcp : NULL;
 }
 
 /* The reset's TCP header: its number is what the other side expects, or it acknowledges what came. */
@@ -174,7 +180,7 @@ static void unreach4(struct instance *inst, struct pkt *pkt, uint8_t code)
 
 	if (ip->frag_off & htons(IP4_OFFSET_MASK))
 		return;
-	if (checksum_says_nothing(pkt, ip->ihl * 4, ip->protocol) ||
+	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED || checksum_says_nothing(pkt, ip->ihl * 4, ip->protocol) ||
 	    checksum_holds(pkt, NFPROTO_IPV4, ip->ihl * 4, ip->protocol))
 		icmp_send(inst, pkt, ICMP_DEST_UNREACH, code, 0);
 }

@@ -51,6 +51,9 @@ def sender_cases():
     for name, src in (("any", "::"), ("group", "ff02::9"), ("own", R06), ("loop", "::1"), ("far", "fd00:2::9"), ("nowhere", "2001:db8::9"), ("mapped", "::ffff:10.0.0.2"), ("compat", "::10.0.0.2")):
         yield Case("reject-from-%s-6" % name, send([u(ip(src, d)) for d in (R06, B6) for u in (udp(1, 2), tcp(1, 2, "S", 3))]), v6=flt, covers=cov)
     yield Case("reject-from-link-local-6", send([u(ip(FE, d)) for d in (R06, "fe80::1") for u in (udp(1, 2), tcp(1, 2, "S", 3))]), v6=flt, net=NEIGH_LL, covers=cov)
+    for name, options in (("time", b"\x44\x0c\x05\0" + b"\0" * 8), ("route", b"\x07\x07\x04\0\0\0\0\0"), ("nop", b"\x01" * 4)):
+        for ct in ("on", "auto"):  # options written on the way in, whose header sum forwarding has not made yet
+            yield Case("reject-option-%s-%s" % (name, ct), send([u(ip(A, d, options=options)) for d in (R0, B) for u in (udp(1, 2), tcp(1, 2, "S", 3), echo(1, 2))]), v4=flt, conntrack=ct, covers=cov)
     yield Case("reject-lo-4", [Send(None, udp(1, 2)(ip(R0, R0))), Send(None, tcp(1, 2, "S", 3)(ip(R0, R1))), Send(None, tcp(1, 2, "S", 3)(ip("127.0.0.1", "127.0.0.1")))], v4=flt, covers=cov)
     yield Case("reject-lo-6", [Send(None, udp(1, 2)(ip(R06, R06))), Send(None, tcp(1, 2, "S", 3)(ip(R06, R16))), Send(None, tcp(1, 2, "S", 3)(ip("::1", "::1")))], v6=flt, covers=cov)
     out = table("filter", *["-A OUTPUT " + r for r in both])
