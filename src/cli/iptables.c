@@ -173,6 +173,12 @@ static void session_close(struct session *s)
 
 /* --- the commands --- */
 
+static int no_table(struct table_source *from, uint8_t family, const char *table, bool create, struct edit **out,
+		    struct refusal *why)
+{
+	return -EACCES;
+}
+
 int iptables_command(const struct iptables_role *role, int argc, char **argv)
 {
 	struct session session = { NULL };
@@ -181,12 +187,19 @@ int iptables_command(const struct iptables_role *role, int argc, char **argv)
 	int code;
 
 	argv[0] = (char *)role->program;
+	/* help and version need no instance, and nobody's permission */
 	if (session_open(role, &session, &why)) {
-		fprintf(stderr, "%s: %s\n", role->program, why.text);
-		session_close(&session);
-		return UPSTREAM_RESOURCE;
+		struct table_source none = { .open = no_table, .inst = session.inst };
+		struct refusal closed = why;
+
+		code = session.inst ? rules_command_in(&none, argc, argv, &out, &why) : UPSTREAM_RESOURCE;
+		if (code == UPSTREAM_VERSION) {
+			why = closed;
+			code = UPSTREAM_RESOURCE;
+		}
+	} else {
+		code = rules_command_in(store_tables(session.store), argc, argv, &out, &why);
 	}
-	code = rules_command_in(store_tables(session.store), argc, argv, &out, &why);
 	if (print_out(&out) && !code)
 		code = UPSTREAM_OTHER;
 	if (code)
@@ -327,6 +340,9 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 		switch (letter) {
 		case 'c':
 			flags |= RESTORE_COUNTERS;
+			break;
+		case 'v':
+			flags |= RESTORE_VERBOSE;
 			break;
 		case 'n':
 			flags |= RESTORE_NOFLUSH;

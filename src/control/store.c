@@ -25,6 +25,8 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
+/* The kernel's number for whoever has no user here: not one person, so it owns no instance. */
+enum { OVERFLOW_UID = 65534 };
 enum { TMPFS_MAGIC_NUMBER = 0x01021994, TABLES_MAX = 16, LOCK_POLL_NS = 1000000 };
 
 struct store {
@@ -43,6 +45,9 @@ static int base_dir(char *path, size_t size, struct refusal *why)
 	struct stat st;
 	char run[64];
 
+	if (uid == OVERFLOW_UID)
+		return refuse(why, -EACCES, "Permission denied: user %u is nobody in particular; --instance DIR names a place",
+			      uid);
 	snprintf(run, sizeof(run), "/run/user/%u", uid);
 	if (!uid && !access("/run", W_OK))
 		snprintf(path, size, "/run/weir");

@@ -122,7 +122,8 @@ static int parse_port_range(const char *text, struct opt_call *call, struct nf_n
 		return refuse(why, -EINVAL, "Garbage after port range: `%s'", end);
 	text = end + 1;
 	if (!read_number(text, UINT16_MAX, &end, &base) || base == 0) {
-		if (opt_port(text, NULL, &port, NULL) < 0)
+		/* a service, but no number written in its place: "/0" is refused */
+		if (strspn(text, "0123456789") == strlen(text) || opt_port(text, NULL, &port, NULL) < 0)
 			return refuse(why, -EINVAL, "Port `%s' not valid", text);
 		base = port;
 	}

@@ -67,6 +67,7 @@ struct ext_view {
 struct ext_text {
 	const struct opt *options;
 	const char *help_head;		/* "quota match options:" */
+	void (*help_tail)(uint8_t family, struct strbuf *out);	/* what rows cannot say; may be NULL */
 	void (*init)(void *info);	/* defaults; info was zeroed */
 	/* After all options: what is missing or contradicts. @seen: bit per row. */
 	int (*finish)(void *info, uint64_t seen, struct opt_call *call, struct refusal *why);

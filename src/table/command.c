@@ -198,7 +198,7 @@ static int rule_command(const struct parse_env *env, const struct rule_command *
 	for (unsigned int s = 0; s < cmd->sources.count; s++) {
 		for (unsigned int d = 0; d < cmd->destinations.count; d++) {
 			entry_set_addrs(entry, env->family, cmd, s, d);
-			if (cmd->given & GIVEN_VERBOSE)
+			if (cmd->given & GIVEN_VERBOSE || env->tells)
 				rule_list_line(edit, entry, cmd->jump, out);
 			err = rule_change(cmd, edit, chain, entry, &source);
 			if (err && !failed)
@@ -274,7 +274,10 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 	if (cmd->kind & CMD_WITH_RULE)
 		return rule_command(env, cmd, edit, out, exit_code, why);
 	if (cmd->kind & (CMD_LIST | CMD_LIST_RULES)) {
-		err = cmd->kind & CMD_LIST ? rules_list(edit, cmd, out) : rules_list_commands(edit, cmd, out);
+		if (cmd->given & GIVEN_JSON)
+			err = rules_list_json(edit, cmd, out);
+		else
+			err = cmd->kind & CMD_LIST ? rules_list(edit, cmd, out) : rules_list_commands(edit, cmd, out);
 		if (err)
 			return chain_unknown(env, cmd, edit, cmd->chain, cmd->chain_word, why);
 		if (cmd->kind & CMD_ZERO)
@@ -320,22 +323,6 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 	return 0;
 }
 
-static void print_usage(const char *program, struct strbuf *out)
-{
-	sb_printf(out,
-		  "%s v1.8.9 (legacy)\n\n"
-		  "Usage: %s -[ACD] chain rule-specification [options]\n"
-		  "       %s -I chain [rulenum] rule-specification [options]\n"
-		  "       %s -R chain rulenum rule-specification [options]\n"
-		  "       %s -D chain rulenum [options]\n"
-		  "       %s -[LS] [chain [rulenum]] [options]\n"
-		  "       %s -[FZ] [chain] [options]\n"
-		  "       %s -[NX] chain\n"
-		  "       %s -E old-chain-name new-chain-name\n"
-		  "       %s -P chain target [options]\n",
-		  program, program, program, program, program, program, program, program, program, program);
-}
-
 /* A word's place in the line that people see: all words with a blank between. */
 static int words_take(struct rule_words *words, int argc, char **argv)
 {
@@ -373,7 +360,7 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 		if (cmd.kind & CMD_VERSION)
 			sb_printf(out, "%s v1.8.9 (legacy)\n", argv[0]);
 		else
-			print_usage(argv[0], out);
+			rule_help(argv[0], &env, &cmd, out);
 		goto out_command;
 	}
 	if (cmd.wait_sec)

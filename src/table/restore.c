@@ -44,12 +44,17 @@ static size_t next_token(const char *line, size_t len, size_t *at)
 	return end - *at;
 }
 
-static int table_clear(struct edit *edit, struct refusal *why)
+static int table_clear(struct edit *edit, struct strbuf *told, struct refusal *why)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < edit->count; i++)
+	for (uint32_t i = 0; !err && i < edit->count; i++) {
+		if (told)
+			sb_printf(told, "Flushing chain `%s'\n", edit->chains[i]->name);
 		err = edit_chain_flush(edit->chains[i]);
+	}
+	for (uint32_t i = edit->builtin_count; told && i < edit->count; i++)
+		sb_printf(told, "Deleting chain `%s'\n", edit->chains[i]->name);
 	while (!err && edit->count > edit->builtin_count)
 		err = edit_chain_delete(edit, edit->chains[edit->count - 1]);
 	edit->changed = true;
@@ -64,7 +69,7 @@ static struct edit *pending_find(struct restore *r, const char *name)
 	return NULL;
 }
 
-static int table_line(struct restore *r, const char *line, size_t len)
+static int table_line(struct restore *r, const char *line, size_t len, struct strbuf *out)
 {
 	const bool later = r->flags & RESTORE_ALL_OR_NOTHING;
 	char name[XT_TABLE_MAXNAMELEN];
@@ -106,7 +111,9 @@ static int table_line(struct restore *r, const char *line, size_t len)
 		}
 	}
 	r->env.table = r->edit->kind->name;
-	return r->flags & RESTORE_NOFLUSH ? 0 : table_clear(r->edit, r->why);
+	if (r->flags & RESTORE_NOFLUSH)
+		return 0;
+	return table_clear(r->edit, r->flags & RESTORE_VERBOSE ? out : NULL, r->why);
 }
 
 static int commit_line(struct restore *r)
@@ -247,6 +254,8 @@ out:
 
 static int text_line(struct restore *r, const char *line, size_t len, bool ended, struct strbuf *out)
 {
+	if (len && line[0] == '#' && r->flags & RESTORE_VERBOSE)
+		sb_printf(out, "%.*s\n", (int)MIN_OF(len, (size_t)LINE_LEN_MAX), line);
 	if (!len || line[0] == '#')
 		return 0;
 	if (len > LINE_LEN_MAX)
@@ -259,7 +268,7 @@ static int text_line(struct restore *r, const char *line, size_t len, bool ended
 	}
 	if (!r->edit) {
 		if (line[0] == '*')
-			return table_line(r, line, len);
+			return table_line(r, line, len, out);
 		return FAIL(r, 1, len, -EINVAL, "only comments and *table may stand outside a table");
 	}
 	if (len == 6 && !memcmp(line, "COMMIT", 6)) {
@@ -307,7 +316,8 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 		     unsigned int flags, const char *only, struct strbuf *printed, struct refusal *why)
 {
 	struct restore r = {
-		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file,
+			 .tells = (flags & (RESTORE_VERBOSE | RESTORE_NOFLUSH)) == RESTORE_VERBOSE },
 		.tables = tables,
 		.only = only,
 		.flags = flags,

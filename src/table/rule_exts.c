@@ -21,7 +21,7 @@ const struct base_option base_options[] = {
 	{ "wait-interval", 'W', ARG_OPTIONAL }, { "exact", 'x', ARG_NONE }, { "fragments", 'f', ARG_NONE },
 	{ "version", 'V', ARG_NONE }, { "help", 'h', ARG_OPTIONAL }, { "line-numbers", '0', ARG_NONE },
 	{ "modprobe", 'M', ARG_REQUIRED }, { "set-counters", 'c', ARG_REQUIRED }, { "goto", 'g', ARG_REQUIRED },
-	{ "ipv4", '4', ARG_NONE }, { "ipv6", '6', ARG_NONE },
+	{ "ipv4", '4', ARG_NONE }, { "ipv6", '6', ARG_NONE }, { "json", 'J', ARG_NONE },
 	{ NULL },
 };
 

@@ -25,6 +25,7 @@ static const struct {
 	{ GIVEN_IN, 'i', IPT_INV_VIA_IN, CMD_WITH_RULE },
 	{ GIVEN_OUT, 'o', IPT_INV_VIA_OUT, CMD_WITH_RULE },
 	{ GIVEN_LINE_NUMBERS, '0', 0, CMD_LIST },
+	{ GIVEN_JSON, 'J', 0, CMD_LIST | CMD_LIST_RULES },
 	{ GIVEN_COUNTERS, 'c', 0, CMD_INSERT | CMD_REPLACE | CMD_APPEND | CMD_SET_POLICY },
 	{ GIVEN_FRAGMENT, 'f', IPT_INV_FRAG, CMD_WITH_RULE },
 };
@@ -344,6 +345,10 @@ static int base_option(struct parser *p, char letter)
 		return 0;
 	case 'x':
 		return option_given(p, GIVEN_EXACT);
+	case 'J':
+		if (p->env->restoring)
+			return FAIL(p, p->word, "You cannot use `-J' from iptables-restore");
+		return option_given(p, GIVEN_JSON);
 	case '0':
 		return option_given(p, GIVEN_LINE_NUMBERS);
 	case 'c':
@@ -595,8 +600,13 @@ int rule_command_parse(const struct parse_env *env, const struct rule_words *wor
 		return refuse(why, -ENOMEM, "no memory");
 	err = words_read(&p);
 	if (err == SKIP_LINE) {
+		bool loaded;
+
 		if (!(cmd->kind & (CMD_HELP | CMD_VERSION)))
 			cmd->kind = 0;
+		/* "-p tcp -h" asks about the protocol's match */
+		if (cmd->kind & CMD_HELP)
+			parser_load_proto_match(&p, &loaded);
 		return 0;
 	}
 	if (!err)

@@ -11,6 +11,7 @@
 struct rule_word {
 	char *text;
 	unsigned int column, width;
+	bool quoted;
 };
 
 struct rule_words {
@@ -41,7 +42,7 @@ enum command_kind {
 enum option_given {
 	GIVEN_NUMERIC = 1 << 0, GIVEN_SOURCE = 1 << 1, GIVEN_DESTINATION = 1 << 2, GIVEN_PROTOCOL = 1 << 3,
 	GIVEN_JUMP = 1 << 4, GIVEN_VERBOSE = 1 << 5, GIVEN_EXACT = 1 << 6, GIVEN_IN = 1 << 7, GIVEN_OUT = 1 << 8,
-	GIVEN_LINE_NUMBERS = 1 << 9, GIVEN_COUNTERS = 1 << 10, GIVEN_FRAGMENT = 1 << 11,
+	GIVEN_LINE_NUMBERS = 1 << 9, GIVEN_COUNTERS = 1 << 10, GIVEN_FRAGMENT = 1 << 11, GIVEN_JSON = 1 << 12,
 };
 
 struct addr_list {
@@ -84,6 +85,7 @@ struct parse_env {
 	uint8_t family;
 	const char *table;		/* when no -t says otherwise */
 	bool restoring;
+	bool tells;			/* iptables-restore -v: every rule is listed as it is added */
 	const char *file;		/* NULL on a command line */
 	unsigned int line;
 };
@@ -102,6 +104,9 @@ void rule_command_free(struct rule_command *cmd);
 int rule_command_run(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
 		     struct strbuf *out, int *exit_code, struct refusal *why);
 
+/* --- help.c: -h, and what the extensions that the command names have to say --- */
+void rule_help(const char *program, const struct parse_env *env, const struct rule_command *cmd, struct strbuf *out);
+
 /* --- rule_print.c --- */
 enum rule_counters { COUNTERS_NONE, COUNTERS_SAVE, COUNTERS_OPTION };	/* "[1:2] -A", "-c 1 2" */
 /* "-A CHAIN ...", no newline. */
@@ -115,6 +120,7 @@ const char *proto_name(uint16_t proto);			/* as -p prints it, or NULL */
 /* --- list.c: iptables -L, -S --- */
 int rules_list(struct edit *edit, const struct rule_command *cmd, struct strbuf *out);	/* -ENOENT: no such chain */
 int rules_list_commands(struct edit *edit, const struct rule_command *cmd, struct strbuf *out);
+int rules_list_json(struct edit *edit, const struct rule_command *cmd, struct strbuf *out);	/* the same */
 /* One line as -v prints beside -A. */
 void rule_list_line(struct edit *edit, const void *entry, const char *target, struct strbuf *out);
 

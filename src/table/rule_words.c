@@ -16,7 +16,7 @@ int rule_words_add(struct rule_words *words, char *text, unsigned int column, un
 		words->list = list;
 		words->cap = cap;
 	}
-	words->list[words->count++] = (struct rule_word){ text, column, width };
+	words->list[words->count++] = (struct rule_word){ text, column, width, false };
 	return 0;
 }
 
@@ -34,7 +34,7 @@ static bool is_blank(char c)
 
 int rule_words_split(struct rule_words *words, const char *line, size_t len, unsigned int column, struct refusal *why)
 {
-	bool quoting = false, escaped = false, in_word = false;
+	bool quoting = false, escaped = false, in_word = false, quoted = false;
 	size_t begin = 0, start = 0, out = 0;
 	char *buf = malloc(len + 1);
 	int err = 0;
@@ -62,7 +62,7 @@ int rule_words_split(struct rule_words *words, const char *line, size_t len, uns
 				end = true;
 			}
 		} else if (c == '"') {
-			quoting = true;
+			quoting = quoted = true;
 			if (!in_word)
 				begin = i;
 			in_word = true;
@@ -86,8 +86,10 @@ int rule_words_split(struct rule_words *words, const char *line, size_t len, uns
 			else if (rule_words_add(words, buf + start, column + (unsigned int)begin,
 					   (unsigned int)(i - begin + (i < len && c == '"'))))
 				err = refuse(why, -ENOMEM, "no memory");
+			else
+				words->list[words->count - 1].quoted = quoted;
 			start = out;
-			in_word = false;
+			in_word = quoted = false;
 		}
 	}
 	return err;

@@ -112,7 +112,8 @@ struct table_source {
 };
 struct table_source table_source_of(struct instance *inst);
 
-enum restore_flag { RESTORE_NOFLUSH = 1, RESTORE_COUNTERS = 2, RESTORE_TEST = 4, RESTORE_ALL_OR_NOTHING = 8 };
+enum restore_flag { RESTORE_NOFLUSH = 1, RESTORE_COUNTERS = 2, RESTORE_TEST = 4, RESTORE_ALL_OR_NOTHING = 8,
+		    RESTORE_VERBOSE = 16 };
 /**
  * rules_restore() - iptables-restore on a text
  * Commits table by table at each COMMIT, as upstream; with RESTORE_ALL_OR_NOTHING only when the whole

@@ -191,11 +191,28 @@ static const struct opt icmp6_options[] = {
 	TYPE_OPTION("icmpv6-type", "match ICMPv6 type by name, number or type/code"), OPT_END
 };
 
+/* Names of a type come together; codes below their type. */
+static void icmp_help(uint8_t family, struct strbuf *out)
+{
+	const struct type_name *names = family == NFPROTO_IPV4 ? icmp4_names : icmp6_names;
+
+	sb_printf(out, "Valid %s Types:", family == NFPROTO_IPV4 ? "ICMP" : "ICMPv6");
+	for (const struct type_name *at = names; at->name; at++) {
+		const bool same = at > names && at->type == at[-1].type && at->low == at[-1].low && at->high == at[-1].high;
+
+		if (same)
+			sb_printf(out, " (%s)", at->name);
+		else
+			sb_printf(out, "\n%s%s", at->low == 0 && at->high == 0xff ? "" : "   ", at->name);
+	}
+	sb_addc(out, '\n');
+}
+
 static const struct ext_text icmp4_text = {
-	.options = icmp4_options, .help_head = "icmp match options:", .save = icmp4_save, .print = icmp4_print,
+	.options = icmp4_options, .help_tail = icmp_help, .help_head = "icmp match options:", .save = icmp4_save, .print = icmp4_print,
 };
 static const struct ext_text icmp6_text = {
-	.options = icmp6_options, .help_head = "icmpv6 match options:", .save = icmp6_save, .print = icmp6_print,
+	.options = icmp6_options, .help_tail = icmp_help, .help_head = "icmpv6 match options:", .save = icmp6_save, .print = icmp6_print,
 };
 
 const struct match match_icmp = {

@@ -115,6 +115,16 @@ def spi_cases():
         yield from match(name + "-fragments", rules, fragments4(raw(proto, body(5) + b"z" * 80)(ip(A, B)), [24, 48]),
                          fragments6(raw(proto, body(5) + b"z" * 80)(ip(A6, B6)), [24, 48], 7) if name == "esp" else None)
         yield from match(name + "-refused", ["-m %s --%sspi 5" % (name, name)], [])
+    rules = ["-p ipcomp -m ipcomp --ipcompspi %s" % r for r in ("0", "5", "256:65535", "0:4294967295", ":5", "60000:", "7:5", "65536")]
+    rules += ["-p ipcomp -m ipcomp ! --ipcompspi %s" % r for r in ("0", "5", "256:65536")] + ["-p ipcomp -m ipcomp --compres", "-p ipcomp"]
+    comp = lambda index: struct.pack("!BBH", 6, 1, index) + b"x" * 12
+    yield from match("ipcomp", rules, *both([raw(108, comp(s)) for s in (0, 1, 5, 255, 256, 59999, 60000, 65535)]))
+    yield from match("ipcomp-behind-headers", rules, None, [raw(108, comp(5))(ip(A6, B6, ext=e)) for e in EXT6])
+    for n, p4, p6 in cut(108, comp(5)):
+        yield from match("ipcomp-short-%d" % n, rules, [p4], [p6])
+    yield from match("ipcomp-fragments", rules, fragments4(raw(108, comp(5) + b"z" * 80)(ip(A, B)), [24, 48]),
+                     fragments6(raw(108, comp(5) + b"z" * 80)(ip(A6, B6)), [24, 48], 7))
+    yield from match("ipcomp-refused", ["-m ipcomp --ipcompspi 5"], [], [])
     rules6 = ["-m ah --ahspi " + r for r in ("0", "5", "256:65536", ":5")] + ["-m ah ! --ahspi 5", "-m ah --ahlen 24", "-m ah ! --ahlen 24", "-m ah --ahlen 12 --ahspi 5", "-m ah --ahres", "-m ah", ""]
 
     def header(spi, words=4, res=0, size=None):
