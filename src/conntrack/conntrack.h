@@ -55,16 +55,24 @@ struct ct_sctp {
 };
 
 struct ct_counter { uint64_t packets, bytes; };
-/* What only some connections carry: nf_conntrack_acct or _timestamp was on when they began, or they are helped. */
+struct ct_seqadj {		/* sequence numbers of one direction, changed by what somebody did to its bytes */
+	uint32_t position;	/* the segment that was changed last */
+	int32_t before, after;	/* offsets up to it, and behind it */
+};
+/* A handshake that SYNPROXY answered for the server: its first number, and its clock, as the client was told. */
+struct ct_synproxy { uint32_t isn, its, tsoff; };
+/* What only some connections carry: nf_conntrack_acct or _timestamp was on when they began, or they are helped or proxied. */
 struct ct_help;
 struct ct_timeout_policy;
 enum { CT_LABELS = 128, CT_LABEL_BYTES = CT_LABELS / 8 };
 struct ct_extra {
 	struct ct_counter acct[IP_CT_DIR_MAX];
 	int64_t start_ns, stop_ns;	/* 0 = not yet */
-	bool has_acct, has_stamp, has_labels;
+	bool has_acct, has_stamp, has_labels, has_synproxy;
 	uint8_t labels[CT_LABEL_BYTES];	/* conntrack/labels.h; bit 0 is the lowest of the first byte */
 	struct ct_timeout_policy *policy;	/* conntrack/timeout.h; a share of it; NULL = the sysctls hold */
+	struct ct_seqadj seq[IP_CT_DIR_MAX];	/* all zero unless IPS_SEQ_ADJUST */
+	struct ct_synproxy synproxy;
 	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
 };
 
@@ -110,6 +118,15 @@ static inline const struct ct_counter *ct_counter(const struct ct *ct, int dir)
 {
 	return ct->extra && ct->extra->has_acct ? &ct->extra->acct[dir] : NULL;
 }
+/* NULL: no handshake of it was answered by SYNPROXY. */
+static inline struct ct_synproxy *ct_synproxy_of(const struct ct *ct)
+{
+	return ct->extra && ct->extra->has_synproxy ? &ct->extra->synproxy : NULL;
+}
+/* For templates and new connections; false: no memory. */
+bool ct_synproxy_add(struct ct *ct);
+/* All numbers of this direction move by @offset (0: nothing is changed). */
+void ct_seqadj_begin(struct ct *ct, int dir, int32_t offset);
 static inline int ctinfo_dir(uint8_t ctinfo)
 {
 	return ctinfo >= IP_CT_IS_REPLY ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;

@@ -115,7 +115,7 @@ unsigned int ct_help_packet(struct instance *inst, struct pkt *pkt, const struct
 	    !ct_l4_find(pkt->data, pkt->len, state->family, &l4))
 		return NF_ACCEPT;
 	call.l4_off = (uint32_t)(l4.at - pkt->data);
-	if (call.help->helper) {
+	if (call.help && call.help->helper) {
 		verdict = call.help->helper->help(&call);
 		if (verdict != NF_ACCEPT) {
 			if (pkt->drop_reason == DROP_NONE)

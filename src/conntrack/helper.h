@@ -10,11 +10,6 @@
 
 enum { CT_FTP_LINES = 2 };	/* line ends remembered per direction */
 
-struct ct_seqadj {		/* sequence numbers of one direction, changed by what NAT did to the payload */
-	uint32_t position;	/* the segment that was changed last */
-	int32_t before, after;	/* offsets up to it, and behind it */
-};
-
 struct ct_gre_key;
 
 /* What PPTP's control connection has said; ids as the far side sees them, and as they were before NAT. */
@@ -39,7 +34,6 @@ struct ct_help {
 	struct list expectations;	/* struct ct_expect */
 	unsigned int expecting[CT_EXPECT_CLASSES];
 	uint8_t events_wanted;		/* 1 << IPEXP_*: of these the observer hears */
-	struct ct_seqadj seq[IP_CT_DIR_MAX];
 	struct ct_gre_key *gre_keys[IP_CT_DIR_MAX];
 	union {
 		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX]; } ftp;

@@ -25,7 +25,7 @@ static unsigned int hook_local_out(void *priv, struct pkt *pkt, const struct hoo
 
 static unsigned int hook_confirm(void *priv, struct pkt *pkt, const struct hook_state *state)
 {
-	if (pkt->ct && ct_help_of(pkt->ct)) {
+	if (pkt->ct && (ct_help_of(pkt->ct) || pkt->ct->status & IPS_SEQ_ADJUST)) {
 		unsigned int verdict = ct_help_packet(state->inst, pkt, state);
 
 		if (verdict != NF_ACCEPT)

@@ -103,6 +103,8 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 		ct = ct_begin(inst, &zone, &tuple, &reply, hash, &full);
 		if (!ct)
 			return !full;
+		if (template && ct_synproxy_of(template))
+			ct_synproxy_add(ct);
 		if (template && template->event_wanted)
 			ct->event_wanted = template->event_wanted;
 		if (template && !ct_policy_assign(ct, template)) {

@@ -3,6 +3,8 @@
  * Per direction only the newest change is known exactly: numbers behind it move by all changes, numbers up to it by all
  * but the last. Acknowledgements, plain and selective, move back by what the other direction moved.
  */
+#include <stdlib.h>
+
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 
@@ -15,13 +17,12 @@ static bool is_after(uint32_t a, uint32_t b)
 
 void ct_seqadj_note(struct ct *ct, int dir, uint32_t seq, int32_t delta)
 {
-	struct ct_help *help = ct_help_of(ct);
 	struct ct_seqadj *adj;
 
-	if (!delta || !help)
+	if (!delta || !ct->extra)
 		return;
 	ct->status |= IPS_SEQ_ADJUST;
-	adj = &help->seq[dir];
+	adj = &ct->extra->seq[dir];
 	/* An old segment sent again is changed again, but counts once. */
 	if (adj->before != adj->after && !is_after(seq, adj->position))
 		return;
@@ -30,13 +31,31 @@ void ct_seqadj_note(struct ct *ct, int dir, uint32_t seq, int32_t delta)
 	adj->after += delta;
 }
 
+void ct_seqadj_begin(struct ct *ct, int dir, int32_t offset)
+{
+	if (!offset || !ct->extra)
+		return;
+	ct->status |= IPS_SEQ_ADJUST;
+	ct->extra->seq[dir].before = ct->extra->seq[dir].after = offset;
+}
+
+bool ct_synproxy_add(struct ct *ct)
+{
+	if (!ct->extra)
+		ct->extra = calloc(1, sizeof(*ct->extra));
+	if (ct->extra)
+		ct->extra->has_synproxy = true;
+	return ct->extra;
+}
+
 int32_t ct_seqadj_offset(const struct ct *ct, int dir, uint32_t seq)
 {
-	const struct ct_help *help = ct_help_of(ct);
+	const struct ct_seqadj *adj;
 
-	if (!help)
+	if (!ct->extra)
 		return 0;
-	return is_after(seq, help->seq[dir].position) ? help->seq[dir].after : help->seq[dir].before;
+	adj = &ct->extra->seq[dir];
+	return is_after(seq, adj->position) ? adj->after : adj->before;
 }
 
 /* A number of the changed direction, as its sender knows it. */
@@ -83,20 +102,19 @@ static bool adjust_sack(uint8_t *tcp, uint32_t header_len, const struct ct_seqad
 
 bool ct_seqadj_apply(struct pkt *pkt, const struct ct *ct, int dir, uint32_t l4_off)
 {
-	const struct ct_help *help = ct_help_of(ct);
 	uint8_t *tcp = pkt->data + l4_off;
 	uint32_t header_len;
 
-	if (!help)
+	if (!ct->extra)
 		return true;
 	if (pkt->len < l4_off || pkt->len - l4_off < sizeof(struct tcphdr))
 		return false;
 	replace(tcp + 4, get_be32(tcp + 4) + ct_seqadj_offset(ct, dir, get_be32(tcp + 4)), tcp);
 	if (!(tcp[13] & 0x10))
 		return true;		/* acknowledges nothing */
-	replace(tcp + 8, moved_back(&help->seq[!dir], get_be32(tcp + 8)), tcp);
+	replace(tcp + 8, moved_back(&ct->extra->seq[!dir], get_be32(tcp + 8)), tcp);
 	header_len = (tcp[12] >> 4) * 4u;
 	if (header_len > pkt->len - l4_off)
 		return false;
-	return adjust_sack(tcp, header_len, &help->seq[!dir]);
+	return adjust_sack(tcp, header_len, &ct->extra->seq[!dir]);
 }

@@ -53,7 +53,7 @@ void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *
 /* Connections whose packets are looked into, or that are not found by addresses and ports alone. */
 static bool is_special(const struct ct *ct)
 {
-	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct->zone.id;
+	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct_synproxy_of(ct) || ct->zone.id;
 }
 
 static void fit_narrow(struct flow_recording *way, const struct pkt *pkt)

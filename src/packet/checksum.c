@@ -195,32 +195,35 @@ void pkt_l4_checksum_early(struct pkt *pkt)
 		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
 }
 
-static struct tcphdr *tcp_of_late_sum(const struct pkt *pkt)
+static struct tcphdr *tcp_of_late_sum(const struct pkt *pkt, uint32_t *header)
 {
-	uint32_t header;
-
 	if (!(pkt->flags & PKT_FLAG_CSUM_LATER) || pkt->len < sizeof(struct iphdr))
 		return NULL;
-	header = pkt_ip4(pkt)->ihl * 4;
-	return pkt->len < header + sizeof(struct tcphdr) ? NULL : (struct tcphdr *)(pkt->data + header);
+	*header = pkt->l.family == NFPROTO_IPV6 ? pkt->l.l4_off : pkt_ip4(pkt)->ihl * 4u;
+	return pkt->len < *header + sizeof(struct tcphdr) ? NULL : (struct tcphdr *)(pkt->data + *header);
 }
 
 be16 pkt_sum_put_off(struct pkt *pkt)
 {
-	struct tcphdr *tcp = tcp_of_late_sum(pkt);
-	const struct iphdr *ip = pkt_ip4(pkt);
+	uint32_t header, pseudo;
+	struct tcphdr *tcp = tcp_of_late_sum(pkt, &header);
 	be16 sum = 0;
 
 	if (tcp) {
 		sum = tcp->check;
-		tcp->check = ~csum_fold(csum_pseudo4(ip->saddr, ip->daddr, IPPROTO_TCP, pkt->len - ip->ihl * 4));
+		if (pkt->l.family == NFPROTO_IPV6)
+			pseudo = csum_pseudo6(&pkt_ip6(pkt)->saddr, &pkt_ip6(pkt)->daddr, IPPROTO_TCP, pkt->len - header);
+		else
+			pseudo = csum_pseudo4(pkt_ip4(pkt)->saddr, pkt_ip4(pkt)->daddr, IPPROTO_TCP, pkt->len - header);
+		tcp->check = ~csum_fold(pseudo);
 	}
 	return sum;
 }
 
 void pkt_sum_put_back(struct pkt *pkt, be16 sum)
 {
-	struct tcphdr *tcp = tcp_of_late_sum(pkt);
+	uint32_t header;
+	struct tcphdr *tcp = tcp_of_late_sum(pkt, &header);
 
 	if (tcp)
 		tcp->check = sum;

@@ -45,7 +45,7 @@ enum pkt_flag {
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
 	PKT_FLAG_MAY_CUT = 1 << 10,	/* IPv6, made here: leaves in fragments when it is too large */
 	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
-	PKT_FLAG_CSUM_LATER = 1 << 11,	/* IPv4 reset, or rewritten: Linux makes its TCP sum last, see pkt_sum_put_off() */
+	PKT_FLAG_CSUM_LATER = 1 << 11,	/* IPv4 reset, proxied or rewritten: Linux makes its TCP sum last, see pkt_sum_put_off() */
 	PKT_FLAG_TRACED = 1 << 12,	/* "-j TRACE": each rule that it matches is logged */
 	PKT_FLAG_CSUM_SUMMED = 1 << 13,	/* summed up and found wrong: Linux asks again only in PRE_ROUTING and LOCAL_IN */
 	PKT_FLAG_NO_SOCKET = 1 << 14,	/* made here, and no socket stands behind it: resets and handshakes */

@@ -3,13 +3,14 @@ docs/differences.md; nothing else is forgiven."""
 import re
 import struct
 
+import cookies
 import natports
 import visible
 from case import Do, Send
 from packets import addr, csum, l4_of, show
 
 # Every mask by name; docs/differences.md has a section for each.
-MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "nat-port-said", "seconds", "gc-time", "table-order", "ticks", "boot-counters",
+MASKS = {"mld", "flow-label", "made-ip-id", "frag6-id", "nat-port", "nat-port-said", "seconds", "gc-time", "table-order", "ticks", "cookie", "boot-counters",
          "tee-mac"}
 
 
@@ -101,6 +102,9 @@ def compare(case, kernel, weir):
         if bool(kernel.refused) != bool(weir.refused):
             diffs.append(("refused", -1, "kernel: %s\n    weir:   %s" % (kernel.refused, weir.refused)))
         return diffs
+    if "cookie" in case.masks:
+        cookies.align(kernel)
+        cookies.align(weir)
     if "nat-port" in case.masks:
         natports.align(kernel, weir)
     datas = kernel.datas + weir.datas

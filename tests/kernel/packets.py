@@ -212,6 +212,14 @@ def arp(op, smac, sip, tmac, tip):
 
 # --- reading ---
 
+def pseudo_of(p, at):
+    """The pseudo header of the TCP segment at this offset of an IP packet."""
+    n = len(p) - at
+    if p[0] >> 4 == 4:
+        return p[12:20] + struct.pack("!BBH", 0, 6, n)
+    return p[8:40] + struct.pack("!I3xB", n, 6)
+
+
 def l4_of(p):
     """(proto, offset of L4, fragment?) of an IP packet; (None, 0, False) when unreadable."""
     try:

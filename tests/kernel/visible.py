@@ -17,6 +17,14 @@ def read(net):
                     out["%s/%s" % (d, name)] = f.read()
             except OSError:
                 pass
+    try:
+        with open(os.path.join(net, "stat", "synproxy"), encoding="latin-1") as f:
+            lines = f.read().splitlines()
+    except OSError:
+        lines = []
+    sums = [sum(int(x, 16) for x in column) for column in zip(*(line.split() for line in lines[1:]))]   # a line per processor
+    if any(sums):
+        out["stat/synproxy"] = lines[0] + "\n" + " ".join(map(str, sums))
     return out
 
 
@@ -66,6 +74,9 @@ def compare(kernel, weir):
             out.append((path, k, w))
         elif path.startswith("xt_recent/"):
             if recent_differ(k, w, shift):
+                out.append((path, k, w))
+        elif path.startswith("stat/"):
+            if k != w:
                 out.append((path, k, w))
         elif hashlimit_differ(k, w):
             out.append((path, k, w))

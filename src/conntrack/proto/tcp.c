@@ -361,6 +361,11 @@ static int tcp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, con
 			   ct_tcp_state_name(old_state));
 		return NF_ACCEPT;
 	case TCP_CONNTRACK_MAX:
+		/* The client, whom SYNPROXY has answered, asks after a server that has not: another SYN is due. */
+		if (ct_synproxy_of(ct) && old_state == TCP_CONNTRACK_SYN_SENT && seg.kind == TCP_KIND_ACK &&
+		    seg.dir == IP_CT_DIR_ORIGINAL && tcp->last_dir == IP_CT_DIR_ORIGINAL &&
+		    tcp->seen[seg.dir].td_end - 1 == seg.seq)
+			return NF_ACCEPT;
 		ct_invalid(inst, pkt, "packet (index %d) in dir %d invalid, state %s", seg.kind, seg.dir,
 			   ct_tcp_state_name(old_state));
 		return -NF_ACCEPT;
