@@ -1,5 +1,5 @@
 /*
- * ext/synproxy.c - the proxy's segments: TCP options, cookies, and the packets themselves, byte for byte as Linux makes
+ * ext/target/synproxy_tcp.c - the proxy's segments: TCP options, cookies, and the packets themselves, byte for byte as Linux makes
  * them but for the cookie, whose keys are the instance's own.
  */
 #include "ext/synproxy.h"
