@@ -231,18 +231,30 @@ static void put_master(const struct ct *ct, struct strbuf *out)
 
 static void put_seqadj(const struct ct *ct, struct strbuf *out)
 {
-	const struct ct_help *help = ct_help_of(ct);
-
-	if (!help || !(ct->status & IPS_SEQ_ADJUST))
+	if (!ct->extra || !(ct->status & IPS_SEQ_ADJUST))
 		return;
 	for (int dir = 0; dir < IP_CT_DIR_MAX; dir++) {
 		size_t at = nl_nest(out, dir ? CTA_SEQ_ADJ_REPLY : CTA_SEQ_ADJ_ORIG);
 
-		nl_put_u32(out, CTA_SEQADJ_CORRECTION_POS, help->seq[dir].position);
-		nl_put_u32(out, CTA_SEQADJ_OFFSET_BEFORE, (uint32_t)help->seq[dir].before);
-		nl_put_u32(out, CTA_SEQADJ_OFFSET_AFTER, (uint32_t)help->seq[dir].after);
+		nl_put_u32(out, CTA_SEQADJ_CORRECTION_POS, ct->extra->seq[dir].position);
+		nl_put_u32(out, CTA_SEQADJ_OFFSET_BEFORE, (uint32_t)ct->extra->seq[dir].before);
+		nl_put_u32(out, CTA_SEQADJ_OFFSET_AFTER, (uint32_t)ct->extra->seq[dir].after);
 		nl_nest_end(out, at);
 	}
+}
+
+static void put_synproxy(const struct ct *ct, struct strbuf *out)
+{
+	const struct ct_synproxy *told = ct_synproxy_of(ct);
+	size_t at;
+
+	if (!told)
+		return;
+	at = nl_nest(out, CTA_SYNPROXY);
+	nl_put_u32(out, CTA_SYNPROXY_ISN, told->isn);
+	nl_put_u32(out, CTA_SYNPROXY_ITS, told->its);
+	nl_put_u32(out, CTA_SYNPROXY_TSOFF, told->tsoff);
+	nl_nest_end(out, at);
 }
 
 void ct_put_message(const struct instance *inst, const struct ct *ct, uint16_t flags, uint32_t seq, uint32_t port,
@@ -263,6 +275,7 @@ void ct_put_message(const struct instance *inst, const struct ct *ct, uint16_t f
 	put_stamp(ct, out);
 	put_helper(ct, out);
 	put_seqadj(ct, out);
+	put_synproxy(ct, out);
 	nl_end(out, at);
 }
 
@@ -293,6 +306,8 @@ void ct_put_event(const struct instance *inst, const struct ct_event *event, uin
 			put_master(ct, out);
 		if (event->mask & 1 << IPCT_SEQADJ)
 			put_seqadj(ct, out);
+		if (event->mask & 1 << IPCT_SYNPROXY)
+			put_synproxy(ct, out);
 	}
 	if (event->mask & 1 << IPCT_MARK || ct->mark)
 		nl_put_u32(out, CTA_MARK, ct->mark);
