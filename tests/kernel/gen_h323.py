@@ -198,7 +198,7 @@ def case(seed):
         if r.random() < 0.02:
             item.gap = r.choice((0.01, 1.5))
     if r.random() < 0.1:
-        items.insert(r.randrange(len(items) + 1), Do("conntrack -D -p %s" % r.choice(("udp --orig-port-dst 1719", "tcp --orig-port-src 6000"))))
+        items.insert(r.randrange(len(items) + 1), Do("conntrack -D -p %s" % r.choice(("udp --orig-port-src 1719", "tcp --orig-port-src 6000 --orig-port-dst 5000"))))
     rules = "*raw\n-A PREROUTING -p tcp --dport 1720 -j CT --helper Q.931\n-A PREROUTING -p udp --dport 1719 -j CT --helper RAS\nCOMMIT\n"
     if world[0] == "6":
         return Case("seed-%d/h323" % seed, items, v6=rules, conntrack="on", covers=["h323 helpers"])
