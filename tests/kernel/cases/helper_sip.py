@@ -100,6 +100,40 @@ def cases():
     a, b = Net(c=("10.0.0.2", 5060), far=(OUT, 5060)), Net(c=("10.0.0.3", 5060), far=(OUT, 5060))
     one = "*nat\n-A POSTROUTING -o eth1 -s 10.0.0.3 -p udp --dport 5060 -j SNAT --to-source 10.1.0.1:7000-7000\n-A POSTROUTING -o eth1 -j SNAT --to-source 10.1.0.1\nCOMMIT\n"
     yield case("ports-in-use", a.invite().add(*b.invite(sdp("10.0.0.3")).items).add(*media(OUT), *media(OUT, 5006)), one)
+    # Somebody's expectation from anywhere holds the ports that the media would have: the next pair is taken.
+    hold = lambda dst, port: Do("conntrack -I expect -p udp -t 100 --tuple-src 10.1.0.9 --tuple-dst %s --mask-src 0.0.0.0 --mask-dst 255.255.255.255 --tuple-port-src 0 "
+                                "--tuple-port-dst %d --mask-port-src 0 --mask-port-dst 65535 -s %s -d %s --sport 5061 --dport 5060" % (dst, port, C, S))
+    before = Send("eth0", udp(5061, 5060, request("OPTIONS", (C, 5061), (S, 5060)))(ip(C, S)))
+    for ports in ((5004,), (5005,), (5004, 5006), (5005, 5007, 5008), (5004, 5009)):
+        for name, far, nat in (("", C, ""), ("-snat", OUT, SNAT), ("-long", "10.1.0.199", SNAT_LONG)):
+            n = Net(far=(far, 5060)).add(before, *[hold(far, p) for p in ports])
+            yield case("ports-held-%s%s" % ("-".join(map(str, ports)), name), n.invite(sdp(C, (("audio", 5004), ("video", 5004)))).answer(200, sdp(S)).add(*media(far), *media(far, 5006)), nat)
+            n = Net(far=(far, 5060), proto="TCP").add(before, *[hold(far, p) for p in ports])
+            yield case("ports-held-%s%s-tcp" % ("-".join(map(str, ports)), name), n.invite().answer(200, sdp(S)).invite(b"", "ACK"), nat)
+    yield case("ports-held-to-the-end", snat().add(before, *[hold(OUT, p) for p in range(65530, 65536)]).invite(sdp(C, (("audio", 65530),))), SNAT)
+    yield case("ports-held-no-length", snat().add(before, hold(OUT, 5004)).invite(length=False), SNAT)
+    yield case("signalling-held-at-the-end", snat().add(before, hold(OUT, 65535)).register(contact="<sip:alice@10.0.0.2:65535>"), SNAT)
+    yield case("signalling-held", Net().add(before, hold(C, 5060)).register().registered())
+    # NAT knows where the media is: it goes there without NAT.
+    long = "10.1.0.199"
+    some = "*nat\n-A PREROUTING -d 10.1.0.9 -j DNAT --to-destination 10.1.0.2\n-A POSTROUTING -s 10.0.0.0/24 -o eth1 -j SNAT --to-source 10.1.0.199\nCOMMIT\n"
+    for name, lines in (("", (("audio", 5004),)), ("-two", (("audio", 5004), ("video", 5006))), ("-other-port", (("audio", 5005),))):
+        for own in ({}, {0: long}):
+            for proto in ("UDP", "TCP"):
+                a = Net(far=(long, 5060)).invite(sdp(C, (("audio", 5004), ("video", 5006))))
+                b = Net(c=(long, 5066), near=("10.1.0.9", 5060), inside="eth1", proto=proto)
+                yield case("direct%s%s-%s" % (name, "-own" if own else "", proto.lower()),
+                           a.add(*b.invite(sdp(long, lines, own=own)).answer(200, sdp(S)).invite(b"", "ACK").items, *media(long), rtp("eth1", S, 6000, C, 5004)), some, masks=["nat-port"])
+    unnamed = "*nat\n-A POSTROUTING -o eth1 -p udp --sport 5060 -j SNAT --to-source 10.1.0.199\nCOMMIT\n"
+    a, b = Net(c=(C, 5062)).invite(), Net(far=(long, 5060)).invite()
+    yield case("direct-without-nat", a.add(*b.items, *media(C)), unnamed)
+    # As large as a packet can be, and still large enough.
+    from packets import fragments4
+    two = ("10.0.0.9", 5060)
+    for name, data in (("via", request("OPTIONS", (C, 5060), (S, 5060))), ("register", request("REGISTER", two, (S, 5060), contact="<sip:a@10.0.0.2:7070>", extra=[("Expires", "60")])),
+                       ("own-media", request("INVITE", two, (S, 5060), sdp(C, own={0: C})))):
+        data += b"x" * (65507 - 20 - len(data))
+        yield case("largest-%s" % name, [Send("eth0", f) for f in fragments4(udp(5060, 5060, data)(ip(C, S)), [1480] * 44)], SNAT_LONG)
     # The port of a stream is where somebody is called in: on the same connection, on another one; RTP's, RTCP's.
     for port in (5004, 5005):
         for nat, far in (("", C), (SNAT, OUT)):
