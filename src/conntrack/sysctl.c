@@ -45,8 +45,9 @@ static int register_timeouts(struct instance *inst, struct ct_table *table, cons
 		return -ENOMEM;
 	for (size_t i = 0; i < proto->timeout_count; i++) {
 		unsigned int *value = &table->timeouts_sec[proto->number][i];
-		struct sysctl ctl = { .name = name, .kind = SYSCTL_SECONDS, .value = value,
-				      .min = 0, .max = CT_PRINTED_SECONDS_MAX };
+		/* Linux takes negative ones, too: they are over before they begin. */
+		struct sysctl ctl = { .name = name, .kind = SYSCTL_INT, .value = value,
+				      .min = -CT_PRINTED_SECONDS_MAX, .max = CT_PRINTED_SECONDS_MAX };
 		int err;
 
 		*value = proto->timeouts[i].seconds;
