@@ -17,6 +17,7 @@ extern "C" {
 struct weir;
 struct weir_pkt;
 struct weir_ct;
+struct weir_expect;
 
 /* Families and hooks are the kernel's numbers: NFPROTO_IPV4, NF_INET_FORWARD, NF_ACCEPT ... of <linux/netfilter.h>. */
 
@@ -98,6 +99,8 @@ struct weir_observer {
 	void (*drop)(void *priv, const struct weir_pkt *packet, const char *reason, const char *sentence);
 	/** A connection began, changed or ended; @line as `conntrack -E -o extended` prints it. */
 	void (*conntrack)(void *priv, enum weir_event event, const struct weir_ct *ct, const char *line);
+	/** A connection was announced, or will not be awaited any more; @line as `conntrack -E expect` prints it. */
+	void (*expect)(void *priv, bool ended, const struct weir_expect *exp, const char *line);
 	/** A line of LOG, without time; @level 0 to 7. */
 	void (*log)(void *priv, int level, const char *line);
 };

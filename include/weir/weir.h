@@ -13,6 +13,7 @@
 #define WEIR_WEIR_H
 
 #include <weir/conntrack.h>
+#include <weir/expect.h>
 #include <weir/hook.h>
 #include <weir/host.h>
 #include <weir/instance.h>

@@ -23,6 +23,8 @@ static inline struct pkt *api_pkt(const struct weir_pkt *pkt) { return (struct p
 static inline struct weir_pkt *api_pkt_out(const struct pkt *pkt) { return (struct weir_pkt *)(uintptr_t)pkt; }
 static inline struct ct *api_ct(const struct weir_ct *ct) { return (struct ct *)(uintptr_t)ct; }
 static inline struct weir_ct *api_ct_out(const struct ct *ct) { return (struct weir_ct *)(uintptr_t)ct; }
+static inline struct ct_expect *api_expect(const struct weir_expect *exp) { return (struct ct_expect *)(uintptr_t)exp; }
+static inline struct weir_expect *api_expect_out(const struct ct_expect *exp) { return (struct weir_expect *)(uintptr_t)exp; }
 /* Copies a refusal for the caller; returns its errno (@err when there is none). */
 int api_refused(struct weir_error *error, const struct refusal *why, int err);
 char *api_text(struct strbuf *text);	/* takes the buffer's memory; NULL when it failed */

@@ -6,7 +6,7 @@
 #include "base/procfs.h"
 #include "base/sysctl.h"
 #include "cli/netip.h"
-#include "conntrack/conntrack.h"
+#include "conntrack/expect.h"
 #include "packet/drop.h"
 
 int api_refused(struct weir_error *error, const struct refusal *why, int err)
@@ -70,6 +70,17 @@ static void on_ct_event(void *priv, const struct ct_event *event)
 	sb_reset(&weir->line);
 	ct_event_print(weir->inst, event, CT_TEXT_EXTENDED, &weir->line);
 	weir->observer.conntrack(weir->observer.priv, kind, api_ct_out(event->ct), sb_str(&weir->line));
+}
+
+static void on_expect(void *priv, const struct ct_expect *exp, bool ended)
+{
+	struct weir *weir = priv;
+
+	if (!weir->observer.expect)
+		return;
+	sb_reset(&weir->line);
+	ct_expect_event_print(weir->inst, exp, ended, &weir->line);
+	weir->observer.expect(weir->observer.priv, ended, api_expect_out(exp), sb_str(&weir->line));
 }
 
 static void on_log(void *priv, int level, const char *line)
@@ -196,6 +207,6 @@ void weir_observe(struct weir *weir, const struct weir_observer *observer)
 	if (observer)
 		weir->inst->observer = (struct observer){
 			.priv = weir, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
-			.ct_event = on_ct_event, .log = on_log,
+			.ct_event = on_ct_event, .expect_event = on_expect, .log = on_log,
 		};
 }

@@ -242,6 +242,7 @@ void ct_print(const struct instance *inst, const struct ct *ct, unsigned int fla
 void ct_event_print(const struct instance *inst, const struct ct_event *event, unsigned int flags, struct strbuf *out);
 const char *ct_proto_name(uint8_t proto);
 const char *ct_tcp_state_name(uint8_t state);
+const char *ct_sctp_state_name(uint8_t state);
 
 /* Reports the kernel's reason when a packet is not tracked (observer.invalid). */
 void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...) PRINTF_LIKE(3, 4);

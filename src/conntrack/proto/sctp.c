@@ -375,7 +375,7 @@ static bool is_closing(const struct ct *ct)
 	       ct->proto.sctp.state == SCTP_CONNTRACK_SHUTDOWN_ACK_SENT;
 }
 
-static void sctp_print_state(const struct ct *ct, struct strbuf *out)
+const char *ct_sctp_state_name(uint8_t state)
 {
 	static const char *const names[] = {
 		[SCTP_CONNTRACK_NONE] = "NONE",
@@ -389,7 +389,12 @@ static void sctp_print_state(const struct ct *ct, struct strbuf *out)
 		[SCTP_CONNTRACK_HEARTBEAT_SENT] = "HEARTBEAT_SENT",
 	};
 
-	sb_printf(out, "%s ", names[ct->proto.sctp.state]);
+	return names[state < ARRAY_SIZE(names) && names[state] ? state : SCTP_CONNTRACK_NONE];
+}
+
+static void sctp_print_state(const struct ct *ct, struct strbuf *out)
+{
+	sb_printf(out, "%s ", ct_sctp_state_name(ct->proto.sctp.state));
 }
 
 const struct ct_proto ct_proto_sctp = {
