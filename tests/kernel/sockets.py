@@ -70,6 +70,9 @@ class Opener:
 
     def child(self, sock, chan):
         mounted = None
+        # joining a net_cls group would give its number to inherited sockets, too
+        os.closerange(3, chan.fileno())
+        os.closerange(chan.fileno() + 1, 4096)
         if sock.cgroup:
             make_cgroup(sock.cgroup)
             with open(os.path.join(CGROUP2, sock.cgroup.strip("/"), "cgroup.procs"), "w") as f:
