@@ -4,8 +4,6 @@
  */
 #include "helper/h323_syntax.h"
 
-extern const struct per_type h245_open_channel;		/* h245_types.c */
-
 static const struct per_type name = { .kind = PER_NAME };
 static const struct per_type any_int = { .kind = PER_FREE };
 static const struct per_type long_from_1 = { .kind = PER_LONG, .least = 1 };

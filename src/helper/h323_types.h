@@ -26,6 +26,6 @@ enum {
 /* Of each message: the group of the transport's addresses, and what is to be made of them, by H.225.0 and H.245. */
 extern const struct per_type h323_ras_message;
 extern const struct per_type h323_user_information;	/* Q.931's user-user element */
-extern const struct per_type h245_message;
+extern const struct per_type h245_message, h245_open_channel;
 
 #endif

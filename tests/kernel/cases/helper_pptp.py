@@ -1,4 +1,6 @@
 """The PPTP helper: session and call states, GRE calls in both directions, call ids under NAT."""
+import os
+
 import pptp as p
 from case import Case, Do, Send
 from packets import *
@@ -68,6 +70,18 @@ class Talk:
         return self.add(Send(self.outside, p.gre(call, **kw)(ip(self.s, self.far))))
 
 
+def recorded():
+    """A dialog of real programs, kept as they sent it."""
+    items, last = [], 0.0
+    with open(os.path.join(os.path.dirname(p.__file__), "dialogs", "pptp.txt")) as f:
+        for line in f:
+            if not line.startswith("#"):
+                at, end, packet = line.split()
+                items.append(Send("eth0" if end == "c" else "eth1", bytes.fromhex(packet), gap=round(float(at) - last, 3)))
+                last = float(at)
+    return items
+
+
 def cases():
     def case(name, talk, nat="", items=(), **kw):
         kw.setdefault("conntrack", "on")
@@ -123,6 +137,8 @@ def cases():
         t = talk().session().out_call(7, 9, seen).up_gre(9).down_gre(sees)
         yield case("timeouts-" + name, t, nat, sysctl={"net.netfilter.nf_conntrack_gre_timeout": 60,
                                                          "net.netfilter.nf_conntrack_gre_timeout_stream": 90})
+
+    yield Case("recorded-snat", recorded(), v4=HELP + SNAT + FILTER, conntrack="on", covers=["pptp helper", "gre"])
 
     # States: what comes out of turn is passed on, and changes nothing.
     yield case("no-session", Talk().out_call().up_gre(9))
