@@ -15,6 +15,7 @@ enum exit_code {
 };
 
 int cmd_run(int argc, char **argv);	/* argv[0] is "run" */
+int cmd_check(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_exec(int argc, char **argv);	/* returns the tool's own exit status */
 

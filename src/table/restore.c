@@ -20,7 +20,10 @@ struct restore {
 	struct parse_env env;
 	struct table_source *tables;
 	const char *only;		/* this table's lines are read, others are not */
-	bool skipping;			/* in one of the others */
+	bool skipping;			/* in one of the others, or in one whose name is unknown */
+	bool outside;			/* it was said that what is here belongs to no table */
+	refusal_visit visit;		/* everything wrong is told, then the text goes on */
+	void *visit_priv;
 	unsigned int flags;
 	struct edit *edit;		/* the table we are in; NULL between tables */
 	struct open_table *pending;	/* with RESTORE_ALL_OR_NOTHING: in order of appearance */
@@ -71,7 +74,7 @@ static struct edit *pending_find(struct restore *r, const char *name)
 
 static int table_line(struct restore *r, const char *line, size_t len, struct strbuf *out)
 {
-	const bool later = r->flags & RESTORE_ALL_OR_NOTHING;
+	const bool later = r->flags & RESTORE_ALL_OR_NOTHING || r->visit;
 	char name[XT_TABLE_MAXNAMELEN];
 	size_t at = 1, width = next_token(line, len, &at);
 	struct suggestion near = { .wanted = name };
@@ -91,12 +94,12 @@ static int table_line(struct restore *r, const char *line, size_t len, struct st
 			return FAIL(r, at + 1, width, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
 		return FAIL(r, at + 1, width, -ENOENT, "unknown table '%s'", name);
 	}
-	r->edit = later ? pending_find(r, name) : NULL;
+	r->edit = later && !r->visit ? pending_find(r, name) : NULL;
 	if (!r->edit) {
 		err = r->tables->open(r->tables, r->env.family, name, !later, &r->edit, r->why);
 		if (err)
 			return err;
-		if (later) {
+		if (later && !r->visit) {
 			struct open_table *open = calloc(1, sizeof(*open)), **tail = &r->pending;
 
 			if (!open) {
@@ -122,6 +125,11 @@ static int commit_line(struct restore *r)
 	int err = 0;
 
 	r->edit = NULL;
+	if (r->visit) {
+		err = restore_check_table(edit, r->visit, r->visit_priv);
+		edit_free(edit);
+		return err == -ENOMEM ? refuse(r->why, err, "no memory") : 0;
+	}
 	if (r->flags & RESTORE_ALL_OR_NOTHING)
 		return 0;
 	if (r->flags & RESTORE_TEST)
@@ -312,6 +320,78 @@ static void pending_free(struct restore *r)
 	}
 }
 
+static int text_lines(struct restore *r, const char *text, size_t len, struct strbuf *out)
+{
+	size_t at = 0;
+	int err = 0;
+
+	while (at < len && !err) {
+		const char *newline = memchr(text + at, '\n', len - at);
+		const size_t end = newline ? (size_t)(newline - text) : len;
+
+		r->env.line++;
+		err = text_line(r, text + at, end - at, newline, out);
+		if (err && r->visit && err != -ENOMEM) {
+			if (text[at] == '*' && !r->edit)
+				r->skipping = true;	/* what follows is not judged by the wrong table */
+			else if (!r->edit && !r->outside)
+				r->outside = true;
+			else if (!r->edit)
+				err = 0;
+			if (err)
+				r->visit(r->visit_priv, r->why);
+			err = 0;
+		}
+		if (r->edit)
+			r->outside = false;
+		at = end + 1;
+	}
+	if (!err && r->edit) {
+		r->env.line++;
+		err = FAIL(r, 1, 0, -EINVAL, "COMMIT expected: table %s is never committed", r->edit->kind->name);
+		if (r->visit) {
+			r->visit(r->visit_priv, r->why);
+			restore_check_table(r->edit, r->visit, r->visit_priv);
+		}
+	}
+	return err;
+}
+
+struct counted_visit {
+	refusal_visit visit;
+	void *priv;
+	int count;
+};
+
+static void visit_counted(void *priv, const struct refusal *why)
+{
+	struct counted_visit *v = priv;
+
+	v->count++;
+	v->visit(v->priv, why);
+}
+
+int rules_check(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
+		refusal_visit visit, void *priv)
+{
+	struct counted_visit counted = { visit, priv, 0 };
+	struct table_source tables = table_source_of(inst);
+	struct refusal why = { 0 };
+	struct restore r = {
+		.env = { .inst = inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.tables = &tables,
+		.why = &why,
+		.visit = visit_counted,
+		.visit_priv = &counted,
+	};
+	struct strbuf out = STRBUF_INIT;
+	int err = text_lines(&r, text, len, &out);
+
+	edit_free(r.edit);
+	sb_free(&out);
+	return err == -ENOMEM ? err : counted.count;
+}
+
 int rules_restore_in(struct table_source *tables, uint8_t family, const char *text, size_t len, const char *file,
 		     unsigned int flags, const char *only, struct strbuf *printed, struct refusal *why)
 {
@@ -324,23 +404,11 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 		.why = why,
 	};
 	struct strbuf unread = STRBUF_INIT, *out = printed ? printed : &unread;
-	size_t at = 0;
-	int err = 0;
+	int err;
 
 	if (why)
 		*why = (struct refusal){ 0 };
-	while (at < len && !err) {
-		const char *newline = memchr(text + at, '\n', len - at);
-		const size_t end = newline ? (size_t)(newline - text) : len;
-
-		r.env.line++;
-		err = text_line(&r, text + at, end - at, newline, out);
-		at = end + 1;
-	}
-	if (!err && r.edit) {
-		r.env.line++;
-		err = FAIL(&r, 1, 0, -EINVAL, "COMMIT expected: table %s is never committed", r.edit->kind->name);
-	}
+	err = text_lines(&r, text, len, out);
 	if (!err && flags & RESTORE_ALL_OR_NOTHING)
 		err = pending_commit(&r);
 	if (!(flags & RESTORE_ALL_OR_NOTHING))

@@ -104,6 +104,9 @@ void rule_command_free(struct rule_command *cmd);
 int rule_command_run(const struct parse_env *env, const struct rule_command *cmd, struct edit *edit,
 		     struct strbuf *out, int *exit_code, struct refusal *why);
 
+/* --- restore_check.c: everything wrong with a table whose lines were read --- */
+int restore_check_table(struct edit *edit, refusal_visit visit, void *priv);
+
 /* --- help.c: -h, and what the extensions that the command names have to say --- */
 void rule_help(const char *program, const struct parse_env *env, const struct rule_command *cmd, struct strbuf *out);
 

@@ -201,6 +201,9 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
 		  struct refusal *why);
+/* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */
+int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+		      const struct rule_source *lines, refusal_visit visit, void *priv);
 /* What is wrong with one entry by itself; NULL: nothing. */
 const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
 /* What extensions say of one rule reached from these hooks. @entry: aligned, ours to spoil. */

@@ -667,6 +667,43 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 	return 0;
 }
 
+int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+		      const struct rule_source *lines, refusal_visit visit, void *priv)
+{
+	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	struct table_rule_ref ref = { .table = head->name, .chain = "", .family = family };
+	struct refusal why = { 0 };
+	struct ruleset *rs;
+	int first = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, entries, head->size);
+	first = ruleset_verify(inst, family, head, copy, &rs, &why);
+	if (first) {
+		visit(priv, &why);
+		return first;
+	}
+	for (uint32_t i = 0; i < rs->number; i++) {
+		int err;
+
+		why = (struct refusal){ 0 };
+		ref_step(rs, lines, i, &ref);
+		err = entry_check(inst, rs, entry_at(rs, i), &why);
+		if (!err) {
+			entry_release(inst, rs, entry_at(rs, i), UINT_MAX, true);
+			continue;
+		}
+		if (!why.text[0])
+			refuse(&why, err, "an extension refused it: %s", strerror(-err));
+		blame(&ref, &why);
+		visit(priv, &why);
+		first = first ? first : err;
+	}
+	ruleset_drop(rs);
+	return first;
+}
+
 const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
 {
 	return entry_fault(entry, left, family);

@@ -10,6 +10,8 @@ static const char usage[] =
 "  weir run fw -i eth0=in.pcap                   packets through the rules: verdicts, counters, drops by line\n"
 "  weir run fw -i eth0=in.pcap --out result      and captures of what left, what was dropped and by which rule\n"
 "  weir run fw -i eth0=in.pcap --script changes  with timed commands: iptables, conntrack, ip, sysctl\n"
+"  weir check fw/rules.v4                        everything that is wrong with a rule file, at once\n"
+"  weir iptables -A INPUT -p tcp --dport 22 -j ACCEPT   rules kept between commands; also ip6tables, -save, -restore\n"
 "\n"
 "fw is a directory; all parts are optional. On the firewall itself:\n"
 "  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
@@ -19,7 +21,7 @@ static const char usage[] =
 "Options: weir run --help   manual: man weir-run   version: weir --version\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
-	{ "run", cmd_run },
+	{ "run", cmd_run }, { "check", cmd_check },
 	{ "iptables", iptables_main }, { "ip6tables", iptables_main },
 	{ "iptables-save", iptables_main }, { "ip6tables-save", iptables_main },
 	{ "iptables-restore", iptables_main }, { "ip6tables-restore", iptables_main },
