@@ -183,13 +183,10 @@ unsigned int sip_nat_message(struct sip_msg *msg)
 		return ct_help_refuse(call, "cannot mangle SIP message");
 	if (map_via(msg, is_request) != NF_ACCEPT)
 		return NF_DROP;
-	while (sip_next_place(msg, SIP_CONTACT, &walk, &place) == SIP_FOUND) {
-		int32_t len = msg->len;
-
+	/* The next one is looked for where this one ended before it changed its length: Linux may miss it, too. */
+	while (sip_next_place(msg, SIP_CONTACT, &walk, &place) == SIP_FOUND)
 		if (!map_place(msg, &place))
 			return ct_help_refuse(call, "cannot mangle contact");
-		walk.from += msg->len - len;
-	}
 	if (!map_header(msg, SIP_FROM) || !map_header(msg, SIP_TO))
 		return ct_help_refuse(call, "cannot mangle SIP from/to");
 	if (call->dir == IP_CT_DIR_REPLY && sip_help_data(msg)->of.sip.forced_port)

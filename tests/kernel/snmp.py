@@ -10,9 +10,9 @@ def ber(tag, body, form=0):
     n = len(body)
     if form == "open":
         return bytes([tag, 0x80]) + body + b"\0\0"
-    if form == 2 or (not form and n > 255):
+    if form == 2 or n > 255:
         return bytes([tag, 0x82, n >> 8, n & 255]) + body
-    if form == 1 or (not form and n > 127):
+    if (form == 1 and n < 256) or (not form and n > 127):
         return bytes([tag, 0x81, n]) + body
     return bytes([tag, n]) + body
 

@@ -229,6 +229,11 @@ def cases():
             yield case("header-%d%s" % (i, "-snat" if nat else ""), Net(far=far).invite(**kw).answer(200, sdp(S, (("audio", 6000),)), via=";received=10.1.0.1;rport=10000" if nat else ""), nat)
         yield case("header-%d-tcp" % i, Net(far=(OUT, 10000), proto="TCP").invite(**kw).answer(200, sdp(S, (("audio", 6000),)), via=";received=10.1.0.1;rport=10000")
                    .invite(b"", "ACK"), SNAT_PORT)
+    # A Contact that gets shorter may hide the next one.
+    for i, sep in enumerate(("\r\nContact: <", "\r\nm:<", ", <", ",", ">\r\nX: y\r\nContact: <", ">;x=yyyyyyyyy, <")):
+        n = Net(c=(C, 50000), far=(OUT, 1024))
+        yield case("shorter-contact-%d" % i, n.up(request("OPTIONS", n.c, n.s, contact="<sip:a@10.0.0.2:50000>" + sep + "sip:b@10.0.0.2:50000>")),
+                   "*nat\n-A POSTROUTING -o eth1 -p udp -j SNAT --to-source 10.1.0.1:1024\nCOMMIT\n")
     # A phone that sends from one port and listens at another.
     phone = request("INVITE", (C, 5060), (S, 5060), sdp(C), contact="<sip:alice@10.0.0.2:5060>")
     t = Net(c=(C, 50000), far=(OUT, 50000)).up(phone).answer(180).answer(200, sdp(S, (("audio", 6000),)))
