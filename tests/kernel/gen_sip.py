@@ -192,7 +192,7 @@ class Session:
             else:
                 net.say(side, later(seed, data))
             if r.random() < 0.03:
-                net.add(Do(r.choice(("conntrack -D -p %s --orig-port-dst 5060 --orig-port-src %d" % (self.proto.lower(), self.c[1]), "conntrack -L"))))
+                net.add(Do(r.choice(("conntrack -D -p %s -s %s --orig-port-dst 5060 --orig-port-src %d" % (self.proto.lower(), self.c[0], self.c[1]), "conntrack -L"))))
         for item in net.items:
             if r.random() < 0.02:
                 item.gap = r.choice((0.01, 1.2))

@@ -231,9 +231,10 @@ def cases():
                    .invite(b"", "ACK"), SNAT_PORT)
     # A Contact that gets shorter may hide the next one.
     for i, sep in enumerate(("\r\nContact: <", "\r\nm:<", ", <", ",", ">\r\nX: y\r\nContact: <", ">;x=yyyyyyyyy, <")):
-        n = Net(c=(C, 50000), far=(OUT, 1024))
-        yield case("shorter-contact-%d" % i, n.up(request("OPTIONS", n.c, n.s, contact="<sip:a@10.0.0.2:50000>" + sep + "sip:b@10.0.0.2:50000>")),
-                   "*nat\n-A POSTROUTING -o eth1 -p udp -j SNAT --to-source 10.1.0.1:1024\nCOMMIT\n")
+        there = "10.1.0.254:5060>"
+        n = Net(near=("10.1.0.9", 5060), s=("10.1.0.254", 5060)).up(request("OPTIONS", (C, 5060), ("10.1.0.9", 5060)))
+        yield case("shorter-contact-%d" % i, n.answer(contact="<sip:a@" + there + sep + "sip:b@" + there),
+                   "*nat\n-A PREROUTING -p udp -d 10.1.0.9 -j DNAT --to-destination 10.1.0.254\nCOMMIT\n")
     # A phone that sends from one port and listens at another.
     phone = request("INVITE", (C, 5060), (S, 5060), sdp(C), contact="<sip:alice@10.0.0.2:5060>")
     t = Net(c=(C, 50000), far=(OUT, 50000)).up(phone).answer(180).answer(200, sdp(S, (("audio", 6000),)))
