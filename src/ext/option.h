@@ -15,7 +15,8 @@ enum opt_type {
 	OPT_CUSTOM,		/* .parse does it */
 };
 
-enum opt_flag { OPT_REQUIRED = 1 << 0, OPT_INVERTIBLE = 1 << 1, OPT_REPEATABLE = 1 << 2 };
+enum opt_flag { OPT_REQUIRED = 1 << 0, OPT_INVERTIBLE = 1 << 1, OPT_REPEATABLE = 1 << 2,
+		OPT_WORD_MAY_FOLLOW = 1 << 3 };	/* of an OPT_FLAG: the next word is its .arg, unless it begins with - or ! */
 
 struct opt;
 

@@ -266,6 +266,8 @@ int parser_ext_option(struct parser *p, struct ext_use *use, const struct opt *o
 	};
 	int err;
 
+	if (opt->flags & OPT_WORD_MAY_FOLLOW && !call.arg && parser_has_arg(p))
+		call.arg = parser_next(p);
 	for (unsigned int i = 1; i < opt_words(opt); i++) {
 		if (!parser_has_arg(p))
 			return FAIL(p, p->word, "--%s requires %s", opt->name, opt_words(opt) == 2 ? "two args." : "more args.");

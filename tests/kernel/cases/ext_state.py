@@ -166,6 +166,28 @@ def connlimit_cases():
                v4=chain("filter", "FORWARD", rules), covers=["connlimit"], sysctl={"net.netfilter.nf_conntrack_udp_timeout": 1}, conntrack="on")
 
 
+def rateest_cases():
+    """Intervals of 250 ms are 62 ticks: the edges are kept away from."""
+    est = ["-j RATEEST --rateest-name r --rateest-interval 250ms --rateest-ewmalog 500ms", "-d 10.1.0.2 -j RATEEST --rateest-name s --rateest-interval 250ms --rateest-ewmalog 2s"]
+    ask = ["-m rateest --rateest r --rateest-lt --rateest-bps 100Bps", "-m rateest --rateest r ! --rateest-lt --rateest-bps 200Bps", "-m rateest --rateest r --rateest-gt --rateest-pps 3", "-m rateest --rateest r --rateest-gt --rateest-pps 7",
+           "-m rateest --rateest r --rateest-eq --rateest-pps 0", "-m rateest --rateest r ! --rateest-eq --rateest-bps 0", "-m rateest --rateest1 r --rateest-gt --rateest2 s --rateest-bps", "-m rateest --rateest1 r --rateest-eq --rateest2 s --rateest-pps",
+           "-m rateest --rateest-delta --rateest r --rateest-bps1 400Bps --rateest-gt --rateest-bps2 200Bps", "-m rateest --rateest-delta --rateest1 r --rateest-pps1 10 --rateest-lt --rateest2 s --rateest-pps2 20",
+           "-m rateest --rateest s --rateest-lt --rateest-bps 50Bps --rateest-pps 2"]
+    exact = ["-m rateest --rateest r --rateest-gt --rateest-bps %dBps" % n for n in (0, 20, 40, 56, 60, 80, 100, 112, 120, 150, 168, 180, 220, 224, 230, 256, 300)] + ["-m rateest --rateest r --rateest-gt --rateest-pps %d" % n for n in range(9)]
+    paced = [(A, B), (A, B), (A, B2), (A, B, 64, 0.31), (A, B), (A, B, 64, 0.25), (A, B2, 64, 0.25), (A, B, 64, 0.5), (A2, B, 64, 1.0)]
+    yield from both("rateest", est[:1] + [est[1].replace("-d 10.1.0.2 ", "")] + ask, paced, "rateest")
+    yield from both("rateest-exact", est[:1] + exact, [(A, B)] * 7 + [(A, B, 64, 0.31)] + [(A, B, 64, 0.248)] * 4, "rateest")
+    yield from both("rateest-half", [est[0].replace("250ms", "500ms").replace("500ms --rateest-ewmalog 500ms", "500ms --rateest-ewmalog 2s")] + exact, [(A, B)] * 9 + [(A, B, 64, 0.65), (A, B), (A, B, 64, 0.53), (A, B, 64, 0.53)], "rateest")
+    yield from both("rateest-fades", est[:1] + exact, [(A, B)] * 9 + [(A, B, 64, 3.1), (A, B, 64, 0.05)], "rateest")
+    yield from both("rateest-not-yet", est[:1] + ask[:6], [(A, B)] * 4, "rateest")
+    yield Case("rateest-both-families", [Send("eth0", udp(1, 2)(ip(A, B)), gap=GAP), Send("eth0", udp(1, 2)(ip(A6, B6)), gap=GAP), Send("eth0", udp(1, 2)(ip(A6, B6)), gap=0.31)],
+               v4=chain("filter", "FORWARD", est[:1]), v6=chain("filter", "FORWARD", est[:1] + exact), covers=["rateest", "RATEEST"])
+    for n, bad in enumerate((["-m rateest --rateest r --rateest-lt --rateest-bps 1"], est[:1] + ["-m rateest --rateest r --rateest-lt"], est[:1] + ["-j RATEEST --rateest-name r --rateest-interval 1s --rateest-ewmalog 2s"], est[:1] + ["-m rateest --rateest1 r --rateest-lt --rateest2 q --rateest-bps"])):
+        yield Case("rateest-refused-%d" % n, [], v4=chain("filter", "FORWARD", bad), covers=["rateest", "RATEEST"])
+    yield Case("rateest-outlives", [Send("eth0", udp(1, 2)(ip(A, B)), gap=GAP), Do("iptables -D FORWARD 1"), Send("eth0", udp(1, 2)(ip(A, B)), gap=0.31), Send("eth0", udp(1, 2)(ip(A, B)), gap=0.25)],
+               v4=chain("filter", "FORWARD", est[:1] + exact[:12]), covers=["rateest", "RATEEST"], note="an estimator lives while somebody asks it")
+
+
 def cases():
-    for group in (recent_cases, hashlimit_cases, connlimit_cases):
+    for group in (recent_cases, hashlimit_cases, connlimit_cases, rateest_cases):
         yield from group()
