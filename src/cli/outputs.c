@@ -260,7 +260,10 @@ static void on_log(void *priv, int level, const char *text)
 	if (!out->sinks)
 		return;
 	line_begin(out);
-	sb_printf(&out->line, "<%d>%s\n", level, text);
+	sb_printf(&out->line, "<%d>", level);
+	for (; *text; text++)		/* a newline within shows as in /dev/kmsg */
+		sb_printf(&out->line, *text == '\n' ? "\\x0a" : "%c", *text);
+	sb_addc(&out->line, '\n');
 	sink_text(out->log, &out->line);
 }
 

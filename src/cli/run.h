@@ -163,6 +163,10 @@ int visible_write(struct instance *inst, const char *dir, struct refusal *why);
 int visible_cat(struct instance *inst, const struct words *w, struct strbuf *out, struct refusal *why);
 int visible_echo(struct instance *inst, const struct words *w, struct strbuf *out, struct refusal *why);
 
+/* nfacct(8) and nfnl_osf(8) as script lines; words[1] is the command. 0, or the exit code. */
+int nfacct_command(struct instance *inst, const struct words *w, struct strbuf *out, struct refusal *why);
+int nfnl_osf_command(struct instance *inst, const struct words *w, struct refusal *why);
+
 /* --- script --- */
 
 int script_open(struct run *run, struct script **out, struct refusal *why);

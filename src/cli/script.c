@@ -16,7 +16,7 @@
 enum { SCRIPT_FILE_MAX = 64 << 20, RULES_FILE_MAX = 256 << 20 };
 
 enum verb { VERB_IPTABLES, VERB_RESTORE, VERB_SAVE, VERB_CONNTRACK, VERB_IP, VERB_SYSCTL, VERB_NFCT, VERB_SNAPSHOT,
-	    VERB_ECHO, VERB_CAT, VERB_HOST };
+	    VERB_ECHO, VERB_CAT, VERB_NFACCT, VERB_NFNL_OSF, VERB_HOST };
 
 struct script_line {
 	int64_t when_ns;
@@ -45,6 +45,7 @@ static const struct { const char *name; enum verb verb; uint8_t family; } verbs[
 	{ "conntrack", VERB_CONNTRACK, 0 }, { "ip", VERB_IP, 0 }, { "sysctl", VERB_SYSCTL, 0 },
 	{ "nfct", VERB_NFCT, 0 },
 	{ "snapshot", VERB_SNAPSHOT, 0 }, { "echo", VERB_ECHO, 0 }, { "cat", VERB_CAT, 0 },
+	{ "nfacct", VERB_NFACCT, 0 }, { "nfnl_osf", VERB_NFNL_OSF, 0 },
 	{ "socket", VERB_HOST, 0 }, { "secctx", VERB_HOST, 0 },
 };
 
@@ -387,6 +388,10 @@ static int run_verb(struct run *run, struct script_line *line, struct strbuf *ou
 		return visible_echo(run->inst, w, out, why);
 	case VERB_CAT:
 		return visible_cat(run->inst, w, out, why);
+	case VERB_NFACCT:
+		return nfacct_command(run->inst, w, out, why);
+	case VERB_NFNL_OSF:
+		return nfnl_osf_command(run->inst, w, why);
 	case VERB_HOST:
 		return host_line(run->inst, w, 1, why) ? 1 : 0;
 	case VERB_SNAPSHOT:

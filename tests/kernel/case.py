@@ -116,6 +116,7 @@ class Seen:
         self.invalid = {}   # item -> [reason]
         self.connections = []
         self.expectations = []
+        self.said = {}      # item -> text of `cat FILE` and `nfacct list`
         self.files = {}     # "xt_recent/NAME" -> text
         self.rules = {}     # "4"/"6" -> [line]
         self.refused = None  # (what, text) when the rules or the topology were refused

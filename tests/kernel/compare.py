@@ -163,6 +163,10 @@ def compare(case, kernel, weir):
     k, w = [sorted(map(split_expectation, x.expectations), key=lambda x: x[1]) for x in (kernel, weir)]
     if [x[1] for x in k] != [x[1] for x in w] or any(abs(a[0] - b[0]) > 1 for a, b in zip(k, w)):
         say("expectations", len(case.items), k, w, lambda x: "%d %s" % x)
+    for i in sorted(set(kernel.said) | set(weir.said)):
+        a, b = kernel.said.get(i, "").strip(), weir.said.get(i, "").strip()
+        if a != b and not (a.isdigit() and b.isdigit() and abs(int(a) - int(b)) <= 1):
+            say("said", i, [a], [b], str)
     for path, a, b in visible.compare(kernel.files, weir.files):
         say("file " + path, len(case.items), [a], [b], str)
     for family in sorted(set(kernel.rules) | set(weir.rules)):

@@ -15,6 +15,7 @@ import threading
 import time
 
 import sockets
+import nfacct
 import visible
 from case import Close, Do, Seen, Sock
 from netlink import Events, Nflog, dump_connections, dump_expectations
@@ -81,7 +82,7 @@ def write_sysctl(key, value):
 
 
 def logs(case):
-    return bool(re.search(r"-j (LOG|TRACE)\b", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
+    return bool(re.search(r"-j (LOG|TRACE)\b|-m osf .*--log", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
 
 
 class Kmsg:
@@ -207,7 +208,10 @@ class KernelRun:
         self.events = Events()
         groups = {0, END_GROUP} | {int(g) for g in re.findall(r"--nflog-group (\d+)", case.v4 + case.v6)}
         self.nflog = Nflog(sorted(groups))
-        if "-j TRACE" in case.v4 + case.v6:  # to the log that LOG writes to; reasons for INVALID would follow it there
+        if "-m osf" in case.v4:  # fingerprints are the machine's: one case at a time, and they go again
+            self.osf = open("/tmp/weir-osf.lock", "w")
+            fcntl.flock(self.osf, fcntl.LOCK_EX)
+        if "-j TRACE" in case.v4 + case.v6 or re.search("-m osf .*--log", case.v4):  # to the log that LOG writes to; reasons for INVALID would follow it there
             write_sysctl("net.netfilter.nf_conntrack_log_invalid", 0)
             write_sysctl("net.netfilter.nf_log.2", "nf_log_ipv4")
             write_sysctl("net.netfilter.nf_log.10", "nf_log_ipv6")
@@ -268,8 +272,10 @@ class KernelRun:
             write_sysctl(key, value)
         elif words[0] == "echo":
             run(["sh", "-c", command])
+        elif words[0] == "nfacct":
+            return nfacct.command(words[1:])
         else:
-            run([TOOLS.get(words[0], words[0])] + words[1:])
+            return run([TOOLS.get(words[0], words[0])] + words[1:])[1]
 
     def go(self):
         case, seen = self.case, self.seen
@@ -296,7 +302,9 @@ class KernelRun:
                 elif isinstance(item, Close):
                     self.openers.pop(item.name).close()
                 elif isinstance(item, Do):
-                    self.script(item.command)
+                    text = self.script(item.command)
+                    if item.command.startswith(visible.TELLING):
+                        seen.said[i] = text
                 elif data is None:
                     pass
                 elif item.iface is None and item.sock:
@@ -328,6 +336,11 @@ class KernelRun:
         for name in ("events", "nflog", "raw4", "raw6", "udp"):
             if hasattr(self, name):
                 getattr(self, name).close()
+        if hasattr(self, "osf"):
+            for item in self.case.items:
+                if isinstance(item, Do) and item.command.startswith("nfnl_osf"):
+                    run(item.command.split() + ["-d"])
+            self.osf.close()
         if self.kmsg:
             self.kmsg.close()
 

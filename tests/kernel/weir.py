@@ -147,6 +147,22 @@ class WeirRun:
                 if m:
                     yield self.item_of(stamp_ns(m.group(1))), m.group(2)
 
+    def script_said(self, path):
+        said, text, item = {}, [], None
+        if os.path.exists(path):
+            with open(path, encoding="latin-1") as f:
+                for line in f.read().split("\n"):
+                    m = re.match(r"(\d+\.\d+) \$ (.*)$", line)
+                    if m:
+                        item, text = (self.item_of(stamp_ns(m.group(1))) if m.group(2).startswith(visible.TELLING) else None), []
+                    elif re.match(r"\[exit \d+\]$", line):
+                        if item is not None:
+                            said[item] = "\n".join(text) if line == "[exit 0]" else ""
+                        item = None
+                    else:
+                        text.append(line)
+        return said
+
     def read(self, out):
         seen = Seen()
         seen.stamps, seen.end = self.stamps, self.end
@@ -172,6 +188,7 @@ class WeirRun:
             seen.connections = [x for x in f.read().split("\n") if x]
         with open(out + "/expect.txt") as f:
             seen.expectations = [x for x in f.read().split("\n") if x]
+        seen.said = self.script_said(out + "/script.txt")
         seen.files = visible.read(out + "/proc/net")
         for family, name in (("4", "rules.v4"), ("6", "rules.v6")):
             if os.path.exists("%s/%s" % (out, name)):

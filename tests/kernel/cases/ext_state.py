@@ -1,4 +1,7 @@
 """Matches with lists and tables of their own: recent, hashlimit, connlimit, rateest, nfacct, quota and what they show in /proc/net."""
+import os
+import struct
+
 from case import Case, Do, Send
 from packets import *
 
@@ -188,6 +191,70 @@ def rateest_cases():
                v4=chain("filter", "FORWARD", est[:1] + exact[:12]), covers=["rateest", "RATEEST"], note="an estimator lives while somebody asks it")
 
 
+def idletimer_cases():
+    """Labels are the machine's, not a namespace's: each case has its own."""
+    T = "/sys/class/xt_idletimer/timers/wx%s%d"
+    for v, a, b in ((4, A, B), (6, A6, B6)):
+        tool = "iptables" if v == 4 else "ip6tables"
+        p = Send("eth0", udp(1, 2)(ip(a, b)))
+        for name, more, items in (
+                ("fresh", "", [Do("cat T"), p, Do("cat T")]), ("runs", "", [p, Do("cat T", 1.3), Do("cat T", 1.0)]), ("wound", "", [p, Do("cat T", 2.3), p, Do("cat T"), Do("cat T", 1.3)]),
+                ("over", "1", [Do("cat T", 1.6), p, Do("cat T")]), ("alarm", " --alarm", [Do("cat T"), Do("cat T", 1.4), p, Do("cat T")]),
+                ("two", "", [Do(tool + " -A FORWARD -j IDLETIMER --timeout 99 --label L"), Do("cat T"), p, Do("cat T"), Do(tool + " -D FORWARD 1"), p, Do("cat T")]),
+                ("gone", "", [Do("cat T"), Do(tool + " -F FORWARD"), Do("cat T")]),
+                ("other-kind", "", [Do(tool + " -A FORWARD -j IDLETIMER --timeout 99 --label L --alarm"), Do("cat T")]),
+                ("alarm-kept", " --alarm", [Do(tool + " -A FORWARD -j IDLETIMER --timeout 99 --label L --alarm", 1.3), Do("cat T"), p, Do("cat T")])):
+            label, path = "wx%s%d" % (name, v), T % (name, v)
+            items = [Do(x.command.replace("cat T", "cat " + path).replace("--label L", "--label " + label), x.gap) if isinstance(x, Do) else x for x in items]
+            yield Case("IDLETIMER-%s-%d" % (name, v), items, covers=["IDLETIMER"], **{"v%d" % v: chain("filter", "FORWARD", ["-j IDLETIMER --timeout %s --label %s%s" % (more if more == "1" else "30", label, "" if more == "1" else more)])})
+
+
+def nfacct_cases():
+    def rule(n, text="", v=4):
+        return Do("%s -A FORWARD -m nfacct --nfacct-name %s%s" % ("iptables" if v == 4 else "ip6tables", n, text))
+    for v, a, b in ((4, A, B), (6, A6, B6)):
+        at = {"v%d" % v: chain("filter", "FORWARD", [""])}
+        sent = [Send("eth0", udp(1, 2, b"x" * n)(ip(a, b))) for n in (0, 1, 100, 7, 500, 0)]
+        end = [Do("nfacct list")]
+        yield Case("nfacct-counts-%d" % v, [Do("nfacct add web"), Do("nfacct add idle"), rule("web", v=v)] + sent + end, covers=["nfacct"], **at)
+        yield Case("nfacct-twice-%d" % v, [Do("nfacct add web"), rule("web", v=v), rule("web", " -j DROP", v), rule("web", v=v)] + sent + end, covers=["nfacct"], **at)
+        yield Case("nfacct-quota-%d" % v, [Do("nfacct add p packet 3"), Do("nfacct add b byte 300"), Do("nfacct add z packet 0"), Do("nfacct add big byte 18446744073709551615"), rule("p", v=v), rule("b", v=v), rule("z", v=v), rule("big", v=v)] + sent + end, covers=["nfacct"], **at)
+        yield Case("nfacct-quota-exact-%d" % v, [Do("nfacct add b byte %d" % (28 + 29 if v == 4 else 48 + 49)), rule("b", " -j DROP", v)] + sent[:2] + end + sent[2:3] + end, covers=["nfacct"], **at)
+        yield Case("nfacct-behind-%d" % v, [Do("nfacct add a"), rule("a", " -p tcp", v), rule("a", " -p udp --dport 99", v)] + sent[:3] + end, covers=["nfacct"], **at)
+        yield Case("nfacct-unknown-%d" % v, [rule("nobody", v=v), Do("nfacct add a"), rule("a", v=v), Do("nfacct add a"), Do("nfacct delete a"), Do("nfacct list")] + sent[:2] + end, covers=["nfacct"], **at)
+        yield Case("nfacct-delete-%d" % v, [Do("nfacct add a"), Do("nfacct add b"), rule("a", v=v)] + sent[:2] + [Do("nfacct flush"), Do("nfacct list"), Do("%s -F FORWARD" % ("iptables" if v == 4 else "ip6tables")), Do("nfacct list"), Do("nfacct delete a"), Do("nfacct list")], covers=["nfacct"], **at)
+        yield Case("nfacct-reset-%d" % v, [Do("nfacct add a packet 1"), rule("a", v=v)] + sent[:3] + [Do("nfacct list reset")] + sent[:2] + end, covers=["nfacct"], **at)
+    both_families = [Do("nfacct add a"), rule("a"), rule("a", v=6), Send("eth0", udp(1, 2)(ip(A, B))), Send("eth0", udp(1, 2)(ip(A6, B6))), Do("nfacct list")]
+    yield Case("nfacct-both", both_families, v4=chain("filter", "FORWARD", [""]), v6=chain("filter", "FORWARD", [""]), covers=["nfacct"])
+
+
+FINGERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fingers.os")
+
+
+def osf_cases():
+    load = Do("nfnl_osf -f " + FINGERS)
+
+    def syn(options=b"", win=65535, ttl=64, df=True, flags="S", dst=B, **kw):
+        return Send("eth0", tcp(1000, 80, flags, 5, 0, win, options=options, **kw)(ip(A, dst, ttl=ttl, df=df)))
+    mss = lambda n: struct.pack("!BBH", 2, 4, n)
+    linux = mss(1460) + b"\4\2" + b"\10\12" + bytes(8) + b"\1" + b"\3\3\7"
+    windows = mss(1460) + b"\1\3\3\2\1\1\4\2"
+    packets = [syn(linux, 5840), syn(linux, 5840, 63), syn(linux, 5840, 65), syn(linux, 5841), syn(linux, 5840, df=False), syn(windows, 8192, 128), syn(windows, 8192, 100), syn(mss(1400) + b"\1\1\4\2", 5600), syn(mss(1400) + b"\1\1\4\2", 5840),
+               syn(mss(1400) + b"\1\1\4\2", 5792), syn(mss(1400) + b"\1\1\4\2", 5801), syn(mss(1000), 2080), syn(mss(1000), 3000), syn(mss(1000), 2976), syn(b"", 4096), syn(b"", 4097), syn(b"", 0), syn(b"", 1, df=False), syn(linux, 5840, flags="SA"), syn(linux, 5840, flags="A"),
+               syn(linux, 5840, flags="SF"), syn(linux, 5840, data=b"x"), syn(b"\4\2" + mss(1460) + b"\1\1", 5840), udp(1, 2)(ip(A, B))]
+    packets = [p if isinstance(p, Send) else Send("eth0", p) for p in packets]
+    for n, text in enumerate(("--genre Lin", "--genre Linux", "! --genre Lin", "--genre Win", "--genre Odd", "--genre lin", "--genre Nothing")):
+        for m, ttl in enumerate(("", " --ttl 0", " --ttl 1", " --ttl 2")):
+            rule = "-p tcp -m osf %s%s" % (text, ttl)
+            yield Case("osf-%d-%d" % (n, m), [load] + packets, v4=chain("filter", "FORWARD", [rule, ""]), covers=["osf"])
+    for m, ttl in enumerate(("", " --ttl 1", " --ttl 2")):
+        for level in (0, 1, 2):
+            yield Case("osf-log-%d-%d" % (level, m), [load] + packets[::2], v4=chain("filter", "FORWARD", ["-p tcp -m osf --genre Lin%s --log %d" % (ttl, level), ""]), covers=["osf"])
+    yield Case("osf-hooks", [load] + packets[:4] + [syn(linux, 5840, dst=R0)], v4="*raw\n-A PREROUTING -p tcp -m osf --genre Lin\nCOMMIT\n*filter\n-A INPUT -p tcp -m osf --genre Lin\nCOMMIT\n", covers=["osf"])
+    yield Case("osf-none-loaded", packets[:4], v4=chain("filter", "FORWARD", ["-p tcp -m osf --genre Lin", "-p tcp -m osf ! --genre Lin"]), covers=["osf"])
+    yield Case("osf-cut", [load] + [Send("eth0", p) for p in (tcp(1, 2, "S", 5, doff=15)(ip(A, B)), ip(A, B)(tcp(1, 2, "S", 5)(ip(A, B))[-20:-8], 6), tcp(1, 2, "S", 5, doff=4)(ip(A, B)))], v4=chain("filter", "FORWARD", ["-p tcp -m osf --genre Odd --ttl 2", ""]), covers=["osf"])
+
+
 def cases():
-    for group in (recent_cases, hashlimit_cases, connlimit_cases, rateest_cases):
+    for group in (recent_cases, hashlimit_cases, connlimit_cases, rateest_cases, idletimer_cases, nfacct_cases, osf_cases):
         yield from group()
