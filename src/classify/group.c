@@ -16,6 +16,8 @@ enum {
 	SPORT_KEYS_MAX = 4,
 	DPORT_KEYS_MAX = 16,
 	MANY_RULES = 16384,
+	MANY_BRIEFS = 2048,		/* whose briefs do not stay in the nearer caches */
+	TIGHTEN_MIN = 8,
 };
 
 /* A nanosecond or so each: a rule compared, a group probed. */
@@ -188,6 +190,7 @@ struct heap {
 	/* the split that saves most */
 	double gain;
 	uint8_t by, to;
+	bool is_tight;
 };
 
 struct chooser {
@@ -305,8 +308,6 @@ static int heap_split(struct chooser *ch, struct heap *heap, struct heap *apart)
 			heap->ids[kept++] = heap->ids[i];
 	}
 	heap->count = kept;
-	heap_look(ch, heap);
-	heap_look(ch, apart);
 	return 0;
 }
 
@@ -330,8 +331,66 @@ static int split_all(struct chooser *ch, struct heap *heaps, uint32_t *count)
 			break;
 		if (heap_split(ch, best, &heaps[*count]))
 			return -ENOMEM;
+		heap_look(ch, best);
+		heap_look(ch, &heaps[*count]);
 		(*count)++;
 		if (!best->count) {	/* all went: the group is only narrower */
+			free(best->ids);
+			*best = heaps[--*count];
+		}
+	}
+	return 0;
+}
+
+/*
+ * The lanes of a vector cost the same filled or empty, and a packet that is almost what a rule wants should be told so by
+ * the filter, not by the rule's brief, which is far away in a long chain. So the largest groups are split on while
+ * lanes are left: by what takes most bits from most rules.
+ */
+static unsigned int heap_tighten_by(struct chooser *ch, struct heap *heap)
+{
+	uint64_t best = 0;
+
+	for (unsigned int f = 0; f < FEATURES; f++) {
+		for (const uint8_t *level = levels_of((enum feature)f, ch->family); *level; level++) {
+			const unsigned int bits = f == BY_PROTO ? 4 : f >= BY_PROTO ? 16 : *level - heap->group.level[f];
+			uint64_t members = 0;
+
+			if (*level <= heap->group.level[f])
+				continue;
+			for (uint32_t i = 0; i < heap->count; i++)
+				members += ch->items[heap->ids[i]].level[f] >= *level;
+			if (members >= TIGHTEN_MIN && members * bits > best) {
+				best = members * bits;
+				heap->by = (uint8_t)f;
+				heap->to = *level;
+			}
+		}
+	}
+	return best != 0;
+}
+
+static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count, uint32_t rules)
+{
+	const uint32_t lanes = rules < MANY_BRIEFS ? LANES : 2 * LANES;
+	uint32_t steps = 2 * lanes;		/* groups that are only narrowed count, too */
+
+	while (*count < lanes && steps--) {
+		struct heap *best = NULL;
+
+		for (uint32_t i = 0; i < *count; i++)
+			if (!masks_nothing(&heaps[i].group) && heaps[i].count >= TIGHTEN_MIN && (!best || heaps[i].count > best->count) &&
+			    !heaps[i].is_tight)
+				best = &heaps[i];
+		if (!best)
+			break;
+		best->is_tight = !heap_tighten_by(ch, best);
+		if (best->is_tight)
+			continue;
+		if (heap_split(ch, best, &heaps[*count]))
+			return -ENOMEM;
+		(*count)++;
+		if (!best->count) {
 			free(best->ids);
 			*best = heaps[--*count];
 		}
@@ -361,6 +420,8 @@ int groups_choose(struct classifier *c, const struct item *items, uint32_t count
 	n = 1;
 	heap_look(&ch, &heaps[0]);
 	err = split_all(&ch, heaps, &n);
+	if (!err)
+		err = tighten_all(&ch, heaps, &n, count);
 	if (err)
 		goto out;
 	if (heaps[0].count || n > 1)
