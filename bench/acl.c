@@ -130,6 +130,7 @@ static void draw_ports(struct rng *rng, const uint8_t *weights, uint16_t out[2])
 	static const uint16_t ranges[][2] = { { 137, 139 }, { 6000, 6063 }, { 1024, 5000 }, { 20, 21 }, { 1812, 1813 }, { 33434, 33600 },
 					      { 5060, 5061 }, { 67, 68 }, { 161, 162 }, { 8000, 8100 }, { 2300, 2400 }, { 49152, 65535 } };
 	static const uint16_t spans[] = { 1, 2, 3, 9, 15, 63, 99, 255, 1000 };
+	uint32_t span;
 
 	out[0] = 0;
 	out[1] = UINT16_MAX;
@@ -152,8 +153,9 @@ static void draw_ports(struct rng *rng, const uint8_t *weights, uint16_t out[2])
 		memcpy(out, ranges[rng_below(rng, ARRAY_SIZE(ranges))], 2 * sizeof(*out));
 		return;
 	}
+	span = spans[rng_below(rng, ARRAY_SIZE(spans))];
 	out[0] = (uint16_t)(1 + rng_below(rng, 64999));
-	out[1] = (uint16_t)MIN_OF(65535u, out[0] + (uint32_t)spans[rng_below(rng, ARRAY_SIZE(spans))]);
+	out[1] = (uint16_t)MIN_OF(65535u, out[0] + span);
 }
 
 static bool is_any(const uint16_t port[2])

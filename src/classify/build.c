@@ -1,6 +1,7 @@
 /*
  * classify/build.c - a classifier from a whole chain, and one rule more or less in it.
  */
+#include "base/bigmem.h"
 #include "classify/classify_internal.h"
 
 #include <stdlib.h>
@@ -9,9 +10,24 @@ enum { ROOM_SPARE = 8, WORN_CHANGES = 64, WORN_OPEN = 32 };
 
 struct pair { uint32_t hash, n; };
 
-static void *lines_alloc(size_t size)
+static size_t filter_size(const struct classifier *c)
 {
-	return aligned_alloc(64, ALIGN_UP(size + 1, (size_t)64));
+	return ((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter);
+}
+
+static size_t slots_size(uint32_t shift)
+{
+	return ((size_t)1 << (32 - shift)) * sizeof(struct slot);
+}
+
+static size_t mask_size(const struct classifier *c)
+{
+	return ((size_t)c->hash_words * c->lanes + 1) * sizeof(uint32_t);
+}
+
+static size_t seed_size(const struct classifier *c)
+{
+	return (c->lanes + 1) * sizeof(uint32_t);
 }
 
 /* 1 << (32 - shift) is at least @n, and not less than 64. */
@@ -55,12 +71,12 @@ uint32_t run_new(struct classifier *c, uint32_t room)
 		at = ALIGN_UP(at, (uint64_t)LINE_WORDS);
 	if (at + len > c->arena_room) {
 		const uint64_t more = MIN_OF((at + len) + (at + len) / ROOM_SPARE + 1024, (uint64_t)UINT32_MAX);
-		uint32_t *arena = at + len < more ? lines_alloc(more * sizeof(*arena)) : NULL;
+		uint32_t *arena = at + len < more ? bigmem_alloc(more * sizeof(*arena)) : NULL;
 
 		if (!arena)
 			return 0;
 		memcpy(arena, c->arena, (size_t)c->arena_used * sizeof(*arena));
-		free(c->arena);
+		bigmem_free(c->arena, (size_t)c->arena_room * sizeof(*arena));
 		c->arena = arena;
 		c->arena_room = (uint32_t)more;
 	}
@@ -101,16 +117,14 @@ static int tables_alloc(struct classifier *c, uint64_t keys, uint64_t briefs)
 {
 	c->filter_shift = shift_for(keys / 2);
 	c->slot_shift = shift_for(keys * 2);
-	c->filter = lines_alloc(((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter));
-	c->slots = lines_alloc(((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots));
+	c->filter = bigmem_alloc(filter_size(c));
+	c->slots = bigmem_alloc(slots_size(c->slot_shift));
 	briefs += briefs / ROOM_SPARE;
 	c->arena_room = (uint32_t)MIN_OF(LINE_WORDS + briefs * (RUN_HEAD + c->brief_len) * 5 / 4 + 1024, (uint64_t)UINT32_MAX);
-	c->arena = lines_alloc((size_t)c->arena_room * sizeof(*c->arena));
+	c->arena = bigmem_alloc((size_t)c->arena_room * sizeof(*c->arena));
 	c->arena_used = LINE_WORDS;	/* 0 is no run */
 	if (!c->filter || !c->slots || !c->arena)
 		return -ENOMEM;
-	memset(c->filter, 0, ((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter));
-	memset(c->slots, 0, ((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots));
 	return 0;
 }
 
@@ -129,12 +143,10 @@ static int lanes_make(struct classifier *c, uint32_t salt)
 	}
 	c->brief_len = BRIEF_HEAD + 2 * c->brief_words;
 	c->lanes = ALIGN_UP(c->group_count, (uint32_t)LANES);
-	c->group_mask = lines_alloc((size_t)c->hash_words * c->lanes * sizeof(uint32_t));
-	c->group_seed = lines_alloc(c->lanes * sizeof(uint32_t));
+	c->group_mask = bigmem_alloc(mask_size(c));
+	c->group_seed = bigmem_alloc(seed_size(c));
 	if (!c->group_mask || !c->group_seed)
 		return -ENOMEM;
-	memset(c->group_mask, 0, (size_t)c->hash_words * c->lanes * sizeof(uint32_t));
-	memset(c->group_seed, 0, c->lanes * sizeof(uint32_t));
 	for (uint32_t g = 0; g < c->group_count; g++) {
 		c->groups[g].seed = c->group_seed[g] = hash_end(hash_mix(salt, g + 1));
 		for (uint32_t i = 0; i < c->hash_words; i++)
@@ -252,7 +264,7 @@ static void items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of,
 struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
 				  rule_of_fn rule_of, void *priv)
 {
-	struct classifier *c = lines_alloc(sizeof(*c));
+	struct classifier *c = bigmem_alloc(sizeof(*c));
 	struct item *items = malloc((count + 1) * sizeof(*items));
 	uint8_t *of = calloc(count + 1, 1);
 	struct pair *pairs = NULL;
@@ -260,7 +272,6 @@ struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room,
 
 	if (!c || !items || !of)
 		goto err_free;
-	memset(c, 0, sizeof(*c));
 	c->family = family;
 	c->first = first;
 	c->room = room;
@@ -294,12 +305,14 @@ void classifier_free(struct classifier *c)
 {
 	if (!c)
 		return;
-	free(c->group_mask);
-	free(c->group_seed);
-	free(c->filter);
-	free(c->slots);
-	free(c->arena);
-	free(c);
+	bigmem_free(c->group_mask, mask_size(c));
+	bigmem_free(c->group_seed, seed_size(c));
+	if (c->filter)
+		bigmem_free(c->filter, filter_size(c));
+	if (c->slots)
+		bigmem_free(c->slots, slots_size(c->slot_shift));
+	bigmem_free(c->arena, (size_t)c->arena_room * sizeof(*c->arena));
+	bigmem_free(c, sizeof(*c));
 }
 
 void classifier_asks(const struct classifier *c, struct class_rule *out)
@@ -309,9 +322,8 @@ void classifier_asks(const struct classifier *c, struct class_rule *out)
 
 size_t classifier_bytes(const struct classifier *c)
 {
-	return sizeof(*c) + (size_t)(c->hash_words + 1) * c->lanes * sizeof(uint32_t) +
-	       ((size_t)1 << (32 - c->filter_shift)) * sizeof(*c->filter) +
-	       ((size_t)1 << (32 - c->slot_shift)) * sizeof(*c->slots) + (size_t)c->arena_room * sizeof(*c->arena);
+	return sizeof(*c) + mask_size(c) + seed_size(c) + filter_size(c) + slots_size(c->slot_shift) +
+	       (size_t)c->arena_room * sizeof(*c->arena);
 }
 
 unsigned int classifier_groups(const struct classifier *c)
@@ -379,11 +391,10 @@ static int slots_double(struct classifier *c)
 {
 	const uint32_t size = UINT32_MAX >> c->slot_shift;
 	struct slot *old = c->slots;
-	struct slot *slots = c->slot_shift > 2 ? lines_alloc(((size_t)size + 1) * 2 * sizeof(*slots)) : NULL;
+	struct slot *slots = c->slot_shift > 2 ? bigmem_alloc(slots_size(c->slot_shift - 1)) : NULL;
 
 	if (!slots)
 		return -ENOMEM;
-	memset(slots, 0, ((size_t)size + 1) * 2 * sizeof(*slots));
 	c->slots = slots;
 	c->slot_shift--;
 	for (uint32_t i = 0; i <= size; i++) {
@@ -396,7 +407,7 @@ static int slots_double(struct classifier *c)
 			at = slot_after(c, at);
 		slots[at] = old[i];
 	}
-	free(old);
+	bigmem_free(old, ((size_t)size + 1) * sizeof(*old));
 	return 0;
 }
 

@@ -143,14 +143,16 @@ uint32_t classifier_find(const struct classifier *c, const struct class_key *key
 	if (c->open_run)
 		search_run(c, &s, c->open_run);
 	for (left = hits; left; left &= left - 1) {
-		const unsigned int g = (unsigned int)__builtin_ctzll(left);
-		const uint32_t first = c->groups[g].first;
-		uint32_t run;
+		const uint32_t run = run_of(c, hashes[__builtin_ctzll(left)]);
 
-		if (first != CLASS_NONE && (place ? place[first] : first) > s.best_place)
-			continue;
-		run = run_of(c, hashes[g]);
-		if (run)
+		hashes[__builtin_ctzll(left)] = run;
+		__builtin_prefetch(&c->arena[run]);
+	}
+	for (left = hits; left; left &= left - 1) {
+		const unsigned int g = (unsigned int)__builtin_ctzll(left);
+		const uint32_t first = c->groups[g].first, run = hashes[g];
+
+		if (run && (first == CLASS_NONE || (place ? place[first] : first) <= s.best_place))
 			search_run(c, &s, run);
 	}
 	return s.best;

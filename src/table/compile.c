@@ -17,6 +17,7 @@
 enum {
 	COMPILE_MIN = 16,		/* shorter chains are walked as fast */
 	SPARE_IDS = 0,
+	ENTRY_LINES = 4,		/* cache lines of a usual rule */
 };
 
 /* --- rules --- */
@@ -250,8 +251,7 @@ static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *p
 		key4(k, pkt);
 	else
 		key6(k, pkt);
-	k->key.word[CLASS_IFACES] = (uint32_t)(state->in ? class_name_hash(state->in->name) : class_name_hash("")) << 16 |
-				    (state->out ? class_name_hash(state->out->name) : class_name_hash(""));
+	k->has_ifaces = false;
 	k->key.word[CLASS_MARK] = pkt->mark;
 	k->key.states = key_states(pkt);
 }
@@ -264,6 +264,11 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 
 	if (!k->known)
 		key_make(k, rs->family, pkt, state);
+	if (segment->depends & DEP_IFACES && !k->has_ifaces) {
+		k->has_ifaces = true;
+		k->key.word[CLASS_IFACES] = (uint32_t)class_name_hash(state->in ? state->in->name : "") << 16 |
+					    class_name_hash(state->out ? state->out->name : "");
+	}
 	if (unlikely(!k->has_l4)) {
 		if (!segment->bare && !segment->bare_failed) {
 			segment->bare = segment_classifier(inst, rs, segment, false);
@@ -274,7 +279,14 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 		c = segment->bare;
 	}
 	id = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
-	return id == CLASS_NONE ? segment->last : rs->moved ? rs->place[id] : id;
+	if (id == CLASS_NONE)
+		return segment->last;
+	at = rs->moved ? rs->place[id] : id;
+	__builtin_prefetch(&rs->counters[id], 1);
+	__builtin_prefetch(&rs->refs[id]);
+	for (unsigned int line = 0; line < ENTRY_LINES; line++)
+		__builtin_prefetch(rs->at[at] + line * 64);
+	return at;
 }
 
 /* --- what people ask --- */

@@ -238,7 +238,7 @@ int ruleset_verdict(const struct ruleset *rs, uint32_t place);
 /* --- compile.c: chains as classifiers --- */
 /* What compiled rules know of a packet on its walk. */
 struct compiled_key {
-	bool known, has_l4;
+	bool known, has_l4, has_ifaces;
 	struct class_key key;
 };
 /* Compiles the chains that are worth it; what does not fit into memory stays a list. */

@@ -3,6 +3,7 @@
  * together (hooks, policies, jumps, loops), at last what extensions say; the order decides which errno
  * a bad blob gets, and it is the kernel's.
  */
+#include "base/bigmem.h"
 #include "table/table_internal.h"
 
 #include <limits.h>
@@ -561,8 +562,8 @@ static void ruleset_drop(struct ruleset *rs)
 	free(rs->at);
 	free(rs->place);
 	free(rs->refs);
-	free(rs->counters);
-	free(rs->entries);
+	bigmem_free(rs->counters, (rs->number + 1) * sizeof(*rs->counters));
+	bigmem_free(rs->entries, (size_t)rs->size + 1);
 	free(rs->offsets);
 	free(rs->roles);
 	free(rs->stack);
@@ -577,7 +578,7 @@ static int ruleset_verify(struct instance *inst, uint8_t family, const struct ip
 	int err;
 
 	if (!rs) {
-		free(entries);
+		bigmem_free(entries, (size_t)head->size + 1);
 		return refuse(why, -ENOMEM, "no memory for a rule set");
 	}
 	rs->family = family;
@@ -602,7 +603,7 @@ static int ruleset_verify(struct instance *inst, uint8_t family, const struct ip
 int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
 		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why)
 {
-	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct ruleset *rs;
 	int err;
 
@@ -614,7 +615,7 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 		return err;
 	rs->refs = calloc(rs->number + 1, sizeof(*rs->refs));
 	rs->roles = calloc(rs->number + 1, sizeof(*rs->roles));
-	rs->counters = calloc(rs->number + 1, sizeof(*rs->counters));
+	rs->counters = bigmem_alloc((rs->number + 1) * sizeof(*rs->counters));
 	rs->stack = calloc(2 * (size_t)rs->stack_size + 1, sizeof(*rs->stack));
 	if (!rs->refs || !rs->roles || !rs->counters || !rs->stack) {
 		err = refuse(why, -ENOMEM, "table %s: no memory", rs->table);
@@ -646,7 +647,7 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
 		  struct refusal *why)
 {
-	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct ruleset *rs;
 	int err;
 
