@@ -603,6 +603,31 @@ static void measure_build(struct bench *b)
 	row_print(row, "bytes", &bytes, 1, 0, "memory of the classifier");
 }
 
+/* One rule more at the end of the chain, then in front of it, as `iptables -A` and `-I` in a script end. */
+static void measure_changes(struct bench *b, bool in_front)
+{
+	struct { struct ipt_entry e; struct xt_standard_target t; } rule = {
+		.e = { .target_offset = sizeof(struct ipt_entry), .next_offset = sizeof(rule), .ip.smsk.s_addr = UINT32_MAX },
+		.t.target.u.user = { .target_size = sizeof(rule.t), .name = "DROP" },
+	};
+	struct rule_change change = { .kind = CHANGE_INSERT, .is_append = !in_front, .chain = "FORWARD", .entry = &rule };
+	double seconds[APPENDS];
+	char row[64], size[16];
+
+	for (unsigned int i = 0; i < APPENDS; i++) {
+		double began;
+
+		rule.e.ip.src.s_addr = htonl(0x0b000000 + i);
+		began = cpu_ns();
+		if (tables_change_rule(b->weir->inst, NFPROTO_IPV4, "filter", &change, NULL))
+			die("a rule is refused", NULL);
+		seconds[i] = (cpu_ns() - began) / 1e9;
+	}
+	size_name(b->count, size, sizeof(size));
+	snprintf(row, sizeof(row), "%s_%s_%s", in_front ? "insert" : "append", size, b->seed->name);
+	row_print(row, "s", seconds, APPENDS, 0, in_front ? "one rule more in front of the chain, in use" : "one rule more behind the chain, in use");
+}
+
 static bool is_wanted(const struct options *o, const char *seed, uint32_t count)
 {
 	char row[64], size[16];
@@ -636,6 +661,8 @@ static void bench_set(const struct options *o, const struct seed *seed, uint32_t
 	for (uint32_t i = 0; i < TRACE; i++)
 		draw_hit(&rng, rules, count, &b->trace[i]);
 	measure(b, "_hit", "verdict where 95 % fall into a random rule");
+	measure_changes(b, false);
+	measure_changes(b, true);
 	if (b->peer)
 		peer_free(b->peer);
 	instance_free(w->inst);

@@ -209,7 +209,7 @@ static int runs_make(struct classifier *c, const struct pair *pairs, uint64_t n,
 			struct class_rule rule;
 
 			rule_of(priv, pairs[i].n, &rule);
-			run_append(c, run, c->first + pairs[i].n, &rule);
+			run_append(c, run, nth_id(c, pairs[i].n), &rule);
 		}
 	}
 	return 0;
@@ -233,7 +233,7 @@ static int open_run_make(struct classifier *c, uint32_t count, const uint8_t *of
 		if (of[i] != GROUPS_MAX)
 			continue;
 		rule_of(priv, i, &rule);
-		run_append(c, c->open_run, c->first + i, &rule);
+		run_append(c, c->open_run, nth_id(c, i), &rule);
 	}
 	return 0;
 }
@@ -261,7 +261,7 @@ static void items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of,
 	}
 }
 
-struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
+struct classifier *classifier_new(uint32_t count, const uint32_t *ids, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
 				  rule_of_fn rule_of, void *priv)
 {
 	struct classifier *c = bigmem_alloc(sizeof(*c));
@@ -274,6 +274,7 @@ struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room,
 		goto err_free;
 	c->family = family;
 	c->first = first;
+	c->ids = ids;
 	c->room = room;
 	c->live = count;
 	c->probe = probe_best();
@@ -291,6 +292,7 @@ struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room,
 		goto err_free;
 	free(pairs);
 	free(of);
+	c->ids = NULL;
 	return c;
 
 err_free:

@@ -74,13 +74,13 @@ struct classifier;
 
 /**
  * classifier_new() - @count rules, in order, become a classifier
- * @first: id of the first; the others follow
+ * @ids: of the rules; NULL: @first and those that follow it
  * @rule_of: fills in what the @n-th rule asks for, from 0 on
  * @room: how many ids there may be one day (classifier_add)
  * @salt: keys the hash
  * Return: given, classifier_free(); NULL when memory is out.
  */
-struct classifier *classifier_new(uint32_t count, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
+struct classifier *classifier_new(uint32_t count, const uint32_t *ids, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
 				  void (*rule_of)(void *priv, uint32_t n, struct class_rule *rule), void *priv);
 void classifier_free(struct classifier *c);
 

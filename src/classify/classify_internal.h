@@ -57,12 +57,18 @@ struct classifier {
 	uint32_t group_count;
 	uint32_t arena_used, arena_room;
 	uint32_t slot_used;		/* of 1 << (32 - slot_shift) */
-	uint32_t first;			/* id of the first rule, when it was built */
+	const uint32_t *ids;		/* while it is built: of the rules; NULL: first and those that follow */
+	uint32_t first;
 	uint32_t live, room, open_built;
 	uint32_t added, removed;	/* since it was built */
 	uint8_t family;
 	struct class_rule asked;	/* of all rules that ever were in it */
 };
+
+static inline uint32_t nth_id(const struct classifier *c, uint32_t n)
+{
+	return c->ids ? c->ids[n] : c->first + n;
+}
 
 static inline uint32_t hash_mix(uint32_t h, uint32_t word)
 {

@@ -435,7 +435,7 @@ int groups_choose(struct classifier *c, const struct item *items, uint32_t count
 		if (open)
 			continue;
 		c->groups[c->group_count] = heaps[h].group;
-		c->groups[c->group_count].first = c->first + heaps[h].ids[0];
+		c->groups[c->group_count].first = nth_id(c, heaps[h].ids[0]);
 		c->group_count++;
 	}
 out:

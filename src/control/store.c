@@ -388,7 +388,8 @@ int store_open(const char *name, struct instance *inst, struct store **out, stru
 
 	if (!store)
 		return refuse(why, -ENOMEM, "no memory");
-	store->tables = (struct table_source){ inst, 0, store_table_open, store_table_commit, store_table_check, store_each };
+	store->tables = (struct table_source){ inst, 0, store_table_open, store_table_commit, store_table_check, store_each,
+						NULL };
 	store->dir = store->family_dirs[0] = store->family_dirs[1] = store->lock = -1;
 	err = path_find(store, name, why);
 	if (err)

@@ -97,7 +97,7 @@ static int entry_make(const struct parse_env *env, const struct rule_command *cm
 		      struct refusal *why)
 {
 	struct xt_standard_target standard = { .target.u.user.target_size = sizeof(standard) };
-	const struct edit_chain *chain = cmd->jump[0] ? edit_chain_find(edit, cmd->jump) : NULL;
+	const struct edit_chain *chain = edit && cmd->jump[0] ? edit_chain_find(edit, cmd->jump) : NULL;
 	const size_t head = entry_head_size(env->family);
 	size_t size = head, target_size = sizeof(standard), at = head;
 	const void *target = &standard;
@@ -114,7 +114,7 @@ static int entry_make(const struct parse_env *env, const struct rule_command *cm
 		const bool verdict = !cmd->is_goto && (!strcmp(cmd->jump, "ACCEPT") || !strcmp(cmd->jump, "DROP") ||
 						       !strcmp(cmd->jump, "QUEUE") || !strcmp(cmd->jump, "RETURN"));
 
-		if (cmd->jump[0] && !chain && !verdict)
+		if (edit && cmd->jump[0] && !chain && !verdict)
 			return target_unknown(env, cmd, edit, why);
 		snprintf(standard.target.u.user.name, sizeof(standard.target.u.user.name), "%s", cmd->jump);
 	}
@@ -324,6 +324,33 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 }
 
 /* A word's place in the line that people see: all words with a blank between. */
+/*
+ * One rule, in a table that can change it alone. Anything else, and all that is wrong, goes the long way, which knows
+ * what to say about it.
+ */
+static bool one_rule_alone(const struct parse_env *env, const struct rule_command *cmd, const struct table_source *tables)
+{
+	struct rule_change change = {
+		.chain = cmd->chain, .at = cmd->rule_number - 1, .is_append = cmd->kind == CMD_APPEND,
+		.kind = cmd->kind == CMD_DELETE_NUM ? CHANGE_DELETE : cmd->kind == CMD_REPLACE ? CHANGE_REPLACE : CHANGE_INSERT,
+	};
+	void *entry = NULL;
+	bool done;
+
+	if (!tables->change || !(cmd->kind & (CMD_APPEND | CMD_INSERT | CMD_REPLACE | CMD_DELETE_NUM)) || cmd->is_goto ||
+	    cmd->given & GIVEN_VERBOSE)
+		return false;
+	if (cmd->kind != CMD_DELETE_NUM) {
+		if (cmd->sources.count != 1 || cmd->destinations.count != 1 || entry_make(env, cmd, NULL, &entry, NULL))
+			return false;
+		entry_set_addrs(entry, env->family, cmd, 0, 0);
+		change.entry = entry;
+	}
+	done = !tables->change(tables->inst, env->family, cmd->table, &change, NULL);
+	free(entry);
+	return done;
+}
+
 static int words_take(struct rule_words *words, int argc, char **argv)
 {
 	unsigned int column = 1;
@@ -363,6 +390,8 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 			rule_help(argv[0], &env, &cmd, out);
 		goto out_command;
 	}
+	if (one_rule_alone(&env, &cmd, tables))
+		goto out_command;
 	if (cmd.wait_sec)
 		tables->wait_sec = cmd.wait_sec;
 	err = tables->open(tables, env.family, cmd.table, true, &edit, why);

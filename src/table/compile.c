@@ -16,7 +16,6 @@
 
 enum {
 	COMPILE_MIN = 16,		/* shorter chains are walked as fast */
-	SPARE_IDS = 0,
 	ENTRY_LINES = 4,		/* cache lines of a usual rule */
 };
 
@@ -108,10 +107,17 @@ static void rule_of(void *priv, uint32_t n, struct class_rule *rule)
 static struct classifier *segment_classifier(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
 					     bool all)
 {
+	const uint32_t count = segment->last - segment->first;
+	uint32_t *ids = rs->moved ? malloc((count + 1) * sizeof(*ids)) : NULL;
 	struct asking a = { rs, segment, all };
+	struct classifier *c = NULL;
 
-	return classifier_new(segment->last - segment->first, segment->first, rs->number + SPARE_IDS, rs->family,
-			      (uint32_t)inst->hash_key.k[0], rule_of, &a);
+	for (uint32_t i = 0; ids && i < count; i++)
+		ids[i] = entry_id(rs, rs->at[segment->first + i]);
+	if (ids || !rs->moved)
+		c = classifier_new(count, ids, segment->first, rs->id_room, rs->family, (uint32_t)inst->hash_key.k[0], rule_of, &a);
+	free(ids);
+	return c;
 }
 
 static void segment_depends(struct segment *segment)
@@ -129,35 +135,75 @@ static void segment_depends(struct segment *segment)
 		segment->depends |= DEP_L4_FLAGS;
 }
 
-void ruleset_forget_compiled(struct ruleset *rs)
+static void segment_forget(struct segment *segment)
 {
-	for (uint32_t i = 0; i < rs->segment_count; i++) {
-		struct segment *segment = &rs->segments[i];
-
-		classifier_free(segment->all);
-		classifier_free(segment->bare);
-		segment->all = segment->bare = NULL;
-		segment->compiled = 0;
-		segment->bare_failed = false;
-	}
+	classifier_free(segment->all);
+	classifier_free(segment->bare);
+	segment->all = segment->bare = NULL;
+	segment->compiled = 0;
+	segment->bare_failed = false;
 }
 
-void ruleset_compile(struct instance *inst, struct ruleset *rs)
+void ruleset_forget_compiled(struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->segment_count; i++)
+		segment_forget(&rs->segments[i]);
+}
+
+static void segment_compile(struct instance *inst, const struct ruleset *rs, struct segment *segment)
 {
 	const enum rules_mode mode = inst->tables->mode;
 	const uint32_t min = mode == RULES_CHECK ? 1 : COMPILE_MIN;
 
-	ruleset_forget_compiled(rs);
-	for (uint32_t i = 0; mode != RULES_WALK && i < rs->segment_count; i++) {
-		struct segment *segment = &rs->segments[i];
+	segment_forget(segment);
+	if (mode == RULES_WALK || segment->last - segment->first < min)
+		return;
+	segment->all = segment_classifier(inst, rs, segment, true);
+	if (!segment->all)
+		return;
+	segment->compiled = segment->last - segment->first;
+	segment_depends(segment);
+}
 
-		if (segment->last - segment->first < min)
-			continue;
-		segment->all = segment_classifier(inst, rs, segment, true);
-		if (!segment->all)
-			continue;
-		segment->compiled = segment->last - segment->first;
-		segment_depends(segment);
+void ruleset_compile(struct instance *inst, struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->segment_count; i++)
+		segment_compile(inst, rs, &rs->segments[i]);
+}
+
+void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id)
+{
+	struct class_rule rule;
+	const uint8_t *e = rs->at[rs->place[id]];
+
+	entry_asks(e, rs->family, true, &rule);
+	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all)) {
+		segment_compile(inst, rs, segment);
+		return;
+	}
+	segment->compiled++;
+	segment_depends(segment);
+	if (!segment->bare)
+		return;
+	entry_asks(e, rs->family, false, &rule);
+	if (classifier_add(segment->bare, id, &rule, rs->place)) {
+		classifier_free(segment->bare);
+		segment->bare = NULL;
+	}
+}
+
+void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id)
+{
+	struct class_rule rule;
+
+	if (!segment->all)
+		return;
+	entry_asks(rs->at[rs->place[id]], rs->family, true, &rule);
+	classifier_remove(segment->all, id, &rule);
+	segment->compiled--;
+	if (segment->bare) {
+		entry_asks(rs->at[rs->place[id]], rs->family, false, &rule);
+		classifier_remove(segment->bare, id, &rule);
 	}
 }
 

@@ -415,5 +415,5 @@ static void own_each(struct table_source *from, uint8_t family, void (*visit)(vo
 
 struct table_source table_source_of(struct instance *inst)
 {
-	return (struct table_source){ inst, 0, own_open, own_commit, own_check, own_each };
+	return (struct table_source){ inst, 0, own_open, own_commit, own_check, own_each, tables_change_rule };
 }

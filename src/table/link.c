@@ -90,7 +90,8 @@ static int anchors_make(struct ruleset *rs, uint32_t *anchor_of)
 
 	for (uint32_t place = 0; place < rs->number; place++)
 		jumps += jump_of(rs, place) != NULL;
-	rs->anchors = calloc(jumps + 1, sizeof(*rs->anchors));
+	rs->anchor_room = jumps + 1;
+	rs->anchors = calloc(rs->anchor_room, sizeof(*rs->anchors));
 	if (!rs->anchors)
 		return -ENOMEM;
 	for (uint32_t place = 0; place < rs->number; place++) {
@@ -122,13 +123,15 @@ int ruleset_link(struct ruleset *rs)
 	uint32_t *anchor_of = calloc(rs->number + 1, sizeof(*anchor_of));
 	int err = -ENOMEM;
 
-	rs->at = calloc(rs->number + 1, sizeof(*rs->at));
-	rs->place = calloc(rs->number + 1, sizeof(*rs->place));
+	rs->place_room = rs->number + 1;
+	rs->at = calloc(rs->place_room, sizeof(*rs->at));
+	rs->place = calloc(rs->id_room, sizeof(*rs->place));
 	if (!anchor_of || !rs->at || !rs->place || segments_make(rs))
 		goto out;
 	for (uint32_t place = 0; place < rs->number; place++) {
 		rs->at[place] = rs->entries + rs->offsets[place];
 		rs->place[place] = place;
+		rs->remembering += entry_remembers(rs->at[place], rs->family);
 	}
 	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
 		if (!(rs->valid_hooks & 1u << hook))

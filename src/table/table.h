@@ -49,6 +49,23 @@ struct tables_compiled tables_compiled(const struct instance *inst);
 struct rule_source { const char *file; unsigned int line; };
 int tables_replace(struct instance *inst, uint8_t family, const void *replace, size_t len,
 		   struct xt_counters *old, const struct rule_source *lines, struct refusal *why);
+/**
+ * tables_change_rule() - One rule more, less or another, while packets go on through the table
+ * What iptables does by replacing the table, where that comes to the same: the counters of chains' ends go to zero, all others stay.
+ * @change->entry: in user space's form, its target by name ("", "ACCEPT", a chain's, an extension's); borrowed
+ * Return: 0; -E2BIG: beyond the chain's end; what an extension says; -EOPNOTSUPP: it takes a whole replacement, since more
+ * than this rule would change (what is reachable, what remembers, chains, room).
+ */
+struct rule_change {
+	enum { CHANGE_INSERT, CHANGE_REPLACE, CHANGE_DELETE } kind;
+	bool is_append;			/* CHANGE_INSERT: behind the last rule, .at is nothing */
+	const char *chain;
+	uint32_t at;			/* from 0 */
+	const void *entry;
+	struct rule_source source;
+};
+int tables_change_rule(struct instance *inst, uint8_t family, const char *table, const struct rule_change *change,
+		       struct refusal *why);
 /* Verifies and throws away: iptables-restore --test. */
 int tables_check(struct instance *inst, uint8_t family, const void *replace, size_t len, struct refusal *why);
 /* IPT_SO_GET_INFO; creates the empty table when the name is known (as the kernel's module loading does). */
@@ -109,6 +126,8 @@ struct table_source {
 	int (*commit)(struct table_source *from, struct edit *edit, struct refusal *why);
 	int (*check)(struct table_source *from, struct edit *edit, struct refusal *why);	/* as commit would */
 	void (*each)(struct table_source *from, uint8_t family, void (*visit)(void *priv, const char *name), void *priv);
+	/* tables_change_rule(), where tables are in use; NULL: there is no such way */
+	int (*change)(struct instance *inst, uint8_t family, const char *table, const struct rule_change *change, struct refusal *why);
 };
 struct table_source table_source_of(struct instance *inst);
 

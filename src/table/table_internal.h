@@ -63,8 +63,15 @@ struct ruleset {
 	uint64_t *stack;			/* jumps to come back to: room for two walks, one inside the other */
 	struct segment *segments;
 	struct anchor *anchors;
+	struct rule_source *sources;		/* by id, from the first change on; NULL: what refs say */
+	uint32_t *free_ids;			/* of rules that were deleted */
+	struct ref_pool *ref_pool;
 	uint32_t segment_count, anchor_count;
 	uint32_t size, number, stack_size;
+	uint32_t arena_size;			/* of .entries; entries that were added lie elsewhere, each by itself */
+	uint32_t id_room, id_used, free_id_count;
+	uint32_t place_room, anchor_room;
+	uint32_t remembering;			/* entries that start anew when the table is replaced */
 	uint32_t valid_hooks;
 	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];	/* offsets */
 	struct anchor begin[NF_INET_NUMHOOKS], end[NF_INET_NUMHOOKS];		/* the same as places */
@@ -216,18 +223,28 @@ void ruleset_export(const struct ruleset *rs, void *out);
 /* --- tally.c --- */
 void tallies_fold(struct tables *tables);	/* before counters are read */
 void tallies_settle(struct tables *tables);	/* before rules go: nobody counts them any more */
+/* --- change.c: one rule more or less in a table that packets go through --- */
+/* A rule whose number changed gets its new name when somebody asks for it. */
+const struct table_rule_ref *table_rule_name(const struct ruleset *rs, uint32_t id);
+
 /* Rule @id, for people. */
 static inline const struct table_rule_ref *table_rule(const struct ruleset *rs, uint32_t id)
 {
-	return rs->refs[id];
+	return likely(rs->refs[id]) ? rs->refs[id] : table_rule_name(rs, id);
 }
 
 static inline struct rule_source ruleset_source(const struct ruleset *rs, uint32_t place)
 {
-	const struct table_rule_ref *ref = table_rule(rs, entry_id(rs, rs->at[place]));
+	const uint32_t id = entry_id(rs, rs->at[place]);
 
-	return (struct rule_source){ ref->file, ref->line };
+	return rs->sources ? rs->sources[id] : (struct rule_source){ rs->refs[id]->file, rs->refs[id]->line };
 }
+
+/* --- verify.c, again: for one entry of a rule set --- */
+int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why);
+void ruleset_entry_release(struct instance *inst, struct ruleset *rs, void *entry);
+/* Does it keep anything that a new table would not have? */
+bool entry_remembers(const void *entry, uint8_t family);
 
 /* --- link.c --- */
 /* What the walker goes by: places, segments, anchors instead of offsets in jumps; -ENOMEM. */
@@ -241,6 +258,9 @@ struct compiled_key {
 	bool known, has_l4, has_ifaces;
 	struct class_key key;
 };
+/* One rule came to, or is about to leave, a segment. */
+void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id);
+void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id);
 /* Compiles the chains that are worth it; what does not fit into memory stays a list. */
 void ruleset_compile(struct instance *inst, struct ruleset *rs);
 void ruleset_forget_compiled(struct ruleset *rs);

@@ -26,7 +26,7 @@ const char *const hook_chain_names[NF_INET_NUMHOOKS] = {
 	[NF_INET_LOCAL_OUT] = "OUTPUT", [NF_INET_POST_ROUTING] = "POSTROUTING",
 };
 
-enum { HOOK_UNSET = -1, NO_ENTRY = -1 };
+enum { HOOK_UNSET = -1, NO_ENTRY = -1, ROOM_SPARE = 16 };
 
 bool entry_is_unconditional(const void *e, uint8_t family)
 {
@@ -559,11 +559,16 @@ static void ruleset_drop(struct ruleset *rs)
 	ruleset_forget_compiled(rs);
 	free(rs->segments);
 	free(rs->anchors);
-	free(rs->at);
 	free(rs->place);
 	free(rs->refs);
-	bigmem_free(rs->counters, (rs->number + 1) * sizeof(*rs->counters));
-	bigmem_free(rs->entries, (size_t)rs->size + 1);
+	bigmem_free(rs->counters, rs->id_room * sizeof(*rs->counters));
+	for (uint32_t i = 0; rs->at && i < rs->number; i++)
+		if (rs->at[i] < rs->entries || rs->at[i] >= rs->entries + rs->arena_size)
+			free(rs->at[i]);
+	free(rs->at);
+	free(rs->sources);
+	free(rs->free_ids);
+	bigmem_free(rs->entries, (size_t)rs->arena_size + 1);
 	free(rs->offsets);
 	free(rs->roles);
 	free(rs->stack);
@@ -583,7 +588,7 @@ static int ruleset_verify(struct instance *inst, uint8_t family, const struct ip
 	}
 	rs->family = family;
 	rs->valid_hooks = head->valid_hooks;
-	rs->size = head->size;
+	rs->size = rs->arena_size = head->size;
 	memcpy(rs->table, head->name, sizeof(rs->table) - 1);
 	memset(rs->hook_entry, 0xff, sizeof(rs->hook_entry));
 	memset(rs->underflow, 0xff, sizeof(rs->underflow));
@@ -613,9 +618,12 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 	err = ruleset_verify(inst, family, head, copy, &rs, why);
 	if (err)
 		return err;
-	rs->refs = calloc(rs->number + 1, sizeof(*rs->refs));
-	rs->roles = calloc(rs->number + 1, sizeof(*rs->roles));
-	rs->counters = bigmem_alloc((rs->number + 1) * sizeof(*rs->counters));
+	rs->id_room = rs->number + rs->number / ROOM_SPARE + ROOM_SPARE;
+	rs->id_used = rs->number;
+	rs->ref_pool = tables->refs;
+	rs->refs = calloc(rs->id_room, sizeof(*rs->refs));
+	rs->roles = calloc(rs->id_room, sizeof(*rs->roles));
+	rs->counters = bigmem_alloc(rs->id_room * sizeof(*rs->counters));
 	rs->stack = calloc(2 * (size_t)rs->stack_size + 1, sizeof(*rs->stack));
 	if (!rs->refs || !rs->roles || !rs->counters || !rs->stack) {
 		err = refuse(why, -ENOMEM, "table %s: no memory", rs->table);
@@ -671,7 +679,7 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		      const struct rule_source *lines, refusal_visit visit, void *priv)
 {
-	uint8_t *copy = aligned_alloc(64, ALIGN_UP((size_t)head->size + 1, (size_t)64));
+	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct table_rule_ref ref = { .table = head->name, .chain = "", .family = family };
 	struct refusal why = { 0 };
 	struct ruleset *rs;
@@ -703,6 +711,33 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 	}
 	ruleset_drop(rs);
 	return first;
+}
+
+int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why)
+{
+	if (why)
+		*why = (struct refusal){ 0 };
+	return entry_check(inst, rs, entry, why);
+}
+
+void ruleset_entry_release(struct instance *inst, struct ruleset *rs, void *entry)
+{
+	entry_release(inst, rs, entry, UINT_MAX, true);
+}
+
+static bool keeps_state(uint32_t depends, uint32_t user_size, uint32_t info_size)
+{
+	return !depends || depends & DEP_STATE || (user_size && user_size < info_size);
+}
+
+bool entry_remembers(const void *entry, uint8_t family)
+{
+	const struct target *target = target_of(entry_target(entry, family));
+
+	for_each_match(m, entry, family)
+		if (keeps_state(match_of(m)->depends, match_of(m)->user_size, match_of(m)->info_size))
+			return true;
+	return target->target && keeps_state(target->depends, target->user_size, target->info_size);
 }
 
 const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)

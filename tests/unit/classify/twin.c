@@ -169,7 +169,7 @@ static void finds_what_the_plain_way_finds(void **state)
 		struct classifier *c;
 
 		random_set(&rng, set, round % 2 ? NFPROTO_IPV4 : NFPROTO_IPV6, round < 4 ? round : RULES);
-		c = classifier_new(set->count, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
+		c = classifier_new(set->count, NULL, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
 		assert_non_null(c);
 		for (unsigned int i = 0; i < PACKETS; i++) {
 			random_key(&rng, &key, set);
@@ -212,7 +212,7 @@ static void rules_come_and_go(void **state)
 		struct classifier *c;
 
 		random_set(&rng, set, round % 2 ? NFPROTO_IPV4 : NFPROTO_IPV6, round < 2 ? 0 : RULES / 2);
-		c = classifier_new(set->count, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
+		c = classifier_new(set->count, NULL, 0, RULES, set->family, rng_u32(&rng), nth_rule, set);
 		assert_non_null(c);
 		for (unsigned int change = 0; change < 1500; change++) {
 			const uint32_t id = rng_below(&rng, RULES);
@@ -240,7 +240,7 @@ static void beyond_the_room_nothing_is_added(void **state)
 {
 	struct class_rule rule;
 	const uint32_t place[] = { 0 };
-	struct classifier *c = classifier_new(0, 0, 1, NFPROTO_IPV4, 1, NULL, NULL);
+	struct classifier *c = classifier_new(0, NULL, 0, 1, NFPROTO_IPV4, 1, NULL, NULL);
 
 	class_rule_init(&rule, NFPROTO_IPV4);
 	assert_int_equal(classifier_add(c, 1, &rule, place), -ENOSPC);

@@ -1,0 +1,431 @@
+/*
+ * table/change.c - one rule more or less in a table of any size, while it is in use. The rules of a table keep their ids,
+ * their counters and their bytes; only places move. Whatever would touch more than the one rule is left to a replacement
+ * of the whole: then what can be reached from where is looked at again, and what remembers begins anew.
+ */
+#include "table/table_internal.h"
+
+#include <stdlib.h>
+
+enum { JUMP_LOOK_MAX = 256 };	/* rules that a jump's target may have, to be looked through for jumps */
+
+/* --- names --- */
+
+static const char *segment_name(const struct ruleset *rs, const struct segment *segment)
+{
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++)
+		if (rs->valid_hooks & 1u << hook && rs->begin[hook].place == segment->first)
+			return hook_chain_names[hook];
+	if (segment->first && rs->roles[entry_id(rs, rs->at[segment->first - 1])] == ROLE_HEAD)
+		return (const char *)entry_target(rs->at[segment->first - 1], rs->family) + offsetof(struct xt_error_target, errorname);
+	return NULL;
+}
+
+static struct segment *segment_of_place(const struct ruleset *rs, uint32_t place)
+{
+	uint32_t low = 0, high = rs->segment_count;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (rs->segments[mid].first <= place)
+			low = mid;
+		else
+			high = mid;
+	}
+	return &rs->segments[low];
+}
+
+const struct table_rule_ref *table_rule_name(const struct ruleset *rs, uint32_t id)
+{
+	static const struct table_rule_ref nobody = { .table = "", .chain = "" };
+	const struct segment *segment = segment_of_place(rs, rs->place[id]);
+	const char *chain = segment_name(rs, segment);
+	const struct table_rule_ref ref = {
+		.table = rs->table, .chain = chain ? chain : "", .number = rs->place[id] - segment->first + 1,
+		.file = rs->sources[id].file, .line = rs->sources[id].line, .family = rs->family,
+		.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + 1),
+	};
+	const struct table_rule_ref *name = ref_intern(rs->ref_pool, &ref);
+
+	if (!name)
+		return &nobody;
+	rs->refs[id] = name;
+	return name;
+}
+
+/* --- may it be done alone? --- */
+
+struct planned {
+	struct ruleset *rs;
+	struct segment *segment;
+	uint32_t place;
+	uint8_t *entry;			/* the new one; owned until it is in place */
+	struct segment *jump;
+};
+
+static const struct target *target_of(const void *e, uint8_t family)
+{
+	return (const struct target *)((const struct xt_entry_target *)entry_target(e, family))->u.kernel.target;
+}
+
+/* Is where packets go from here more than a verdict about some of them? */
+static bool steers(const void *e, uint8_t family)
+{
+	const struct xt_standard_target *t = entry_target(e, family);
+
+	if (target_of(e, family)->target)
+		return false;
+	return (t->verdict >= 0 && t->verdict != VERDICT_NEXT) || (t->verdict < 0 && entry_is_unconditional(e, family));
+}
+
+static struct segment *chain_find(const struct ruleset *rs, const char *name)
+{
+	for (uint32_t i = 0; i < rs->segment_count; i++) {
+		struct segment *segment = &rs->segments[i];
+		const uint8_t role = rs->roles[entry_id(rs, rs->at[segment->last])];
+		const char *its = role == ROLE_POLICY || role == ROLE_FOOT ? segment_name(rs, segment) : NULL;
+
+		if (its && !strcmp(its, name))
+			return segment;
+	}
+	return NULL;
+}
+
+/* A chain that is reached from wherever the new rule is, and goes nowhere itself: no loop, nothing new within reach. */
+static bool jump_is_harmless(const struct planned *plan, unsigned int mask)
+{
+	const struct ruleset *rs = plan->rs;
+	const struct segment *to = plan->jump;
+
+	if (to == plan->segment || to->last - to->first > JUMP_LOOK_MAX || mask & ~*entry_comefrom(rs->at[to->first], rs->family))
+		return false;
+	for (uint32_t place = to->first; place < to->last; place++)
+		if (steers(rs->at[place], rs->family))
+			return false;
+	return true;
+}
+
+/* "ACCEPT" and its like become numbers; a chain's name becomes plan->jump; no name goes on. */
+static int target_name_resolve(struct planned *plan)
+{
+	static const struct { const char *name; int verdict; } words[] = {
+		{ "", VERDICT_NEXT }, { "ACCEPT", -NF_ACCEPT - 1 }, { "DROP", -NF_DROP - 1 }, { "QUEUE", -NF_QUEUE - 1 },
+		{ "RETURN", XT_RETURN },
+	};
+	struct xt_standard_target *t = entry_target(plan->entry, plan->rs->family);
+	char name[XT_EXTENSION_MAXNAMELEN];
+
+	memcpy(name, t->target.u.user.name, sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(name, words[i].name))
+			continue;
+		memset(t->target.u.user.name, 0, sizeof(t->target.u.user.name));
+		t->verdict = words[i].verdict;
+		return 0;
+	}
+	plan->jump = chain_find(plan->rs, name);
+	if (!plan->jump)
+		return 0;
+	if (t->target.u.user.target_size != sizeof(*t) || !plan->jump->first || plan->rs->roles[entry_id(plan->rs, plan->rs->at[plan->jump->first - 1])] != ROLE_HEAD)
+		return -EOPNOTSUPP;	/* a builtin chain: an error, for others to say */
+	memset(t->target.u.user.name, 0, sizeof(t->target.u.user.name));
+	t->verdict = 1;
+	return 0;
+}
+
+static int entry_take(struct instance *inst, struct planned *plan, const struct rule_change *change, unsigned int mask,
+		      struct refusal *why)
+{
+	const uint8_t family = plan->rs->family;
+	const uint16_t size = entry_next_offset(change->entry, family);
+	int err;
+
+	plan->entry = malloc(size);
+	if (!plan->entry)
+		return refuse(why, -ENOMEM, "no memory for a rule");
+	memcpy(plan->entry, change->entry, size);
+	err = target_name_resolve(plan);
+	if (!err && blob_entry_fault(plan->entry, size, family))
+		err = -EOPNOTSUPP;
+	if (!err) {
+		const struct xt_standard_target *t = entry_target(plan->entry, family);
+
+		*entry_comefrom(plan->entry, family) = mask;
+		if (!t->target.u.user.name[0] && t->verdict < 0 && entry_is_unconditional(plan->entry, family))
+			err = -EOPNOTSUPP;
+	}
+	if (!err && plan->jump && !jump_is_harmless(plan, mask))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = ruleset_entry_check(inst, plan->rs, plan->entry, why);
+	if (!err && entry_remembers(plan->entry, family))
+		plan->rs->remembering++;
+	if (err) {
+		free(plan->entry);
+		plan->entry = NULL;
+	}
+	return err;
+}
+
+/* --- rooms --- */
+
+static int sources_keep(struct ruleset *rs)
+{
+	if (rs->sources)
+		return 0;
+	rs->sources = calloc(rs->id_room, sizeof(*rs->sources));
+	rs->free_ids = calloc(rs->id_room, sizeof(*rs->free_ids));
+	if (!rs->sources || !rs->free_ids) {
+		free(rs->sources);
+		free(rs->free_ids);
+		rs->sources = NULL;
+		rs->free_ids = NULL;
+		return -ENOMEM;
+	}
+	for (uint32_t id = 0; id < rs->id_used; id++)
+		rs->sources[id] = (struct rule_source){ rs->refs[id]->file, rs->refs[id]->line };
+	return 0;
+}
+
+static int rooms_make(struct ruleset *rs)
+{
+	if (rs->number + 1 >= rs->place_room) {
+		const uint32_t room = rs->place_room + rs->place_room / 4 + 16;
+		uint8_t **at = realloc(rs->at, room * sizeof(*at));
+		uint32_t *offsets;
+
+		if (!at)
+			return -ENOMEM;
+		rs->at = at;
+		offsets = realloc(rs->offsets, room * sizeof(*offsets));
+		if (!offsets)
+			return -ENOMEM;
+		rs->offsets = offsets;
+		rs->place_room = room;
+	}
+	if (rs->anchor_count + 1 >= rs->anchor_room) {
+		const uint32_t room = rs->anchor_room + rs->anchor_room / 4 + 16;
+		struct anchor *anchors = realloc(rs->anchors, room * sizeof(*anchors));
+
+		if (!anchors)
+			return -ENOMEM;
+		rs->anchors = anchors;
+		rs->anchor_room = room;
+	}
+	return sources_keep(rs);
+}
+
+static uint32_t id_take(struct ruleset *rs)
+{
+	if (rs->free_id_count)
+		return rs->free_ids[--rs->free_id_count];
+	return rs->id_used < rs->id_room ? rs->id_used++ : NO_PLACE;
+}
+
+/* --- places --- */
+
+/* Who jumps to a chain jumps to its first rule, whichever that is. */
+static void anchor_shift(struct anchor *anchor, uint32_t place, uint32_t first, int by)
+{
+	if (anchor->place != NO_PLACE && anchor->place >= place && anchor->place != first)
+		anchor->place += (uint32_t)by;
+}
+
+/* What stands at @from or behind moves by one place and @bytes; the arrays by place have been moved already. */
+static void places_shift(struct ruleset *rs, struct segment *segment, uint32_t from, int by, int64_t bytes)
+{
+	const uint32_t first = segment->first, last = segment->last;
+
+	for (uint32_t id = 0; id < rs->id_used; id++) {
+		const uint32_t place = rs->place[id];
+
+		if (place < from || place == NO_PLACE)
+			continue;
+		rs->place[id] = place + (uint32_t)by;
+		if (place < last)
+			rs->refs[id] = NULL;	/* its number is another one now */
+	}
+	for (uint32_t i = by > 0 ? from + 1 : from - 1; i < rs->number; i++)
+		rs->offsets[i] += (uint32_t)bytes;
+	segment->last += (uint32_t)by;
+	for (struct segment *at = segment + 1; at < rs->segments + rs->segment_count; at++) {
+		at->first += (uint32_t)by;
+		at->last += (uint32_t)by;
+	}
+	for (uint32_t i = 0; i < rs->anchor_count; i++)
+		anchor_shift(&rs->anchors[i], from, first, by);
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		if (!(rs->valid_hooks & 1u << hook))
+			continue;
+		anchor_shift(&rs->begin[hook], from, first, by);
+		anchor_shift(&rs->end[hook], from, NO_PLACE, by);
+	}
+	rs->moved = true;
+}
+
+/* User space's offsets of chains; and libiptc gives the ends of chains no counters back. */
+static void hooks_settle(struct ruleset *rs)
+{
+	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
+		if (!(rs->valid_hooks & 1u << hook))
+			continue;
+		rs->hook_entry[hook] = rs->offsets[rs->begin[hook].place];
+		rs->underflow[hook] = rs->offsets[rs->end[hook].place];
+	}
+	for (uint32_t id = 0; id < rs->id_used; id++)
+		if (rs->roles[id] == ROLE_POLICY || rs->roles[id] == ROLE_FOOT)
+			rs->counters[id] = (struct xt_counters){ 0 };
+}
+
+static uint32_t anchor_for(struct ruleset *rs, const struct segment *to)
+{
+	for (uint32_t i = 0; i < rs->anchor_count; i++)
+		if (rs->anchors[i].place == to->first)
+			return i;
+	rs->anchors[rs->anchor_count] = (struct anchor){ .place = to->first, .segment = (uint32_t)(to - rs->segments) };
+	return rs->anchor_count++;
+}
+
+/* The new entry stands at its place; from now on it is rule @id. */
+static void entry_settle(struct planned *plan, uint32_t id, const struct rule_source *source)
+{
+	struct ruleset *rs = plan->rs;
+	struct xt_counters *counters = entry_counters(plan->entry, rs->family);
+
+	rs->counters[id] = *counters;
+	*counters = (struct xt_counters){ .pcnt = (uintptr_t)&rs->counters[id] };
+	rs->roles[id] = ROLE_RULE;
+	rs->refs[id] = NULL;
+	rs->sources[id] = (struct rule_source){ source->file ? ref_intern_text(rs->ref_pool, source->file) : NULL, source->line };
+	rs->place[id] = plan->place;
+	rs->at[plan->place] = plan->entry;
+	if (plan->jump)
+		((struct xt_standard_target *)entry_target(plan->entry, rs->family))->verdict = (int)anchor_for(rs, plan->jump);
+	plan->entry = NULL;
+}
+
+static void entry_drop(struct instance *inst, struct ruleset *rs, uint8_t *entry)
+{
+	rs->remembering -= entry_remembers(entry, rs->family);
+	ruleset_entry_release(inst, rs, entry);
+	if (entry < rs->entries || entry >= rs->entries + rs->arena_size)
+		free(entry);
+}
+
+static void rule_insert(struct instance *inst, struct planned *plan, uint32_t id, const struct rule_source *source)
+{
+	struct ruleset *rs = plan->rs;
+	const uint16_t size = entry_next_offset(plan->entry, rs->family);
+	const uint32_t place = plan->place;
+
+	memmove(rs->at + place + 1, rs->at + place, (rs->number - place) * sizeof(*rs->at));
+	memmove(rs->offsets + place + 1, rs->offsets + place, (rs->number - place) * sizeof(*rs->offsets));
+	rs->number++;
+	rs->size += size;
+	rs->place[id] = NO_PLACE;
+	places_shift(rs, plan->segment, place, 1, size);
+	entry_settle(plan, id, source);
+	compiled_add(inst, rs, plan->segment, id);
+}
+
+static void rule_delete(struct instance *inst, struct planned *plan)
+{
+	struct ruleset *rs = plan->rs;
+	uint8_t *entry = rs->at[plan->place];
+	const uint32_t id = entry_id(rs, entry), place = plan->place;
+
+	compiled_remove(inst, rs, plan->segment, id);
+	rs->number--;
+	rs->size -= entry_next_offset(entry, rs->family);
+	memmove(rs->at + place, rs->at + place + 1, (rs->number - place) * sizeof(*rs->at));
+	memmove(rs->offsets + place, rs->offsets + place + 1, (rs->number - place) * sizeof(*rs->offsets));
+	rs->place[id] = NO_PLACE;
+	places_shift(rs, plan->segment, place + 1, -1, -(int64_t)entry_next_offset(entry, rs->family));
+	rs->free_ids[rs->free_id_count++] = id;
+	entry_drop(inst, rs, entry);
+}
+
+/* The new one takes the old one's id. */
+static void rule_replace(struct instance *inst, struct planned *plan, const struct rule_source *source)
+{
+	struct ruleset *rs = plan->rs;
+	uint8_t *entry = rs->at[plan->place];
+	const uint32_t id = entry_id(rs, entry);
+	const int64_t more = (int64_t)entry_next_offset(plan->entry, rs->family) - entry_next_offset(entry, rs->family);
+
+	compiled_remove(inst, rs, plan->segment, id);
+	for (uint32_t i = plan->place + 1; i < rs->number; i++)
+		rs->offsets[i] += (uint32_t)more;
+	rs->size += (uint32_t)more;
+	entry_settle(plan, id, source);
+	compiled_add(inst, rs, plan->segment, id);
+	entry_drop(inst, rs, entry);
+}
+
+static bool is_jumped_to(const struct ruleset *rs, const struct segment *segment, uint32_t place)
+{
+	for (uint32_t i = 0; place != segment->first && i < rs->anchor_count; i++)
+		if (rs->anchors[i].place == place)
+			return true;
+	return false;
+}
+
+/* Where, and whether it may go alone. */
+static int plan_make(const struct rule_change *change, struct planned *plan, struct refusal *why)
+{
+	const struct ruleset *rs = plan->rs;
+	uint32_t count;
+
+	if (rs->remembering || rs->nesting)
+		return -EOPNOTSUPP;
+	plan->segment = chain_find(rs, change->chain);
+	if (!plan->segment)
+		return -EOPNOTSUPP;
+	count = plan->segment->last - plan->segment->first;
+	plan->place = plan->segment->first + (change->is_append ? count : change->at);
+	if (!change->is_append && change->at >= count + (change->kind == CHANGE_INSERT))
+		return refuse(why, -E2BIG, "chain %s has no rule %u", change->chain, change->at + 1);
+	if (change->kind != CHANGE_INSERT && (steers(rs->at[plan->place], rs->family) || is_jumped_to(rs, plan->segment, plan->place)))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+int tables_change_rule(struct instance *inst, uint8_t family, const char *name, const struct rule_change *change,
+		       struct refusal *why)
+{
+	struct table *table = table_find(inst, family, name);
+	struct planned plan = { .rs = table ? table->rules : NULL };
+	uint32_t id = NO_PLACE;
+	int err;
+
+	if (!table)
+		return -EOPNOTSUPP;
+	err = plan_make(change, &plan, why);
+	if (!err && rooms_make(plan.rs))
+		err = refuse(why, -ENOMEM, "table %s: no memory", name);
+	if (!err && change->kind == CHANGE_INSERT) {
+		id = id_take(plan.rs);
+		err = id == NO_PLACE ? -EOPNOTSUPP : 0;
+	}
+	if (!err && change->kind != CHANGE_DELETE)
+		err = entry_take(inst, &plan, change, *entry_comefrom(plan.rs->at[plan.place], family), why);
+	if (err) {
+		if (id != NO_PLACE) {
+			plan.rs->place[id] = NO_PLACE;
+			plan.rs->free_ids[plan.rs->free_id_count++] = id;
+		}
+		return err;
+	}
+	tallies_settle(inst->tables);
+	inst->changes++;
+	if (change->kind == CHANGE_INSERT)
+		rule_insert(inst, &plan, id, &change->source);
+	else if (change->kind == CHANGE_REPLACE)
+		rule_replace(inst, &plan, &change->source);
+	else
+		rule_delete(inst, &plan);
+	hooks_settle(plan.rs);
+	return 0;
+}
