@@ -227,6 +227,8 @@ int iface_add(struct instance *inst, const char *name, unsigned short type, stru
 	list_append(&inst->ifaces, &iface->node);
 	inst->changes++;
 	*out = iface;
+	if (inst->observer.iface_new)
+		inst->observer.iface_new(inst->observer.priv, iface);
 	return 0;
 }
 

@@ -51,6 +51,8 @@ struct observer {
 	void (*expect_event)(void *priv, const struct ct_expect *exp, bool ended);
 	/* A connection's helper drops the packet. */
 	void (*helper)(void *priv, const struct pkt *pkt, const char *name, const char *reason);
+	/* An interface came into being; its address and MTU may still be set. */
+	void (*iface_new)(void *priv, struct iface *iface);
 	/* An ICMP error, RST or other packet weir made itself, before it enters LOCAL_OUT. */
 	void (*made)(void *priv, const struct pkt *pkt, const struct pkt *cause);
 };

@@ -12,8 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/sysctl.h"
 #include "cli/run.h"
 #include "daemon/server.h"
+#include "port/port.h"
+#include "route/route.h"
 #include "wire/wire.h"
 
 static const char help[] =
@@ -24,18 +27,24 @@ static const char help[] =
 "\n"
 "      --socket PATH       where to listen (else $WEIR_SOCKET, $XDG_RUNTIME_DIR/weir/default.sock, /run/weir/default.sock)\n"
 "      --instance NAME     the same, as NAME.sock there\n"
+"      --port IFACE=PORT   where the interface's frames come from and go to; repeatable. PORT is one of\n"
+"                          tap:NAME, packet:INTERFACE, unix:PATH (QEMU -netdev stream, passt)\n"
+"      --local PORT        where packets for the host itself go and its own come from: tun:NAME\n"
 "      --conntrack auto|on track connections from the moment that a rule needs it (auto), or always\n"
 "      --seed N            of every random choice (else the system's randomness)\n"
 "  -d, --detach            go to the background once tools can connect\n"
-"  -v, --verbose           say what tools ask for and weir does not serve\n";
+"  -v, --verbose           say what tools ask for and weir does not serve, and which packets no rule dropped\n";
 
-enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED };
+enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL };
+enum { PORTS_MAX = 64 };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
 	{ "instance", required_argument, NULL, LONG_INSTANCE },
 	{ "conntrack", required_argument, NULL, LONG_CONNTRACK },
 	{ "seed", required_argument, NULL, LONG_SEED },
+	{ "port", required_argument, NULL, LONG_PORT },
+	{ "local", required_argument, NULL, LONG_LOCAL },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -50,12 +59,30 @@ struct daemon {
 	struct instance *inst;
 	struct server *server;
 	int signals;
+	struct { const char *iface, *spec; struct port *port; } ports[PORTS_MAX];	/* iface NULL: the host's side */
+	unsigned int port_count;
+	struct port *local;
 };
 
 static int usage_error(const char *text, const char *word)
 {
 	fprintf(stderr, "weir daemon: %s%s\n      weir daemon --help lists the options\n", text, word);
 	return EXIT_USAGE;
+}
+
+static int add_port(struct daemon *d, char *arg, bool is_local)
+{
+	char *equal = strchr(arg, '=');
+
+	if (d->port_count == PORTS_MAX)
+		return usage_error("too many ports: ", arg);
+	if (!is_local && (!equal || equal == arg))
+		return usage_error("--port wants IFACE=PORT, not ", arg);
+	if (!is_local)
+		*equal = '\0';
+	d->ports[d->port_count].iface = is_local ? NULL : arg;
+	d->ports[d->port_count++].spec = is_local ? arg : equal + 1;
+	return -1;
 }
 
 /* -1: go on; else the exit code. */
@@ -87,6 +114,11 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			if (*end || end == optarg)
 				return usage_error("--seed wants a number, not ", optarg);
 			break;
+		case LONG_PORT:
+		case LONG_LOCAL:
+			if (add_port(d, optarg, c == LONG_LOCAL) >= 0)
+				return EXIT_USAGE;
+			break;
 		case 'd':
 			d->detach = true;
 			break;
@@ -116,6 +148,102 @@ static int64_t clock_now_ns(void)
 	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
+/* --- ports --- */
+
+static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
+{
+	struct port *port = out->driver_priv;
+
+	if (port)
+		port->driver->send(port, frame, len);
+}
+
+static void on_deliver(void *priv, const struct pkt *pkt)
+{
+	struct daemon *d = priv;
+
+	if (d->local)
+		d->local->driver->send(d->local, pkt->data, pkt->len);
+}
+
+static void on_drop(void *priv, const struct pkt *pkt)
+{
+	const struct daemon *d = priv;
+
+	if (d->verbose && !pkt->rule)
+		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
+}
+
+static void on_port(void *priv, uint32_t events)
+{
+	struct port *port = priv;
+	struct daemon *d = port->owner;
+	int err = port_receive(port);
+
+	if (!err)
+		return;
+	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
+		strerror(-err));
+	server_unwatch(d->server, port->fd);
+}
+
+/* Neighbours know the device's address already. */
+static void on_iface_new(void *priv, struct iface *iface)
+{
+	const struct daemon *d = priv;
+
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		const struct port *port = d->ports[i].port;
+
+		if (!d->ports[i].iface || strcmp(d->ports[i].iface, iface->name))
+			continue;
+		if (port->has_mac)
+			memcpy(iface->mac, port->mac, sizeof(port->mac));
+		if (port->mtu)
+			iface->mtu = port->mtu;
+	}
+}
+
+static int ports_open(struct daemon *d, struct refusal *why)
+{
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		d->ports[i].port = port_open(d->ports[i].spec, why);
+		if (!d->ports[i].port)
+			return why->err;
+		if (d->ports[i].iface)
+			continue;
+		if (!d->ports[i].port->driver->is_ip)
+			return refuse(why, -EINVAL, "--local takes packets, not frames: tun:NAME");
+		d->local = d->ports[i].port;
+	}
+	return 0;
+}
+
+/* An interface that no net.ip names is there with its port, up and without an address. */
+static int ports_attach(struct daemon *d, struct refusal *why)
+{
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		struct port *port = d->ports[i].port;
+		const char *name = d->ports[i].iface;
+		struct iface *iface = name ? iface_find(d->inst, name) : NULL;
+		int err = 0;
+
+		if (name && !iface) {
+			err = iface_add(d->inst, name, port->driver->is_ip ? ARPHRD_NONE : ARPHRD_ETHER, &iface, why);
+			if (!err)
+				err = route_iface_set_up(d->inst, iface, true, why);
+		}
+		if (err)
+			return err;
+		port_attach(port, d->inst, iface);
+		port->owner = d;
+		err = server_watch(d->server, port->fd, EPOLLIN, on_port, port);
+		if (err)
+			return refuse(why, err, "%s cannot be watched: %s", d->ports[i].spec, strerror(-err));
+	}
+	return 0;
+}
+
 static int load(struct daemon *d, struct refusal *why)
 {
 	struct run_options none = { .snapshot = d->snapshot };
@@ -126,7 +254,13 @@ static int load(struct daemon *d, struct refusal *why)
 	d->inst = instance_new(d->seed, clock_now_ns(), why);
 	if (!d->inst)
 		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
-	if (d->snapshot)
+	d->inst->observer = (struct observer){ .priv = d, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
+					       .iface_new = on_iface_new };
+	err = ports_open(d, why);
+	/* live, neighbours are asked from a link-local address: interfaces make theirs, as Linux's do */
+	if (!err)
+		err = sysctl_set(d->inst->sysctls, "net.ipv6.conf.default.addr_gen_mode", "0", why);
+	if (!err && d->snapshot)
 		err = snapshot_find(d->snapshot, &paths, why);
 	if (!err)
 		err = snapshot_load(d->inst, &paths, &inputs, d->conntrack_on, why);
@@ -230,7 +364,7 @@ static int serve(struct daemon *d, int ready)
 	if (!err) {
 		make_room(d->where.sun_path);
 		d->server = server_new(d->inst, d->where.sun_path, &callbacks, &why);
-		err = d->server ? 0 : why.err;
+		err = d->server ? ports_attach(d, &why) : why.err;
 	}
 	if (err) {
 		report_refusal("weir daemon", &why);
@@ -267,6 +401,8 @@ int cmd_daemon(int argc, char **argv)
 			return code;
 	}
 	code = serve(&d, ready);
+	for (unsigned int i = 0; i < d.port_count; i++)
+		port_close(d.ports[i].port);
 	server_free(d.server);
 	if (d.signals >= 0)
 		close(d.signals);

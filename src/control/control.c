@@ -40,6 +40,7 @@ PASS(nflog, (void *priv, const struct pkt *pkt, unsigned int group, const char *
      copy_len)
 PASS(invalid, (void *priv, const struct pkt *pkt, uint8_t l4proto, const char *reason), pkt, l4proto, reason)
 PASS(helper, (void *priv, const struct pkt *pkt, const char *name, const char *reason), pkt, name, reason)
+PASS(iface_new, (void *priv, struct iface *iface), iface)
 PASS(made, (void *priv, const struct pkt *pkt, const struct pkt *cause), pkt, cause)
 #undef PASS
 
@@ -56,7 +57,7 @@ struct control *control_new(struct instance *inst, const struct control_callback
 	inst->observer = (struct observer){
 		.priv = control, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop, .ct_event = on_ct_event,
 		.log = on_log, .nflog = on_nflog, .invalid = on_invalid, .expect_event = on_expect_event,
-		.helper = on_helper, .made = on_made,
+		.helper = on_helper, .iface_new = on_iface_new, .made = on_made,
 	};
 	return control;
 }

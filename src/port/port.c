@@ -1,0 +1,131 @@
+/* port/port.c - the life of a port, and frames on their way into the instance. */
+#include "port/port.h"
+
+#include <linux/virtio_net.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "path/path.h"
+
+const struct port_driver *const port_drivers[] = { &port_tap, &port_tun, &port_packet, &port_unix, NULL };
+
+struct port *port_open(const char *spec, struct refusal *why)
+{
+	const char *colon = strchr(spec, ':');
+	const struct port_driver *driver = NULL;
+	struct port *port;
+
+	for (size_t i = 0; colon && port_drivers[i]; i++)
+		if (strlen(port_drivers[i]->name) == (size_t)(colon - spec) &&
+		    !strncmp(port_drivers[i]->name, spec, (size_t)(colon - spec)))
+			driver = port_drivers[i];
+	if (!driver) {
+		refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE or unix:PATH", spec);
+		return NULL;
+	}
+	port = calloc(1, sizeof(*port));
+	if (!port) {
+		refuse(why, -ENOMEM, "no memory for a port");
+		return NULL;
+	}
+	port->driver = driver;
+	port->fd = -1;
+	if (driver->open(port, colon + 1, why)) {
+		free(port);
+		return NULL;
+	}
+	return port;
+}
+
+void port_attach(struct port *port, struct instance *inst, struct iface *iface)
+{
+	port->inst = inst;
+	port->iface = iface;
+	if (iface)
+		iface->driver_priv = port;
+}
+
+void port_close(struct port *port)
+{
+	if (!port)
+		return;
+	if (port->iface)
+		port->iface->driver_priv = NULL;
+	port->driver->close(port);
+	free(port);
+}
+
+static void flush(struct port *port)
+{
+	unsigned int count = port->burst_count;
+
+	port->burst_count = 0;
+	if (!count)
+		return;
+	if (port->iface) {
+		path_receive(port->inst, port->burst, count);
+		return;
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		port->inst->serial = port->burst[i]->serial;
+		path_send_local(port->inst, port->burst[i]);
+	}
+}
+
+int port_receive(struct port *port)
+{
+	int err = port->driver->receive(port);
+
+	flush(port);
+	return err;
+}
+
+static void take(void *priv, uint8_t *frame, uint32_t len)
+{
+	struct port *port = priv;
+	struct pkt *pkt;
+
+	if (port->iface && !port->iface->up) {
+		port->rx_dropped++;
+		return;
+	}
+	pkt = port->driver->is_ip ? pkt_from_raw_ip(port->inst, port->iface, frame, len) :
+				    pkt_from_frame(port->inst, port->iface, frame, len);
+	if (!pkt) {
+		port->rx_dropped++;
+		return;
+	}
+	pkt->stamp_ns = port->inst->now_ns;
+	port->burst[port->burst_count++] = pkt;
+	if (port->burst_count == PKT_BURST_MAX)
+		flush(port);
+}
+
+/* The sum over all from sum_start on, where the field holds the pseudo header's already. */
+static bool complete_sum(uint8_t *frame, uint32_t len, const struct port_offload *offload)
+{
+	uint32_t at = (uint32_t)offload->sum_start + offload->sum_offset;
+	be16 sum;
+
+	if (offload->sum_start > len || at + sizeof(sum) > len)
+		return false;
+	sum = csum_fold(csum_partial(frame + offload->sum_start, len - offload->sum_start, 0));
+	if (!sum && offload->sum_offset == offsetof(struct udphdr, check))
+		sum = 0xffff;
+	memcpy(frame + at, &sum, sizeof(sum));
+	return true;
+}
+
+void port_frame(struct port *port, uint8_t *frame, uint32_t len, const struct port_offload *offload)
+{
+	if (offload && offload->gso != VIRTIO_NET_HDR_GSO_NONE) {
+		if (!port_segment(frame, len, offload, take, port))
+			port->rx_dropped++;
+		return;
+	}
+	if (offload && offload->needs_sum && !complete_sum(frame, len, offload)) {
+		port->rx_dropped++;
+		return;
+	}
+	take(port, frame, len);
+}

@@ -1,0 +1,72 @@
+/*
+ * port/port.h - where frames come from and go to, live. A driver is one file; a port is one interface of an instance on
+ * one driver. What a peer left to its network card (checksums, segmentation) is done here, so that the instance sees
+ * packets as they would be on a wire.
+ */
+#ifndef WEIR_PORT_H
+#define WEIR_PORT_H
+
+#include "base/refuse.h"
+#include "instance.h"
+
+struct port;
+
+/* How much of a frame is yet to be done; the meaning of struct virtio_net_hdr. */
+struct port_offload {
+	uint8_t gso;			/* VIRTIO_NET_HDR_GSO_*, without the ECN bit */
+	bool needs_sum;
+	uint16_t sum_start, sum_offset;	/* from the frame's first byte */
+	uint16_t header_len, segment_len;
+};
+
+struct port_driver {
+	const char *name;		/* "tap" */
+	const char *help;		/* "tap:NAME     a TAP device, made when it is not there" */
+	bool is_ip;			/* raw IP packets, no frames */
+	/* Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. */
+	int (*open)(struct port *port, const char *arg, struct refusal *why);
+	/* Hands what is there to port_frame(), some 64 at most; negative errno: the port is dead. */
+	int (*receive)(struct port *port);
+	/* One frame; what does not fit is dropped and counted. */
+	void (*send)(struct port *port, const void *frame, uint32_t len);
+	void (*close)(struct port *port);
+};
+extern const struct port_driver port_tap, port_tun, port_packet, port_unix;
+extern const struct port_driver *const port_drivers[];	/* NULL-terminated */
+
+struct port {
+	struct list node;
+	const struct port_driver *driver;
+	struct instance *inst;
+	struct iface *iface;		/* NULL: the host's own side ("local") */
+	int fd;
+	void *priv;			/* the driver's */
+	void *owner;			/* whoever opened it */
+	uint8_t mac[6];
+	bool has_mac;
+	uint32_t mtu;			/* of the device; 0: unknown */
+	uint64_t rx_dropped, tx_dropped;
+	struct pkt *burst[PKT_BURST_MAX];	/* gathered by port_frame() */
+	unsigned int burst_count;
+};
+
+/* @spec: "DRIVER:ARGUMENT". The interface comes later: port_attach(). NULL with @why. */
+struct port *port_open(const char *spec, struct refusal *why);
+/* @iface NULL: packets come from the host and go to it. */
+void port_attach(struct port *port, struct instance *inst, struct iface *iface);
+void port_close(struct port *port);
+/* Reads and processes what is there; negative errno: the port is dead. */
+int port_receive(struct port *port);
+
+/* --- for drivers --- */
+/* One frame of the peer, borrowed; segmented and summed as @offload (NULL: nothing) says. */
+void port_frame(struct port *port, uint8_t *frame, uint32_t len, const struct port_offload *offload);
+/* --- segment.c --- */
+/*
+ * Cuts a large TCP or UDP frame into what a network card would have sent, each with lengths, numbers and sums made;
+ * @emit is called for each. False: it is not what @offload says.
+ */
+bool port_segment(const uint8_t *frame, uint32_t len, const struct port_offload *offload,
+		  void (*emit)(void *priv, uint8_t *frame, uint32_t len), void *priv);
+
+#endif

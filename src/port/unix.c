@@ -1,0 +1,194 @@
+/*
+ * port/unix.c - frames over a Unix stream socket, each behind its length in four bytes of network order: what QEMU's
+ * "-netdev stream" and passt speak. The socket that is there is connected to; else one is made and a peer waited for.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "packet/packet.h"
+#include "port/port.h"
+
+enum { LENGTH = 4, FRAME_ROOM = 65536 + 64, SEND_WAITING_MAX = 4 << 20 };
+
+struct unix_port {
+	int listener, peer;		/* -1: none */
+	struct sockaddr_un at;
+	uint32_t have;			/* bytes of the frame that is coming in */
+	uint8_t in[LENGTH + FRAME_ROOM];
+	uint8_t *out;			/* what the peer did not take yet */
+	size_t out_len;
+	int epoll;			/* port->fd: listener and peer are behind it */
+};
+
+
+static void watch(struct unix_port *u, int fd, uint32_t events, int op)
+{
+	struct epoll_event ev = { .events = events, .data.fd = fd };
+
+	epoll_ctl(u->epoll, op, fd, &ev);
+}
+
+static void drop_peer(struct unix_port *u)
+{
+	close(u->peer);
+	u->peer = -1;
+	u->have = 0;
+	u->out_len = 0;
+}
+
+static void take_peer(struct unix_port *u, int fd)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (u->peer >= 0)
+		drop_peer(u);
+	u->peer = fd;
+	watch(u, fd, EPOLLIN, EPOLL_CTL_ADD);
+}
+
+static int unix_open(struct port *port, const char *arg, struct refusal *why)
+{
+	struct unix_port *u;
+	int fd, err = 0;
+
+	if (!*arg || strlen(arg) >= sizeof(u->at.sun_path))
+		return refuse(why, -EINVAL, "\"%s\" cannot be the path of a socket", arg);
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return refuse(why, -ENOMEM, "no memory for a port");
+	u->listener = u->peer = -1;
+	u->at.sun_family = AF_UNIX;
+	strcpy(u->at.sun_path, arg);
+	u->epoll = epoll_create1(EPOLL_CLOEXEC);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (u->epoll < 0 || fd < 0) {
+		err = -errno;
+	} else if (!connect(fd, (struct sockaddr *)&u->at, sizeof(u->at))) {
+		take_peer(u, fd);
+	} else {
+		unlink(arg);
+		if (bind(fd, (struct sockaddr *)&u->at, sizeof(u->at)) || listen(fd, 1)) {
+			err = -errno;
+		} else {
+			fcntl(fd, F_SETFL, O_NONBLOCK);
+			u->listener = fd;
+			watch(u, fd, EPOLLIN, EPOLL_CTL_ADD);
+		}
+	}
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		if (u->epoll >= 0)
+			close(u->epoll);
+		free(u);
+		return refuse(why, err, "%s: %s", arg, strerror(-err));
+	}
+	port->priv = u;
+	port->fd = u->epoll;
+	return 0;
+}
+
+static void send_waiting(struct unix_port *u)
+{
+	ssize_t n;
+
+	if (u->peer < 0 || !u->out_len)
+		return;
+	n = send(u->peer, u->out, u->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0) {
+		memmove(u->out, u->out + n, u->out_len - (size_t)n);
+		u->out_len -= (size_t)n;
+	}
+	watch(u, u->peer, u->out_len ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+}
+
+/* False: nothing more is there, or the peer is gone. */
+static bool receive_one(struct port *port, struct unix_port *u)
+{
+	uint32_t want = LENGTH;
+	ssize_t n;
+
+	if (u->have >= LENGTH) {
+		want = get_be32(u->in);
+		if (!want || want > FRAME_ROOM) {	/* not our language */
+			drop_peer(u);
+			return false;
+		}
+		want += LENGTH;
+	}
+	n = recv(u->peer, u->in + u->have, want - u->have, MSG_DONTWAIT);
+	if (n <= 0) {
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			drop_peer(u);
+		return false;
+	}
+	u->have += (uint32_t)n;
+	if (want > LENGTH && u->have == want) {
+		u->have = 0;
+		port_frame(port, u->in + LENGTH, want - LENGTH, NULL);
+	}
+	return true;
+}
+
+static int unix_receive(struct port *port)
+{
+	struct unix_port *u = port->priv;
+	int fd;
+
+	if (u->listener >= 0) {
+		fd = accept4(u->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			take_peer(u, fd);
+	}
+	send_waiting(u);
+	for (unsigned int i = 0; i < 2 * PKT_BURST_MAX && u->peer >= 0; i++)
+		if (!receive_one(port, u))
+			break;
+	return 0;
+}
+
+static void unix_send(struct port *port, const void *frame, uint32_t len)
+{
+	struct unix_port *u = port->priv;
+	uint8_t *more;
+
+	if (u->peer < 0 || u->out_len + LENGTH + len > SEND_WAITING_MAX) {
+		port->tx_dropped++;
+		return;
+	}
+	if (!u->out) {
+		more = malloc(SEND_WAITING_MAX);
+		if (!more) {
+			port->tx_dropped++;
+			return;
+		}
+		u->out = more;
+	}
+	put_be32(u->out + u->out_len, len);
+	memcpy(u->out + u->out_len + LENGTH, frame, len);
+	u->out_len += LENGTH + len;
+	send_waiting(u);
+}
+
+static void unix_close(struct port *port)
+{
+	struct unix_port *u = port->priv;
+
+	if (u->peer >= 0)
+		close(u->peer);
+	if (u->listener >= 0) {
+		close(u->listener);
+		unlink(u->at.sun_path);
+	}
+	close(u->epoll);
+	free(u->out);
+	free(u);
+}
+
+const struct port_driver port_unix = {
+	.name = "unix", .help = "unix:PATH       frames behind their length on a Unix socket (QEMU -netdev stream, passt)",
+	.open = unix_open, .receive = unix_receive, .send = unix_send, .close = unix_close,
+};
