@@ -335,7 +335,7 @@ static const struct hook_ops drop_first = { .family = NFPROTO_IPV4, .hooknum = N
 
 static bool same_world(const struct bench_case *a, const struct bench_case *b)
 {
-	return a->full == b->full && a->conntrack == b->conntrack && a->stateful == b->stateful && a->nat == b->nat && a->edge == b->edge &&
+	return a->full == b->full && (a->work == WORK_NEW) == (b->work == WORK_NEW) && a->conntrack == b->conntrack && a->stateful == b->stateful && a->nat == b->nat && a->edge == b->edge &&
 	       a->many_rules == b->many_rules && a->flows == b->flows && (a->work == WORK_CHECK) == (b->work == WORK_CHECK);
 }
 

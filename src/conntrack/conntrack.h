@@ -289,12 +289,16 @@ static inline bool ct_is_simple(const struct pkt *pkt)
 		pkt->l.l4proto == IPPROTO_UDP && pkt->l.l4_len >= sizeof(struct udphdr)) &&
 	       pkt->l.has_l4 && !pkt->l.is_fragment && pkt->l.l4_off == ip_len;
 }
-/* Of such a packet, in the default zone. */
-uint32_t ct_simple_hash(const struct instance *inst, const struct pkt *pkt);
-/* Its connection by that hash, or NULL. Nobody's share is taken: good until a packet is processed. */
-struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, uint32_t hash, int *dir);
-/* Asks for the memory that the packets with a flow_hash will need. */
-void ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+/*
+ * Hashes a burst, asks for the memory that it will need, and notes whose tuple each packet has. Simple packets that begin a
+ * connection, for all that is known now, go to @fresh; returns how many.
+ */
+unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count,
+			       struct pkt **fresh);
+/* Where a tuple of the default zone would hang, asked for; what hangs there may be asked for afterwards. */
+struct ct_node **ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
+/* The packet's connection, or NULL. Nobody's share is taken: good until a packet is processed. */
+struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
  * when the answer is true; else the answer waits for the hook, and the packet is as before.

@@ -54,6 +54,7 @@ struct ct_table {
 	uint32_t moved, move_debt;
 	uint32_t nodes;
 	struct hash_key key;
+	bool has_zones;			/* somebody is in another zone than the default one */
 
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
 	uint32_t serial;		/* connections so far */

@@ -54,56 +54,120 @@ static inline bool key_is(const struct simple_key *key, const struct ct_tuple *t
 		 (words[3] ^ key->addrs[3]));
 }
 
-uint32_t ct_simple_hash(const struct instance *inst, const struct pkt *pkt)
+/* The note of a burst ago still holds when the record still says so: records are never given back. */
+static inline bool note_holds(const struct simple_key *key, struct ct_node *node)
 {
-	struct simple_key key;
-
-	key_read(pkt, &key);
-	return key_hash(inst->ct, &key);
+	return key_is(key, &node->tuple) && (ct_of_node(node)->status & (IPS_CONFIRMED | IPS_DYING)) == IPS_CONFIRMED;
 }
 
-struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, uint32_t hash, int *dir)
+static inline bool is_mine(const struct simple_key *key, struct ct_node *node)
 {
+	return key_is(key, &node->tuple) && !ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir);
+}
+
+struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir)
+{
+	struct ct_node *node = pkt->flow_node;
 	struct simple_key key;
 
+	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue)))
+		return NULL;		/* somebody is to end first: conntrack's hook sees to that */
 	key_read(pkt, &key);
-	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
+	if (node && likely(note_holds(&key, node))) {
 		*dir = node->tuple.dir;
-		if (key_is(&key, &node->tuple) && !ct_zone_id(&ct_of_node(node)->zone, *dir))
+		return ct_of_node(node);
+	}
+	node = *ct_bucket(inst->ct, pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key));
+	for (; node; node = node->next) {
+		*dir = node->tuple.dir;
+		if (is_mine(&key, node))
 			return ct_of_node(node);
 	}
 	return NULL;
 }
 
-/*
- * Three passes, each touching what the one before it asked for: bucket, first node, the rest of the record. While one
- * packet's memory is on its way the others' is asked for, too.
- */
-void ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+enum { CHAIN_PASSES = 4 };
+
+struct search {		/* one packet's way along its bucket's chain */
+	struct pkt *pkt;
+	struct ct_node **bucket, *node;
+};
+
+static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
 {
-	struct ct_node **bucket[PKT_BURST_MAX], *node[PKT_BURST_MAX];
-	unsigned int found = 0, there = 0;
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < count && found < PKT_BURST_MAX; i++) {
-		if (!burst[i]->has_flow_hash)
-			continue;
-		bucket[found] = ct_bucket(inst->ct, burst[i]->flow_hash);
-		__builtin_prefetch(bucket[found++]);
-	}
-	for (unsigned int i = 0; i < found; i++) {
-		node[there] = *bucket[i];
-		if (!node[there])
-			continue;
-		__builtin_prefetch(node[there]);
-		__builtin_prefetch(&node[there++]->tuple.dir);
-	}
-	for (unsigned int i = 0; i < there; i++) {
-		const struct ct *ct = ct_of_node(node[i]);
+	for (unsigned int i = 0; i < count; i++) {
+		struct pkt *pkt = burst[i];
+		struct simple_key key;
 
-		for (size_t at = 0; at < offsetof(struct ct, proto.udp.stream_tick) + 4; at += 64)
-			__builtin_prefetch((const char *)ct + at, 1);
-		__builtin_prefetch(&ct->proto.udp.stream_tick, 1);
-		if (node[i]->next)
-			__builtin_prefetch(&node[i]->next->tuple);
+		pkt->flow_node = NULL;
+		pkt->has_flow_hash = ct_is_simple(pkt);
+		if (!pkt->has_flow_hash)
+			continue;
+		key_read(pkt, &key);
+		pkt->flow_addrs = key.addrs[0];
+		pkt->flow_ports = key.ports;
+		pkt->flow_hash = key_hash(inst->ct, &key);
+		search[n] = (struct search){ pkt, ct_bucket(inst->ct, pkt->flow_hash), NULL };
+		__builtin_prefetch(search[n++].bucket);
 	}
+	return n;
+}
+
+static void prefetch_record(const struct ct *ct)
+{
+	for (size_t at = 0; at < offsetof(struct ct, proto.udp.stream_tick) + 4; at += 64)
+		__builtin_prefetch((const char *)ct + at, 1);
+	__builtin_prefetch(&ct->proto.udp.stream_tick, 1);
+}
+
+/*
+ * Pass after pass over the burst, each touching what the one before it asked for: bucket, node, the rest of the record.
+ * While one packet's memory is on its way the others' is asked for, too.
+ */
+unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct pkt **fresh)
+{
+	struct search search[PKT_BURST_MAX];
+	unsigned int n = hash_all(inst, burst, count, search), new = 0, left;
+
+	for (unsigned int i = 0; i < n; i++) {
+		search[i].node = *search[i].bucket;
+		__builtin_prefetch(search[i].node);
+		__builtin_prefetch(search[i].node ? &search[i].node->tuple.dir : NULL);
+	}
+	for (unsigned int pass = 0; n && pass < CHAIN_PASSES; pass++, n = left) {
+		left = 0;
+		for (unsigned int i = 0; i < n; i++) {
+			struct search *at = &search[i];
+			struct simple_key key;
+
+			if (!at->node) {
+				fresh[new++] = at->pkt;
+				continue;
+			}
+			key_read(at->pkt, &key);
+			if (key_is(&key, &at->node->tuple)) {
+				prefetch_record(ct_of_node(at->node));
+				at->pkt->flow_node = at->node;
+				continue;
+			}
+			at->node = at->node->next;
+			__builtin_prefetch(at->node);
+			__builtin_prefetch(at->node ? &at->node->tuple.dir : NULL);
+			search[left++] = *at;
+		}
+	}
+	for (unsigned int i = 0; i < count; i++)
+		if (burst[i]->flow_node && ct_zone_id(&ct_of_node(burst[i]->flow_node)->zone, burst[i]->flow_node->tuple.dir))
+			burst[i]->flow_node = NULL;
+	return new;
+}
+
+struct ct_node **ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple)
+{
+	struct ct_node **bucket = ct_bucket(inst->ct, ct_hash(inst->ct, tuple, 0));
+
+	__builtin_prefetch(bucket);
+	return bucket;
 }

@@ -95,7 +95,12 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 	if (!ct_tuple_read(inst, pkt->data, state->family, l4, &tuple))
 		return true;
 	ct_end_overdue(inst);
-	hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
+	if (pkt->has_flow_hash && tuple.family == NFPROTO_IPV4 && !ct_zone_id(&zone, IP_CT_DIR_ORIGINAL) &&
+	    (tuple.src.ip | (uint64_t)tuple.dst.ip << 32) == pkt->flow_addrs &&
+	    (tuple.src_l4.all | (uint32_t)tuple.dst_l4.all << 16) == pkt->flow_ports)
+		hash = pkt->flow_hash;
+	else
+		hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
 	node = find(inst->ct, &zone, &tuple, hash);
 	if (!node) {
 		if (!ct_tuple_invert(&reply, &tuple))

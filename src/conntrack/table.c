@@ -11,7 +11,7 @@
 #include "conntrack/timeout.h"
 
 enum {
-	CT_MOVE_PER_INSERT = 2,		/* one would be done just in time */
+	CT_MOVE_PER_INSERT = 1,		/* done just in time */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
 };
 
@@ -43,6 +43,9 @@ uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uin
 
 uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node)
 {
+	/* The record need not be touched for a zone that nobody uses. */
+	if (!table->has_zones)
+		return ct_hash(table, &node->tuple, 0);
 	return ct_hash(table, &node->tuple, ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir));
 }
 
@@ -71,9 +74,12 @@ static void move_some(struct ct_table *table, uint32_t count)
 	while (table->moved < stop) {
 		uint32_t until = MIN_OF(stop, table->moved + CT_MOVE_AT_ONCE);
 
-		for (uint32_t i = table->moved; i < until; i++)
-			if (table->old_buckets[i])
-				__builtin_prefetch(table->old_buckets[i], 1);
+		for (uint32_t i = table->moved; i < until; i++) {
+			if (!table->old_buckets[i])
+				continue;
+			__builtin_prefetch(table->old_buckets[i], 1);
+			__builtin_prefetch(&table->old_buckets[i]->tuple.dir);
+		}
 		for (uint32_t i = table->moved; i < until; i++)
 			if (table->old_buckets[i] && table->old_buckets[i]->next)
 				__builtin_prefetch(table->old_buckets[i]->next, 1);
@@ -119,6 +125,7 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash
 	} else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX) {
 		grow(table);
 	}
+	table->has_zones |= ct_of_node(node)->zone.id != 0;
 	head = ct_bucket(table, hash);
 	node->next = *head;
 	*head = node;
@@ -173,6 +180,8 @@ struct ct *ct_record_alloc(struct ct_table *table)
 
 	if (ct) {
 		table->free = (struct ct *)ct->node[0].next;
+		for (size_t at = 0; at < sizeof(*ct); at += 64)
+			__builtin_prefetch((const char *)table->free + at, 1);
 		memset(ct, 0, sizeof(*ct));
 		return ct;
 	}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "flowcache/flowcache_internal.h"
+#include "nat/nat.h"
 
 enum {
 	LEARN_ANEW_EVERY = 8,	/* packets of one connection that differ from each other do not learn all the time */
@@ -68,14 +69,11 @@ static bool has_moved_on(const struct flow_action *action, const struct pkt *pkt
 
 void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		struct pkt *pkt = burst[i];
+	struct pkt *fresh[PKT_BURST_MAX];
+	unsigned int n = ct_known_prefetch(inst, burst, count, fresh);
 
-		pkt->has_flow_hash = ct_is_simple(pkt);
-		if (pkt->has_flow_hash)
-			pkt->flow_hash = ct_simple_hash(inst, pkt);
-	}
-	ct_known_prefetch(inst, burst, count);
+	if (n)
+		nat_prefetch(inst, fresh, n);
 }
 
 static void apply(struct pkt *pkt, const struct ct *ct, int dir, struct flow_action *action)
@@ -107,7 +105,7 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 		inst->record->is_spoiled = true;
 		return FLOW_FULL;
 	}
-	ct = ct_known(inst, pkt, pkt->has_flow_hash ? pkt->flow_hash : ct_simple_hash(inst, pkt), &dir);
+	ct = ct_known(inst, pkt, &dir);
 	if (!ct)
 		return FLOW_FULL;
 	if (unlikely(cache->changes != inst->changes)) {

@@ -44,6 +44,9 @@ unsigned int nat_redirect6(struct pkt *pkt, const struct nf_nat_range2 *range, c
 void nat_iface_gone(struct instance *inst, struct iface *iface);
 void nat_addr_gone(struct instance *inst, struct iface *iface, uint8_t family, const union nf_inet_addr *addr);
 
+/* Simple packets that begin connections soon: asks for the memory that choosing their tuples will need. */
+void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count);
+
 /* Called by conntrack: */
 void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */
 

@@ -22,6 +22,7 @@ struct nat {
 	uint32_t bucket_mask, source_count;
 	struct list *old_by_source;	/* half as many buckets; those from @moved on are still in use */
 	uint32_t moved, move_debt;
+	union nf_inet_addr last_source[2];	/* IPv4, IPv6: the address that a source was given last */
 };
 
 /* --- source.c: connections by original source --- */
@@ -34,6 +35,9 @@ void nat_source_add(struct instance *inst, struct ct *ct);
  */
 bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
 		     const struct nf_nat_range2 *range, struct ct_tuple *result);
+
+/* Where a source's connections hang, asked for. */
+struct list *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple);
 
 /* --- range.c: what a range allows --- */
 bool nat_range_holds_source(const struct nf_nat_range2 *range, const struct ct_tuple *tuple);

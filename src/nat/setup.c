@@ -160,6 +160,8 @@ unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat
 		if (!ct_tuple_invert(&reply, &chosen))
 			return NF_DROP;
 		ct_set_reply_tuple(inst, ct, &reply);
+		if (manip == NAT_MANIP_SRC)
+			inst->nat->last_source[chosen.family == NFPROTO_IPV6] = chosen.src;
 		ct->status |= manip == NAT_MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;
 	}
 	if (manip == NAT_MANIP_SRC)

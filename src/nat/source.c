@@ -9,7 +9,7 @@
 enum {
 	FIRST_BUCKETS = 1024,
 	MOVE_EVERY = 16,		/* insertions, and then for all of them at once: memory arrives together */
-	MOVE_PER_INSERT = 2,
+	MOVE_PER_INSERT = 1,
 };
 
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
@@ -118,8 +118,11 @@ static void move_some(struct instance *inst, struct nat *nat)
 		const struct list *last = nat->old_by_source[i].prev;
 
 		if (last) {
+			const struct ct *ct = list_entry(last, struct ct, by_source);
+
 			__builtin_prefetch(last, 1);
-			__builtin_prefetch(list_entry(last, struct ct, by_source));
+			__builtin_prefetch(ct);
+			__builtin_prefetch(&ct->zone);
 		}
 	}
 	while (nat->moved < until)
@@ -157,6 +160,18 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 		move_some(inst, nat);
 	list_push(bucket_of(nat, hash), &ct->by_source);
 	nat->source_count++;
+}
+
+struct list *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
+{
+	static const struct ct_zone zone = { 0, 0, CT_ZONE_DIR_BOTH };
+	struct nat *nat = inst->nat;
+	uint32_t hash = source_hash(inst, &zone, tuple), old = hash & nat->bucket_mask / 2;
+	struct list *bucket = nat->old_by_source && old >= nat->moved ? &nat->old_by_source[old] :
+									&nat->by_source[hash & nat->bucket_mask];
+
+	__builtin_prefetch(bucket, 1);
+	return bucket;
 }
 
 void nat_ct_freed(struct instance *inst, struct ct *ct)

@@ -107,8 +107,11 @@ struct pkt {
 	uint32_t mark;
 	uint32_t priority;
 	const struct hook_state *hook;	/* where it is now; NULL between hooks; borrowed */
-	uint32_t flow_hash;		/* of its tuple as it came, while has_flow_hash */
+	/* What the flow cache found out about a burst: addresses and ports as they came, their hash, who had that tuple then. */
+	uint64_t flow_addrs;		/* IPv4 */
+	uint32_t flow_ports, flow_hash;
 	bool has_flow_hash;
+	struct ct_node *flow_node;	/* NULL: nobody, or not looked */
 	struct pkt_route route;
 
 	/* cold */
