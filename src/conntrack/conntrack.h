@@ -304,8 +304,8 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
  * when the answer is true; else the answer waits for the hook, and the packet is as before.
  */
 bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status);
-/* What still waits for a hook that the packet never came to is forgotten. */
-void ct_track_forget(struct instance *inst);
+/* The packet has gone: an answer that waits for a hook it never came to is forgotten. */
+void ct_track_forget(struct instance *inst, const struct pkt *pkt);
 
 /* Touches the buckets that a burst will look up; no effect otherwise. */
 void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);

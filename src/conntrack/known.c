@@ -70,8 +70,9 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 	struct ct_node *node = pkt->flow_node;
 	struct simple_key key;
 
-	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue)))
-		return NULL;		/* somebody is to end first: conntrack's hook sees to that */
+	/* Somebody is to end first, and conntrack's hook sees to that; or it owes another packet an answer. */
+	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || inst->ct->early.pkt))
+		return NULL;
 	key_read(pkt, &key);
 	if (node && likely(note_holds(&key, node))) {
 		*dir = node->tuple.dir;

@@ -244,11 +244,11 @@ bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int d
 	return false;
 }
 
-void ct_track_forget(struct instance *inst)
+void ct_track_forget(struct instance *inst, const struct pkt *pkt)
 {
 	struct ct_early *early = &inst->ct->early;
 
-	if (!early->pkt)
+	if (likely(early->pkt != pkt))
 		return;
 	early->pkt = NULL;
 	ct_put(inst, early->ct);

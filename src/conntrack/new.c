@@ -144,6 +144,7 @@ struct ct *ct_begin(struct instance *inst, const struct ct_zone *zone, const str
 	ct->node[IP_CT_DIR_REPLY].tuple = *reply;
 	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
 	ct->zone = *zone;
+	table->has_zones |= zone->id != 0;	/* before anybody hashes its tuples */
 	ct->refs = 1;
 	ct->event_wanted = table->conf.events ? UINT16_MAX : 0;
 	ct->serial = ++table->serial;

@@ -125,7 +125,6 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash
 	} else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX) {
 		grow(table);
 	}
-	table->has_zones |= ct_of_node(node)->zone.id != 0;
 	head = ct_bucket(table, hash);
 	node->next = *head;
 	*head = node;

@@ -46,8 +46,13 @@ const struct flow_stats *flowcache_stats(const struct instance *inst)
 /* A packet of which nothing is known yet but what its bytes say. */
 static bool is_fresh(const struct pkt *pkt)
 {
-	return !pkt->ct && !pkt->ctinfo && !pkt->frag_max_size && !pkt->piece_len && pkt->type == PACKET_HOST &&
-	       !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
+	const uint16_t raw_socket = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
+
+	if (pkt->ct || pkt->ctinfo || pkt->frag_max_size || pkt->piece_len || pkt->type != PACKET_HOST)
+		return false;
+	if (pkt->flags & PKT_FLAG_LOCAL)	/* the route of such a one follows from its address and mark */
+		return pkt->flags == raw_socket && pkt->route.kind == ROUTE_OUTPUT;
+	return !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
 }
 
 static inline bool fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)

@@ -25,6 +25,7 @@ enum flow_way {
 	FLOW_FULL,	/* the full way; as an action: do not try to remember it */
 	FLOW_FORWARD,	/* rewritten and routed, it leaves now */
 	FLOW_DELIVER,	/* it reaches the host now */
+	FLOW_SEND,	/* the host's own packet leaves now */
 };
 
 struct flowcache *flowcache_new(struct instance *inst);
@@ -38,14 +39,13 @@ const char *flowcache_difference(const struct instance *inst);
 void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);
 
 /**
- * flowcache_take() - A packet at the beginning of its way: PRE_ROUTING, or LOCAL_OUT with its route
- * @neigh: FLOW_FORWARD: who is next door; NULL: the link needs no address
+ * flowcache_take() - A packet at the beginning of its way: PRE_ROUTING, or LOCAL_OUT with the route that its socket gave it
+ * @neigh: FLOW_FORWARD, FLOW_SEND: who is next door; NULL: the link needs no address
  * FLOW_FULL: go the full way, then flowcache_done(). Else all that the hooks would have done is done.
  */
 enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh);
-/* The full way ends well: about to be transmitted (next hop @addr), or delivered (NULL). */
-void flowcache_note_end(struct instance *inst, struct pkt *pkt, enum flow_way way, uint8_t family,
-			const union nf_inet_addr *addr);
+/* The full way ends well: about to be transmitted to the next hop @addr, or delivered (NULL). */
+void flowcache_note_end(struct instance *inst, struct pkt *pkt, uint8_t family, const union nf_inet_addr *addr);
 /* Whatever became of it. */
 void flowcache_finish(struct instance *inst);
 static inline void flowcache_done(struct instance *inst)

@@ -56,11 +56,11 @@ static bool is_special(const struct ct *ct)
 	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct_synproxy_of(ct) || ct->zone.id;
 }
 
-static void fit_narrow(struct flow_recording *way, const struct pkt *pkt)
+static void fit_narrow(struct instance *inst, struct flow_recording *way)
 {
 	uint32_t depends = way->rec.depends;
 
-	if (depends & DEP_L3_TOS)
+	if (depends & DEP_L3_TOS || route_minds_tos(inst))
 		way->fit.fields_mask |= FLOW_FIELD_TOS;
 	if (depends & DEP_L3_TTL)
 		way->fit.fields_mask |= FLOW_FIELD_TTL;
@@ -107,15 +107,15 @@ static bool is_plain_route(const struct pkt *pkt, enum flow_way way)
 
 	if (way == FLOW_DELIVER)
 		return route->kind == ROUTE_LOCAL_IN && route->type == RTN_LOCAL && !(route->flags & odd);
-	return route->kind == ROUTE_FORWARD && route->type == RTN_UNICAST && !(route->flags & odd) && route->oif &&
-	       !route->oif->is_loopback && route->oif != pkt->opt.iif;
+	return route->kind == (way == FLOW_SEND ? ROUTE_OUTPUT : ROUTE_FORWARD) && route->type == RTN_UNICAST &&
+	       !(route->flags & (odd | ROUTE_LOCAL)) && route->oif && !route->oif->is_loopback && route->oif != pkt->opt.iif;
 }
 
 static uint32_t len_max_of(const struct pkt *pkt, enum flow_way way)
 {
 	uint32_t mtu = pkt->route.mtu;
 
-	if (way != FLOW_FORWARD)
+	if (way == FLOW_DELIVER)
 		return UINT32_MAX;
 	return pkt->l.family == NFPROTO_IPV6 ? MIN_OF(mtu, iface_conf_mtu6(pkt->route.oif)) : mtu;
 }
@@ -206,10 +206,10 @@ static void compare(struct flowcache *cache, const struct pkt *pkt, const struct
 
 /* --- the end of the way --- */
 
-void flowcache_note_end(struct instance *inst, struct pkt *pkt, enum flow_way ended, uint8_t family,
-			const union nf_inet_addr *addr)
+void flowcache_note_end(struct instance *inst, struct pkt *pkt, uint8_t family, const union nf_inet_addr *addr)
 {
 	struct flow_recording *way = &inst->flow->recording;
+	enum flow_way ended = !addr ? FLOW_DELIVER : pkt->flags & PKT_FLAG_LOCAL ? FLOW_SEND : FLOW_FORWARD;
 	struct flow_result result;
 	bool good;
 
@@ -217,7 +217,7 @@ void flowcache_note_end(struct instance *inst, struct pkt *pkt, enum flow_way en
 		return;
 	inst->record = NULL;
 	if (is_steady(way, pkt)) {
-		fit_narrow(way, pkt);
+		fit_narrow(inst, way);
 		result_of(way, pkt, ended, &result);
 		good = is_plain_route(pkt, ended) && may_be_remembered(way);
 		if (good && addr) {

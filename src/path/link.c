@@ -149,7 +149,7 @@ void path_neigh_output(struct instance *inst, struct pkt *pkt)
 	path_enter(inst);
 	if (out->type != ARPHRD_ETHER || !neigh_resolve(inst, out, family, &addr, pkt, mac)) {
 		if (unlikely(inst->record))
-			flowcache_note_end(inst, pkt, FLOW_FORWARD, family, &addr);
+			flowcache_note_end(inst, pkt, family, &addr);
 		link_transmit(inst, out, pkt, out->type == ARPHRD_ETHER ? mac : NULL, pkt->protocol);
 	}
 	path_leave(inst);

@@ -11,7 +11,7 @@ static void deliver(struct instance *inst, struct pkt *pkt)
 	be16 sum;
 
 	if (unlikely(inst->record))
-		flowcache_note_end(inst, pkt, FLOW_DELIVER, 0, NULL);
+		flowcache_note_end(inst, pkt, 0, NULL);
 	pkt->out = NULL;
 	if (!inst->observer.deliver)
 		return;

@@ -53,7 +53,7 @@ static void receive_check(struct instance *inst, struct pkt *pkt)
 }
 
 /* The flow cache may know the whole way of a packet. */
-static bool receive_known(struct instance *inst, struct pkt *pkt)
+static bool go_known_way(struct instance *inst, struct pkt *pkt)
 {
 	const struct neigh *neigh = NULL;
 	const uint8_t *mac;
@@ -68,6 +68,7 @@ static bool receive_known(struct instance *inst, struct pkt *pkt)
 			local_deliver4(inst, pkt);
 		return true;
 	case FLOW_FORWARD:
+	case FLOW_SEND:
 		break;
 	}
 	mac = neigh ? neigh_mac_now(neigh) : NULL;
@@ -86,7 +87,7 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 	}
 	if (pkt->drop_reason != DROP_NONE)
 		pkt_drop(inst, pkt, pkt->drop_reason);
-	else if (pkt->protocol != ETH_P_ARP && receive_known(inst, pkt))
+	else if (pkt->protocol != ETH_P_ARP && go_known_way(inst, pkt))
 		return;
 	else if (pkt->protocol == ETH_P_IP)
 		ip4_receive(inst, pkt);
@@ -95,7 +96,7 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 	else
 		arp_receive(inst, pkt);
 	flowcache_done(inst);
-	ct_track_forget(inst);
+	ct_track_forget(inst, pkt);
 }
 
 /* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
@@ -215,6 +216,8 @@ static void local_out_header(struct instance *inst, struct pkt *pkt)
 
 void path_local_out(struct instance *inst, struct pkt *pkt)
 {
+	/* A socket's; else another packet's doing, which may be in the middle of being recorded. */
+	const bool is_own = pkt->flags & PKT_FLAG_HDRINCL && !inst->record;
 	struct hook_state state;
 
 	path_enter(inst);
@@ -222,8 +225,16 @@ void path_local_out(struct instance *inst, struct pkt *pkt)
 	pkt->flags |= PKT_FLAG_LOCAL;
 	pkt->out = pkt->route.oif;
 	state = path_hook(inst, pkt->l.family, NF_INET_LOCAL_OUT, NULL, pkt->route.oif);
+	if (is_own && go_known_way(inst, pkt)) {
+		path_leave(inst);
+		return;
+	}
 	if (hook_walk(pkt, &state) == NF_ACCEPT)
 		path_output(inst, pkt);
+	if (is_own) {
+		flowcache_done(inst);
+		ct_track_forget(inst, pkt);
+	}
 	path_leave(inst);
 }
 

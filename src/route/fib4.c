@@ -225,6 +225,7 @@ static int build_entry(struct fib *fib, const struct route_spec *spec, struct ro
 	e->family = NFPROTO_IPV4;
 	e->type = spec->type;
 	e->tos = spec->tos;
+	fib->minds_tos |= spec->tos != 0;
 	e->scope = spec->scope;
 	e->protocol = spec->protocol;
 	e->priority = spec->metric;

@@ -20,6 +20,11 @@ int route_me_harder(struct instance *inst, struct pkt *pkt)
 	return pkt->l.family == NFPROTO_IPV6 ? route_me_harder6(inst, pkt) : route_me_harder4(inst, pkt);
 }
 
+bool route_minds_tos(const struct instance *inst)
+{
+	return inst->fib->minds_tos;
+}
+
 /* --- questions --- */
 
 uint8_t route_addr_type4(struct instance *inst, const struct iface *iface, be32 addr)

@@ -52,6 +52,9 @@ int route_output(struct instance *inst, struct route_flow *flow, struct pkt_rout
 /* Re-routes a packet in LOCAL_OUT/POST_ROUTING after mangle or NAT changed it (ip_route_me_harder). 0 or negative errno. */
 int route_me_harder(struct instance *inst, struct pkt *pkt);
 
+/* Can a packet's way rest on its TOS (traffic class)? */
+bool route_minds_tos(const struct instance *inst);
+
 /* --- questions that matches and targets ask --- */
 
 /* RTN_* of an address; @iface: only on this interface (NULL: anywhere). IPv4: inet_addr_type(); */

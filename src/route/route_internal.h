@@ -165,6 +165,7 @@ struct fib {
 	struct conf_owner *conf_owners;	/* iface_conf.c */
 	struct fib_cached cache[FIB_CACHE_SLOTS];
 	int forwarding4;		/* what all.forwarding was: writing the same again spreads nothing */
+	bool minds_tos;			/* some route or rule asked for a TOS, once */
 	uint64_t generation;		/* grows with every change: caches compare it */
 	uint64_t addr_generation;	/* grows when IPv4 addresses come or go */
 	struct route_watch watch;	/* who hears of it */

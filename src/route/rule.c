@@ -257,6 +257,7 @@ int route_rule_add(struct instance *inst, const struct rule_spec *spec, struct r
 
 	if (err)
 		return err;
+	inst->fib->minds_tos |= spec->tos != 0;
 	rule = calloc(1, sizeof(*rule));
 	if (!rule)
 		return refuse(why, -ENOMEM, "no memory for a rule");

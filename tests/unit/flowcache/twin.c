@@ -85,6 +85,7 @@ static const char rules4[] =
 	"-A FORWARD -p udp -m udp --dport 1005 -m limit --limit 5/s -j ACCEPT\n"
 	"-A FORWARD -p udp -m udp --dport 1008 -m length --length 0:100 -j more\n"
 	"-A FORWARD -m mark --mark 0x10/0x10 -j more\n"
+	"-A OUTPUT -p udp -m udp --sport 1003 -j MARK --set-xmark 0x9/0xffffffff\n"
 	"-A POSTROUTING -m connmark --mark 0x7 -j CLASSIFY --set-class 0001:0002\n"
 	"-A POSTROUTING -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\n"
 	"-A more -p udp -j TOS --set-tos 0x04/0x3f\n-A more\nCOMMIT\n"
@@ -232,6 +233,25 @@ static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8
 	return at + len;
 }
 
+/* The host sends: through a raw socket, to the host behind eth1. */
+static void send_own(struct twin *t, uint32_t value)
+{
+	struct drawn d = { .six = value % 5 == 0, .tcp = value % 3 == 0, .sport = (uint16_t)(50 + value % 4), .dport = 1003,
+			   .tos = value % 32 == 1 ? 0x20 : 0, .ttl = value % 16 == 1 ? 1 : 64, .len = (uint16_t)(10 + value % 60), .flags = 0x10,
+			   .answer = true, .seq = value, .ack = 5 };
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = write_frame(&d, t->port[0], frame);
+	struct pkt *pkt;
+
+	if (value % 3 == 1)
+		return;
+	inet_pton(d.six ? AF_INET6 : AF_INET, d.six ? "fd00:1::1" : "10.1.0.1", frame + ETH_HLEN + (d.six ? 8 : 12));
+	inet_pton(d.six ? AF_INET6 : AF_INET, d.six ? "fd00:1::2" : "10.1.0.2", frame + ETH_HLEN + (d.six ? 24 : 16));
+	pkt = pkt_from_raw_ip(t->inst, NULL, frame + ETH_HLEN, len - ETH_HLEN);
+	assert_non_null(pkt);
+	path_send_local(t->inst, pkt);
+}
+
 /* --- changes --- */
 
 static bool mark_it(void *priv, struct ct *ct)
@@ -254,6 +274,18 @@ static void command(struct twin *t, const char *line)
 	see(t, &code, sizeof(code));
 	see(t, sb_str(&out), out.len);
 	sb_free(&out);
+}
+
+/* A route for one TOS that leads nowhere. */
+static void pretend_tos_route(struct twin *t, bool add)
+{
+	struct route_spec spec = { .family = NFPROTO_IPV4, .type = RTN_UNREACHABLE, .prefix_len = 32, .tos = 0x04,
+				   .dst.ip = htonl(0x0a010002) };
+
+	if (add)
+		route_add(t->inst, &spec, false, NULL);
+	else
+		route_del(t->inst, &spec, NULL);
 }
 
 static void change(struct twin *t, uint32_t what, uint32_t value)
@@ -284,6 +316,9 @@ static void change(struct twin *t, uint32_t what, uint32_t value)
 	case 6:
 		neigh_del(t->inst, t->port[1], NFPROTO_IPV4, &host, NULL);
 		assert_int_equal(neigh_set_permanent(t->inst, t->port[1], NFPROTO_IPV4, &host, mac, NULL), 0);
+		break;
+	case 8:
+		pretend_tos_route(t, value % 2);
 		break;
 	case 7:
 		route_iface_set_mtu(t->inst, t->port[1], 1290 + value % 30);
@@ -347,6 +382,7 @@ static void remembered_ways_are_the_full_way(void **state)
 				burst[k] = pkt_from_frame(twins[i].inst, twins[i].port[d[k].answer && !d[k].local], frames[k], len[k]);
 			}
 			path_receive(twins[i].inst, burst, n);
+			send_own(&twins[i], value);
 			if (what < 10)
 				change(&twins[i], what, value);
 			if (step % 500 == 499)
