@@ -226,7 +226,9 @@ static struct ct_expect *find(const struct instance *inst, const struct ct_tuple
 
 void ct_expect_extend(struct instance *inst, struct ct_expect *exp, uint32_t seconds)
 {
-	timer_arm(inst->timers, &exp->timer, (inst_jiffies(inst) + (int64_t)seconds * WEIR_HZ) * NSEC_PER_JIFFY);
+	uint32_t ticks = seconds * WEIR_HZ;	/* wraps, as Linux's */
+
+	timer_arm(inst->timers, &exp->timer, (inst_jiffies(inst) + MAX_OF(ticks, 1u)) * NSEC_PER_JIFFY);
 }
 
 struct ct_expect *ct_expect_find(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)

@@ -158,6 +158,8 @@ def cases():
                                     (("Expires", "x"), ("Expires", "5")), (("Expires", "99999999999"), ("Expires", "5")), (("expires ", "77"), ("eXpires\t", "\r\n 78")),
                                     (("Expires", "0000000000050"), ("Expires", "00000000050")), (("Expires", "4294967295"), ("Expires", "3")))):
         yield case("register-expires-%d" % i, Net().register(ask).registered(expires=say).add(comes()))
+    for say in (8589934, 8589935, 17179868, 17179869, 17179870, 17179900, 2147483648, 4294967295):
+        yield case("register-for-%d" % say, Net().register().registered(expires=("Expires", str(say))).add(comes()))
     for i, params in enumerate((";expires=60", ";expires=0", ";expires=", ";expires=x", ";transport=udp;expires=50", ";transport=TCP", ";transport=tls", ";q=0.5;EXPIRES=20",
                                 ";expires=60, <sip:alice@10.0.0.3>", ";\r\n expires=60", ";transport=u")):
         yield case("register-param-%d" % i, Net().register(None, params=params).registered(contact="<sip:alice@10.0.0.2:5060>" + params, expires=None).add(comes()))
