@@ -293,9 +293,43 @@ def cases():
     wide = Talk(far=OUTSIDE)
     whole = tcp(1000, 1720, "PA", 100, 500, data=message)(ip(A, B))
     yield case("fragments-snat", wide.add(*[Send("eth0", f) for f in fragments4(whole, [40, 40, 40, 1000])]), SNAT)
+    for name, far, nat in (("plain", None, ""), ("unchanged-snat", OUTSIDE, SNAT)):
+        data = message if not nat else h.call("setup", called=(B, 1720))
+        whole = tcp(1000, 1720, "PA", 100, 500, data=data)(ip(A, B))
+        yield case("fragments-" + name, Talk(far=far).add(*[Send("eth0", f) for f in fragments4(whole, [40, 40, 40, 1000])]), nat)
+    for name, far, nat in (("plain", None, ""), ("snat", OUTSIDE, SNAT)):
+        whole = udp(1719, 1719, h.ras("RRQ", signal=[(A, 1720)], ras=[(A, 1719)]))(ip(A, B))
+        yield case("fragments-ras-" + name, Talk(far=far, udp=True).add(*[Send("eth0", f) for f in fragments4(whole, [24, 16, 1000])]), nat)
+    whole = tcp(1000, 1720, "PA", 100, 500, data=message)(ip(A6, B6))
+    yield case("fragments-6", Talk(A6, B6).add(*[Send("eth0", f) for f in fragments6(whole, [40, 40, 1000], 77)]), v6=True)
     t = Talk(far=OUTSIDE)
     options = Send("eth0", tcp(1000, 1720, "PA", t.seq[0], t.seq[1], data=message, options=timestamp(1, 2))(ip(A, B)))
     t.seq[0] += len(message)
     yield case("tcp-options-snat", t.add(options).say(message), SNAT)
     t = Talk(far=OUTSIDE, udp=True)
     yield case("udp-without-sum-snat", t.add(Send("eth0", udp(1719, 1719, h.ras("GRQ", ras=(A, 1719)), check=0)(ip(A, B)))), SNAT)
+
+    # The router itself calls, or is called; zones; a helper's connection is told apart by -m helper.
+    def at_home(t, iface="eth0"):
+        for item in t.items:
+            if item.iface == iface:
+                item.iface = None
+        return t
+    local = HELP.replace("COMMIT", "-A OUTPUT -p tcp --dport 1720 -j CT --helper Q.931\n-A OUTPUT -p udp --dport 1719 -j CT --helper RAS\nCOMMIT")
+    own = "10.1.0.1"
+    t = Talk(c=own).say(h.call("setup", h245Address=(own, 5000), fastStart=[h.channel(media=(own, 5004))]))
+    yield Case("host-calls", at_home(t.answer(h.call("connect", h245Address=(B, 5002))).tcp_to(1, 5000).tcp_to(0, 5002).udp_to(1, 5004)).items,
+               v4=local, conntrack="on", covers=["h323 helpers"])
+    t = Talk(c=own, far="10.1.0.9").say(h.call("setup", h245Address=(own, 5000), caller=(own, 1000), fastStart=[h.channel(media=(own, 5004))]))
+    yield Case("host-calls-snat", at_home(t.answer(h.call("connect", h245Address=(B, 5002))).tcp_to(1, 5000).tcp_to(0, 5002).udp_to(1, 5004)).items,
+               v4=local + SNAT.replace(own, "10.1.0.9"), conntrack="on", covers=["h323 helpers"], net=["addr add 10.1.0.9/32 dev eth1"])
+    t = Talk(s="10.0.0.1").say(h.call("setup", h245Address=(A, 5000))).answer(h.call("connect", h245Address=("10.0.0.1", 5002)))
+    yield Case("host-is-called", at_home(t.tcp_to(0, 5002), "eth1").items, v4=local, conntrack="on", covers=["h323 helpers"])
+    t = Talk(c=own, udp=True).say(h.ras("RRQ", signal=[(own, 1720)], ras=[(own, 1719)])).answer(h.ras("RCF", signal=[])).tcp_to(1, 1720)
+    yield Case("host-registers", at_home(t).items, v4=local, conntrack="on", covers=["h323 helpers"])
+    t = Talk().say(h.call("setup", h245Address=(A, 5000), fastStart=[h.channel(media=(A, 5004))])).tcp_to(1, 5000).udp_to(1, 5004)
+    yield Case("zone", t.items, v4="*raw\n-A PREROUTING -p tcp --dport 1720 -j CT --helper Q.931 --zone 5\n-A PREROUTING -j CT --zone 5\nCOMMIT\n" + FILTER,
+               conntrack="on", covers=["h323 helpers", "zones"])
+    t = Talk().say(h.call("setup", h245Address=(A, 5000), fastStart=[h.channel(media=(A, 5004))])).tcp_to(1, 5000).udp_to(1, 5004)
+    yield Case("match", t.items, v4=HELP + "*filter\n-A FORWARD -m helper --helper Q.931\n-A FORWARD -m helper --helper H.245\nCOMMIT\n",
+               conntrack="on", covers=["h323 helpers", "helper match"])

@@ -216,3 +216,21 @@ def cases():
     t.cseq += len(p.out_request(7))
     yield case("fragments-snat", t.add(*[Send("eth0", f) for f in fragments4(request, [64, 64, 1000])])
                .answer(p.out_reply(9, 1000)).up_gre(9).down_gre(1000), SNAT)
+
+    # The router itself is an end; the far side's packets come in as ever.
+    def at_home(t):
+        for item in t.items:
+            if item.iface == "eth0":
+                item.iface = None
+        return t
+    local = HELP.replace("COMMIT", "-A OUTPUT -p tcp --dport 1723 -j CT --helper pptp\nCOMMIT")
+    t = Talk(c="10.1.0.1").session().out_call(7, 9).up_gre(9).down_gre(7).answer(p.disconnected(9)).up_gre(9)
+    yield Case("host-calls", at_home(t).items, v4=local, conntrack="on", covers=["pptp helper"])
+    t = Talk(c="10.1.0.1", far="10.1.0.9").session().out_call(7, 9, 1000).up_gre(9).down_gre(1000)
+    yield Case("host-calls-snat", at_home(t).items, v4=local + SNAT.replace("10.1.0.1", "10.1.0.9"), conntrack="on", covers=["pptp helper"],
+               net=["addr add 10.1.0.9/32 dev eth1"])
+    # Zones: expectations are the zone's, keys everybody's.
+    zoned = "*raw\n-A PREROUTING -p tcp --dport 1723 -j CT --helper pptp --zone 5\n-A PREROUTING -p tcp --sport 1723 -j CT --zone 5\n%sCOMMIT\n"
+    for name, rule in (("same", "-A PREROUTING -p 47 -j CT --zone 5\n"), ("other", "-A PREROUTING -p 47 -j CT --zone 6\n"), ("none", "")):
+        t = Talk().session().out_call(7, 9).up_gre(9).down_gre(7).answer(p.disconnected(9))
+        yield Case("zone-" + name, t.items, v4=zoned % rule + FILTER, conntrack="on", covers=["pptp helper", "zones"])
