@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool touches_files(const uint8_t *data, size_t size)
 {
-	return memmem(data, size, "snapshot", 8) || memmem(data, size, "restore", 7);
+	return memmem(data, size, "snapshot", 8) || memmem(data, size, "restore", 7) ||
+	       memmem(data, size, "nfnl_osf", 8);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

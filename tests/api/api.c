@@ -177,6 +177,57 @@ static void rules_count_and_refuse(void **state)
 	free(text);
 }
 
+static void expect_file(struct weir *weir, const char *path, const char *wanted)
+{
+	char *text = weir_proc_read(weir, path, NULL);
+
+	assert_non_null(text);
+	assert_string_equal(text, wanted);
+	free(text);
+}
+
+static bool count_path(void *priv, const char *path)
+{
+	*(int *)priv += strncmp(path, "/proc/net/", 10) == 0;
+	return true;
+}
+
+/* The numbers are those that Linux 6.18 showed in the same ticks after the same packet. */
+static void state_is_visible(void **state)
+{
+	struct seen *seen = *state;
+	struct weir_error error = { 0 };
+	int files = 0;
+
+	assert_int_equal(weir_rules_restore(seen->weir, NFPROTO_IPV4, "*filter\n"
+		"-A FORWARD -m hashlimit --hashlimit-upto 5/s --hashlimit-name a --hashlimit-mode srcip,dstport\n"
+		"-A FORWARD -m hashlimit --hashlimit-upto 7/min --hashlimit-burst 3 --hashlimit-name b\n"
+		"-A FORWARD -m hashlimit --hashlimit-upto 1000b/s --hashlimit-burst 5000b --hashlimit-name c\n"
+		"-A FORWARD -m recent --set --name r\n-A FORWARD -m recent --rcheck --rdest --name r -j DROP\nCOMMIT\n", 0, &error), 0);
+	receive(seen->weir, 53);
+	expect_file(seen->weir, "/proc/net/ipt_hashlimit/a", "1 10.0.0.2:0->0.0.0.0:53 109951162400000 137438953000000 27487790600000\n");
+	weir_advance(seen->weir, weir_now(seen->weir) + 48000000);
+	expect_file(seen->weir, "/proc/net/ipt_hashlimit/a", "0 10.0.0.2:0->0.0.0.0:53 116548232166656 137438953000000 27487790600000\n");
+	expect_file(seen->weir, "/proc/net/ipt_hashlimit/b", "59 0.0.0.0:0->0.0.0.0:0 2362693249836424 3534144270104652 1178048090034884\n");
+	expect_file(seen->weir, "/proc/net/ipt_hashlimit/c", "59 0.0.0.0:0->0.0.0.0:0 4194304000 6 66576253\n");
+	expect_file(seen->weir, "/proc/net/xt_recent/r", "src=10.0.0.2 ttl: 64 last_seen: 250 oldest_pkt: 1 250\n");
+	assert_int_equal(weir_proc_write(seen->weir, "/proc/net/xt_recent/r", "+10.1.0.2\n", 10, &error), 0);
+	receive(seen->weir, 53);
+	assert_int_equal(seen->dropped, 1);
+	assert_int_equal(weir_proc_write(seen->weir, "/proc/net/xt_recent/r", "/", 1, &error), 0);
+	expect_file(seen->weir, "/proc/net/xt_recent/r", "");
+	assert_int_equal(weir_proc_write(seen->weir, "/proc/net/xt_recent/r", "+10.1.0\n", 8, &error), -EINVAL);
+	assert_int_equal(weir_proc_write(seen->weir, "/proc/net/ipt_hashlimit/a", "x", 1, &error), -EACCES);
+	assert_int_equal(weir_proc_write(seen->weir, "/proc/net/xt_recent/s", "/", 1, &error), -ENOENT);
+	assert_null(weir_proc_read(seen->weir, "/proc/net/xt_recent/s", &error));
+	weir_proc_each(seen->weir, count_path, &files);
+	assert_int_equal(files, 4);
+	assert_int_equal(weir_rules_restore(seen->weir, NFPROTO_IPV4, "*filter\nCOMMIT\n", 0, &error), 0);
+	files = 0;
+	weir_proc_each(seen->weir, count_path, &files);
+	assert_int_equal(files, 0);
+}
+
 static bool end_it(void *priv, struct weir_ct *ct)
 {
 	struct seen *seen = priv;
@@ -251,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(packets_go_their_way, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(hooks_decide, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(rules_count_and_refuse, open_gateway, close_gateway),
+		cmocka_unit_test_setup_teardown(state_is_visible, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(sockets_own_packets, open_gateway, close_gateway),
 		cmocka_unit_test_setup_teardown(connections_are_seen_and_ended, open_gateway, close_gateway),
 	};

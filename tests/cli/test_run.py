@@ -64,6 +64,17 @@ class Verdicts(WeirTest):
         self.assertRegex(self.text("out", "conntrack.txt"), r"^ipv4 +2 udp +17 \d+ src=10.0.0.2")
         self.assertRegex(self.text("out", "events.txt"), r"^%d\.000000000     \[NEW\] ipv4     2 udp" % T0)
 
+    def test_visible_files_are_written_and_taken(self):
+        self.gateway(RULES.replace("-A FORWARD -p udp --dport 53", "-A FORWARD -m recent --rcheck --name bad -j DROP\n-A FORWARD -m recent --set --name seen\n-A FORWARD -p udp --dport 53"))
+        self.put("script", "%d.01 echo +10.0.0.2 > /proc/net/xt_recent/bad\n%d.25 cat /proc/net/xt_recent/bad\n%d.26 echo / >/proc/net/xt_recent/nobody\n" % (T0, T0, T0))
+        for _ in range(2):    # a second run replaces the first one's files, directories and all
+            r = self.run_weir(*self.args, "--script", "script", "--out", "out")
+            self.assertIn("nobody: No such file or directory", r.stderr)
+        with open(self.path("out", "proc", "net", "xt_recent", "seen")) as f:
+            self.assertTrue(f.read().startswith("src=10.0.0.2 ttl: 64 last_seen: "))
+        with open(self.path("out", "script.txt")) as f:
+            self.assertIn("src=10.0.0.2 ttl: 0 last_seen: ", f.read())
+
     def test_json_on_stdout(self):
         s = json.loads(self.run_weir(*self.args, "--format", "json").stdout)
         self.assertEqual(s["verdicts"]["accept"], 3)

@@ -1,10 +1,12 @@
 """SYNPROXY's cookies: the first sequence number and the clock of the SYN/ACKs that it makes are random (mask `cookie`). Numbers
 from there on are counted from it, everywhere, after each checksum was checked; the n-th cookie of one side is the n-th of the other."""
+import re
 import struct
 
 from packets import csum, l4_of, pseudo_of
 
 NEAR = 1 << 18
+SERVER_FIRST = 500000000    # of the servers in cases/target_synproxy.py
 
 
 def ip_of(frame):
@@ -60,8 +62,13 @@ class Cookies:
         for n, known in enumerate(self.known):
             if known[which] is not None and (value - known[which] + 16) % 2**32 < NEAR:
                 return 0xC0000000 + n * 0x1000000 + value - known[which]
-            if which and known[1] is not None and (value + known[1]) % 2**32 < NEAR:   # the first ACK to a server: its clock moved the wrong way
-                return 0xD0000000 + n * 0x1000000 + (value + known[1]) % 2**32
+            for k in (-1, 2, -2) if which and known[1] is not None else ():   # the first ACK to a server has its clock moved the wrong way
+                if (value - k * known[1] + 16) % 2**32 < NEAR:
+                    return 0xD0000000 + n * 0x1000000 + k * 0x400000 + (value - k * known[1])
+            if not which:    # an acknowledgement moved though nothing was: by the difference of the server's first number (the cases' own) and this
+                rest = (value + known[0] - 2 * SERVER_FIRST + 16) % 2**32
+                if rest < NEAR:
+                    return 0xE0000000 + n * 0x1000000 + rest
         return value
 
     def packet(self, p):
@@ -85,6 +92,8 @@ def align(seen):
     cookies = Cookies(seen)
     for item, frames in seen.tx.items():
         seen.tx[item] = [(name, cookies.frame(f)) for name, f in frames]
+    for item, reasons in seen.invalid.items():
+        seen.invalid[item] = [re.sub(r"\b(\d{6,})\b", "x", text) for text in reasons]
     for item, packets in seen.local.items():
         seen.local[item] = [cookies.packet(p) for p in packets]
     for item, logged in seen.nflog.items():
