@@ -142,11 +142,12 @@ def transfer(name, client, server, to, port, bind, size=4 << 20, meanwhile=None)
         c = sock_in(client, family, socket.SOCK_STREAM)
         c.settimeout(30)
         c.connect((to, port))
-        if meanwhile:
-            threading.Thread(target=meanwhile).start()
+        other = threading.Thread(target=meanwhile or (lambda: None))
+        other.start()
         c.sendall(data)
         got = c.recv(32)
         c.close()
+        other.join()
     except OSError as e:
         seen["client"] = e
     t.join()
