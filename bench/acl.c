@@ -8,7 +8,9 @@
  * made of parts of such that match (another port, another rule's address) and that match nothing, "hit" are nineteen in
  * twenty points of random rules. Both engines' answers are compared with each other, or with a linear search.
  *
- *	bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] > JSON lines
+ *	bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk] > JSON lines
+ *
+ * --walk measures the plain walk instead: where a classifier begins to pay, and what it saves.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,8 @@ enum {
 	BURST = 32,
 	ROUNDS_MAX = 101,
 	APPENDS = 200,
+	BUILDS = 5,
+	LARGE = 10000,
 	MISS_TRIES = 400,		/* per packet that is wanted */
 };
 
@@ -303,14 +307,14 @@ static void weir_new(struct weir *w, const char *text, size_t len)
 	}
 }
 
-/* The rule's number from 0; what the policy decided is @count. */
-static uint32_t weir_ask(struct weir *w, unsigned int slot, const struct five *p)
+/* What decided; its number is read when the clock has stopped. */
+static const struct table_rule_ref *weir_ask(struct weir *w, unsigned int slot)
 {
 	struct pkt *pkt = &w->pkts[slot];
 
 	pkt->rule = NULL;
 	table_walk4(w->table, pkt, &w->state);
-	return pkt->rule->number;
+	return pkt->rule;
 }
 
 static void weir_write(struct weir *w, unsigned int slot, const struct five *p)
@@ -324,13 +328,13 @@ static void weir_write(struct weir *w, unsigned int slot, const struct five *p)
 	put_be16(w->bytes[slot] + 22, p->dport);
 }
 
-static void weir_classify(struct weir *w, const struct five *trace, uint32_t count, uint32_t *answers)
+static void weir_classify(struct weir *w, const struct five *trace, uint32_t count, const struct table_rule_ref **answers)
 {
 	for (uint32_t i = 0; i < count; i += BURST) {
 		for (unsigned int k = 0; k < BURST; k++)
 			weir_write(w, k, &trace[i + k]);
 		for (unsigned int k = 0; k < BURST; k++)
-			answers[i + k] = weir_ask(w, k, &trace[i + k]);
+			answers[i + k] = weir_ask(w, k);
 	}
 }
 
@@ -477,7 +481,7 @@ static uint32_t trace_misses(struct weir *w, struct rng *rng, const struct five_
 			break;
 		}
 		weir_write(w, 0, &p);
-		if (weir_ask(w, 0, &p) == 0)
+		if (weir_ask(w, 0)->number == 0)
 			trace[n++] = p;
 	}
 	for (uint32_t i = n; n && i < TRACE; i++)	/* dense sets: fewer packets, again */
@@ -487,7 +491,7 @@ static uint32_t trace_misses(struct weir *w, struct rng *rng, const struct five_
 
 /* --- measuring --- */
 
-struct options { unsigned int rounds; uint32_t sizes[8]; unsigned int size_count; uint32_t peer_max; const char *only; };
+struct options { unsigned int rounds; uint32_t sizes[8]; unsigned int size_count; uint32_t peer_max; const char *only; bool walks; };
 
 static double cpu_ns(void)
 {
@@ -530,7 +534,32 @@ static void size_name(uint32_t count, char *out, size_t len)
 		snprintf(out, len, "%u", count);
 }
 
+/* Of the three kinds of sets, the one that takes longest. */
+struct spread { double median, min, max; };
+struct worst { struct spread build, append, insert; };
+
+static void worst_note(struct spread *worst, double *values, unsigned int count)
+{
+	const double mid = median(values, count);
+
+	if (mid > worst->median)
+		*worst = (struct spread){ mid, values[0], values[count - 1] };
+}
+
+static void worst_print(const char *row, uint32_t count, const struct spread *worst, const char *what)
+{
+	double values[3] = { worst->min, worst->median, worst->max };
+	char name[64], size[16];
+
+	if (!worst->median)
+		return;
+	size_name(count, size, sizeof(size));
+	snprintf(name, sizeof(name), "%s_%s", row, size);
+	row_print(name, "s", values, 3, 0, what);
+}
+
 struct bench {
+	struct worst *worst;
 	const struct options *options;
 	const struct seed *seed;
 	const struct five_rule *rules;
@@ -538,7 +567,8 @@ struct bench {
 	struct weir *weir;
 	struct peer *peer;		/* NULL: not here, or too large for it */
 	struct five trace[TRACE];
-	uint32_t answers[CHUNK], theirs[CHUNK];
+	const struct table_rule_ref *answers[CHUNK];
+	uint32_t theirs[CHUNK];
 };
 
 /* weir's numbers of rules against the linear search, and the peer's against weir's. */
@@ -549,11 +579,11 @@ static void answers_check(struct bench *b, uint32_t from)
 	for (uint32_t i = 0; i < sure; i++) {
 		const uint32_t found = linear_find(b->rules, b->count, &b->trace[from + i]);
 
-		if (b->answers[i] != (found == b->count ? 0 : found + 1))
+		if (b->answers[i]->number != (found == b->count ? 0 : found + 1))
 			die("weir's answer differs from the linear search", NULL);
 	}
 	for (uint32_t i = 0; b->peer && i < CHUNK; i++)
-		if (b->answers[i] != b->theirs[i])
+		if (b->answers[i]->number != b->theirs[i])
 			die("rte_acl's answer differs from weir's", NULL);
 }
 
@@ -584,7 +614,7 @@ static void measure(struct bench *b, const char *suffix, const char *what)
 
 static void measure_build(struct bench *b)
 {
-	double seconds[3], bytes;
+	double seconds[BUILDS], bytes;
 	char row[64], size[16];
 
 	for (unsigned int r = 0; r < ARRAY_SIZE(seconds); r++) {
@@ -595,6 +625,7 @@ static void measure_build(struct bench *b)
 		tables_set_mode(b->weir->inst, RULES_COMPILED);
 		seconds[r] = (cpu_ns() - began) / 1e9;
 	}
+	worst_note(&b->worst->build, seconds, ARRAY_SIZE(seconds));
 	size_name(b->count, size, sizeof(size));
 	snprintf(row, sizeof(row), "build_%s_%s", size, b->seed->name);
 	row_print(row, "s", seconds, ARRAY_SIZE(seconds), b->peer ? b->peer->build_s : 0, "the chain becomes a classifier");
@@ -623,6 +654,7 @@ static void measure_changes(struct bench *b, bool in_front)
 			die("a rule is refused", NULL);
 		seconds[i] = (cpu_ns() - began) / 1e9;
 	}
+	worst_note(in_front ? &b->worst->insert : &b->worst->append, seconds, APPENDS);
 	size_name(b->count, size, sizeof(size));
 	snprintf(row, sizeof(row), "%s_%s_%s", in_front ? "insert" : "append", size, b->seed->name);
 	row_print(row, "s", seconds, APPENDS, 0, in_front ? "one rule more in front of the chain, in use" : "one rule more behind the chain, in use");
@@ -637,7 +669,7 @@ static bool is_wanted(const struct options *o, const char *seed, uint32_t count)
 	return !o->only || strstr(o->only, row);
 }
 
-static void bench_set(const struct options *o, const struct seed *seed, uint32_t count, bool has_peer)
+static void bench_set(const struct options *o, const struct seed *seed, uint32_t count, bool has_peer, struct worst *worst)
 {
 	struct five_rule *rules = rules_draw(seed, count);
 	struct strbuf text = STRBUF_INIT;
@@ -651,18 +683,21 @@ static void bench_set(const struct options *o, const struct seed *seed, uint32_t
 		rule_text(&rules[i], i, &text);
 	sb_adds(&text, "COMMIT\n");
 	weir_new(w, sb_str(&text), text.len);
-	*b = (struct bench){ .options = o, .seed = seed, .rules = rules, .count = count, .weir = w };
+	*b = (struct bench){ .worst = worst, .options = o, .seed = seed, .rules = rules, .count = count, .weir = w };
 	if (has_peer && count <= o->peer_max && peer_new(&peer, rules, count))
 		b->peer = &peer;
 	rng_seed(&rng, count);
-	measure_build(b);
+	if (!o->walks)
+		measure_build(b);
 	if (trace_misses(w, &rng, rules, count, b->trace))
 		measure(b, "", "verdict of a packet that no rule matches");
 	for (uint32_t i = 0; i < TRACE; i++)
 		draw_hit(&rng, rules, count, &b->trace[i]);
 	measure(b, "_hit", "verdict where 95 % fall into a random rule");
-	measure_changes(b, false);
-	measure_changes(b, true);
+	if (count >= LARGE) {		/* a small table is made anew as fast */
+		measure_changes(b, false);
+		measure_changes(b, true);
+	}
 	if (b->peer)
 		peer_free(b->peer);
 	instance_free(w->inst);
@@ -681,6 +716,9 @@ static void options_read(int argc, char **argv, struct options *o)
 		if (!strcmp(argv[i], "--quick")) {
 			o->rounds = 9;
 			o->peer_max = MIN_OF(o->peer_max, 1000u);
+		} else if (!strcmp(argv[i], "--walk")) {
+			o->walks = true;
+			o->peer_max = 0;
 		} else if (!strcmp(argv[i], "--rounds")) {
 			o->rounds = MIN_OF((unsigned int)strtoul(value, NULL, 10), (unsigned int)ROUNDS_MAX);
 			i++;
@@ -696,7 +734,7 @@ static void options_read(int argc, char **argv, struct options *o)
 			for (o->size_count = 0; at && *at && o->size_count < ARRAY_SIZE(o->sizes); at += *at == ',')
 				o->sizes[o->size_count++] = (uint32_t)strtoul(at, &at, 10);
 		} else {
-			die("usage: bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick]", NULL);
+			die("usage: bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk]", NULL);
 		}
 	}
 	if (!o->rounds)
@@ -712,9 +750,15 @@ int main(int argc, char **argv)
 	has_peer = o.peer_max && peer_start();
 	if (!has_peer)
 		fprintf(stderr, "bench-acl: librte_acl is not here (Debian: libdpdk-dev before configuring): no ratios\n");
-	for (unsigned int n = 0; n < o.size_count; n++)
+	for (unsigned int n = 0; n < o.size_count; n++) {
+		struct worst worst = { 0 };
+
 		for (unsigned int s = 0; s < ARRAY_SIZE(seeds); s++)
 			if (is_wanted(&o, seeds[s].name, o.sizes[n]))
-				bench_set(&o, &seeds[s], o.sizes[n], has_peer);
+				bench_set(&o, &seeds[s], o.sizes[n], has_peer, &worst);
+		worst_print("build", o.sizes[n], &worst.build, "a chain becomes a classifier, the slowest of the three");
+		worst_print("append", o.sizes[n], &worst.append, "one rule more behind the chain, in use, the slowest of the three");
+		worst_print("insert", o.sizes[n], &worst.insert, "one rule more in front of it");
+	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * table/link.c - a verified blob becomes what the walker goes by: entries by place, chains as segments of places, and
- * jumps by anchors, so that a rule may come or go without a word to those who jump behind it.
+ * jumps by anchors, so that a rule may come or go without a word to those who jump behind it. And back into a blob.
  */
 #include "table/table_internal.h"
 
@@ -156,4 +156,41 @@ int ruleset_verdict(const struct ruleset *rs, uint32_t place)
 		return (int)(rs->offsets[place] + entry_next_offset(rs->at[place], rs->family));
 	to = &rs->anchors[t->verdict];
 	return to->place == NO_PLACE ? to->verdict : (int)rs->offsets[to->place];
+}
+
+/* --- and back: what user space sees --- */
+
+static void export_data(uint8_t *to, const uint8_t *from, uint32_t user_size, uint32_t info_size)
+{
+	memcpy(to, from, user_size ? user_size : info_size);
+}
+
+void ruleset_export(const struct ruleset *rs, void *out)
+{
+	memset(out, 0, rs->size);
+	for (uint32_t i = 0; i < rs->number; i++) {
+		const uint8_t *e = rs->at[i];
+		uint8_t *to = (uint8_t *)out + rs->offsets[i];
+		const struct xt_entry_target *t = entry_target(e, rs->family);
+		const struct target *target = (const struct target *)t->u.kernel.target;
+		struct xt_entry_target *to_t = (void *)(to + entry_target_offset(e, rs->family));
+
+		memcpy(to, e, entry_head_size(rs->family));
+		*entry_counters(to, rs->family) = rs->counters[entry_id(rs, e)];
+		for_each_match(m, e, rs->family) {
+			struct xt_entry_match *to_m = (void *)(to + ((const uint8_t *)m - e));
+			const struct match *match = (const struct match *)m->u.kernel.match;
+
+			to_m->u.user.match_size = m->u.user.match_size;
+			to_m->u.user.revision = match->revision;
+			strcpy(to_m->u.user.name, match->name);
+			export_data(to_m->data, m->data, match->user_size, match->info_size);
+		}
+		to_t->u.user.target_size = t->u.user.target_size;
+		to_t->u.user.revision = target->revision;
+		strcpy(to_t->u.user.name, target->name);
+		export_data(to_t->data, t->data, target->user_size, target->info_size);
+		if (!target->target)
+			((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, i);
+	}
 }

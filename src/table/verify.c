@@ -770,38 +770,3 @@ void ruleset_free(struct instance *inst, struct ruleset *rs)
 		entry_release(inst, rs, rs->at ? rs->at[i] : entry_at(rs, i), UINT_MAX, true);
 	ruleset_drop(rs);
 }
-
-static void export_data(uint8_t *to, const uint8_t *from, uint32_t user_size, uint32_t info_size)
-{
-	memcpy(to, from, user_size ? user_size : info_size);
-}
-
-void ruleset_export(const struct ruleset *rs, void *out)
-{
-	memset(out, 0, rs->size);
-	for (uint32_t i = 0; i < rs->number; i++) {
-		const uint8_t *e = rs->at[i];
-		uint8_t *to = (uint8_t *)out + rs->offsets[i];
-		const struct xt_entry_target *t = entry_target(e, rs->family);
-		const struct target *target = target_of(t);
-		struct xt_entry_target *to_t = (void *)(to + entry_target_offset(e, rs->family));
-
-		memcpy(to, e, entry_head_size(rs->family));
-		*entry_counters(to, rs->family) = rs->counters[entry_id(rs, e)];
-		for_each_match(m, e, rs->family) {
-			struct xt_entry_match *to_m = (void *)(to + ((const uint8_t *)m - e));
-			const struct match *match = match_of(m);
-
-			to_m->u.user.match_size = m->u.user.match_size;
-			to_m->u.user.revision = match->revision;
-			strcpy(to_m->u.user.name, match->name);
-			export_data(to_m->data, m->data, match->user_size, match->info_size);
-		}
-		to_t->u.user.target_size = t->u.user.target_size;
-		to_t->u.user.revision = target->revision;
-		strcpy(to_t->u.user.name, target->name);
-		export_data(to_t->data, t->data, target->user_size, target->info_size);
-		if (!target->target)
-			((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, i);
-	}
-}

@@ -95,7 +95,7 @@ static void add_rule(struct rng *rng, bool v4, const char *chain, const char *de
 static void random_text(struct rng *rng, bool v4, struct strbuf *out)
 {
 	sb_adds(out, "*mangle\n:FORWARD ACCEPT [0:0]\n:one - [0:0]\n:two - [0:0]\n:three - [0:0]\n");
-	for (unsigned int i = 20 + rng_below(rng, LONG_CHAIN); i; i--)
+	for (unsigned int i = 40 + rng_below(rng, LONG_CHAIN); i; i--)
 		add_rule(rng, v4, "FORWARD", PICK(rng, "one", "two", "three"), out);
 	for (unsigned int i = rng_below(rng, LONG_CHAIN); i; i--)
 		add_rule(rng, v4, "one", PICK(rng, "two", "three"), out);
