@@ -522,6 +522,8 @@ static void row_print(const char *row, const char *unit, double *values, unsigne
 	       mid < 1 ? 6 : 1, values[0], mid < 1 ? 6 : 1, values[count - 1]);
 	if (peer > 0)
 		printf(", \"peer\": {\"rte_acl\": %.*f}, \"ratio\": {\"rte_acl\": %.2f}", peer < 1 ? 6 : 1, peer, peer / mid);
+	else
+		printf(", \"peer\": {}, \"ratio\": {}");
 	printf(", \"what\": \"%s\"}\n", what);
 	fflush(stdout);
 }
