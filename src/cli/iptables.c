@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -273,12 +274,17 @@ static int input_read(const char *path, struct strbuf *text)
 {
 	char chunk[65536];
 	FILE *in = path ? fopen(path, "re") : stdin;
+	struct stat st;
 	size_t got;
 	int err = 0;
 
 	if (!in) {
 		fprintf(stderr, "Can't open %s: %s\n", path, strerror(errno));
 		return UPSTREAM_OTHER;
+	}
+	if (!fstat(fileno(in), &st) && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size < RULES_MAX) {
+		text->s = malloc((size_t)st.st_size + 2);	/* no growing while it is read */
+		text->cap = text->s ? (size_t)st.st_size + 2 : 0;
 	}
 	while ((got = fread(chunk, 1, sizeof(chunk), in)) && text->len < RULES_MAX)
 		sb_add(text, chunk, got);

@@ -1,7 +1,8 @@
 /*
  * control/store.c - an instance as a directory. A table's file is one image; a small change is one write at its end,
- * a large one a new file and a rename. Reading goes by mmap. Without power loss nothing is lost; the usual place
- * is a tmpfs, whose contents end with the machine's run as the kernel's rules do.
+ * a large one a new file and a rename. Reading goes by mmap. A namespace's rules end with the machine's run, as the
+ * kernel's do, so they are never waited for; a named instance's whole files are synced, so that the worst a power
+ * loss takes is the last commands.
  */
 #include "control/store.h"
 
@@ -32,7 +33,7 @@ enum { TMPFS_MAGIC_NUMBER = 0x01021994, TABLES_MAX = 16, LOCK_POLL_NS = 1000000 
 struct store {
 	struct table_source tables;	/* first: the callbacks get back to the store */
 	int dir, family_dirs[2], lock;
-	bool on_disk;			/* written files are synced before they are renamed */
+	bool outlives;			/* the machine's run: whole files are synced before they are renamed */
 	char path[PATH_MAX];
 };
 
@@ -277,7 +278,7 @@ static int image_write(const struct store *store, int dir, const char *table, co
 		err = write_all(fd, change->blob.entries, change->blob.head.size, (off_t)change->head_len);
 	if (!err && end % 8 && ftruncate(fd, (off_t)ALIGN_UP(end, (size_t)8)))
 		err = -errno;
-	if (!err && store->on_disk && fdatasync(fd))
+	if (!err && store->outlives && fdatasync(fd))
 		err = -errno;
 	if (close(fd) && !err)
 		err = -errno;
@@ -300,8 +301,6 @@ static int tail_write(const struct store *store, int dir, const char *table, con
 		err = -errno;
 	if (!err)
 		err = write_all(fd, change->head, change->head_len, (off_t)change->at);
-	if (!err && store->on_disk && fdatasync(fd))
-		err = -errno;
 	if (err && !ftruncate(fd, (off_t)change->at))
 		err = err ? err : -EIO;
 	close(fd);
@@ -403,7 +402,7 @@ int store_open(const char *name, struct instance *inst, struct store **out, stru
 		err = refuse(why, -errno, "%s cannot be opened: %s", store->path, strerror(errno));
 		goto err_close;
 	}
-	store->on_disk = !fstatfs(store->dir, &fs) && (unsigned int)fs.f_type != TMPFS_MAGIC_NUMBER;
+	store->outlives = name && !fstatfs(store->dir, &fs) && (unsigned int)fs.f_type != TMPFS_MAGIC_NUMBER;
 	*out = store;
 	return 0;
 

@@ -140,6 +140,17 @@ const struct target *target_find(const char *name, uint8_t revision, uint8_t fam
 const struct match *match_for_text(const char *name, uint8_t family);
 const struct target *target_for_text(const char *name, uint8_t family);
 
+/* What was found before, of one family: a hundred thousand rules ask for the same few names. Zeroed by its owner. */
+enum { EXT_MEMO_SIZE = 32 };
+struct ext_memo {
+	const struct match *match[EXT_MEMO_SIZE], *match_text[EXT_MEMO_SIZE];
+	const struct target *target[EXT_MEMO_SIZE], *target_text[EXT_MEMO_SIZE];
+};
+const struct match *match_find_again(struct ext_memo *memo, const char *name, uint8_t revision, uint8_t family);
+const struct target *target_find_again(struct ext_memo *memo, const char *name, uint8_t revision, uint8_t family);
+const struct match *match_for_text_again(struct ext_memo *memo, const char *name, uint8_t family);
+const struct target *target_for_text_again(struct ext_memo *memo, const char *name, uint8_t family);
+
 /* @len bytes of the packet at @off from the network header, or NULL when it ends before. */
 static inline const void *pkt_at(const struct pkt *pkt, uint32_t off, uint32_t len)
 {

@@ -86,6 +86,19 @@ static bool number_at(const char *text, char **end, uint64_t *out)
 		p++;
 	if (*p == '-' || *p == '\0')
 		return false;
+	/* plain decimals, which almost all numbers are */
+	if ((*p >= '1' && *p <= '9') || (*p == '0' && !isalnum((unsigned char)p[1]))) {
+		uint64_t value = 0;
+		unsigned int digits = 0;
+
+		for (; *p >= '0' && *p <= '9' && digits < 18; p++, digits++)
+			value = 10 * value + (uint64_t)(*p - '0');
+		if (digits < 18) {
+			*out = value;
+			*end = (char *)p;
+			return true;
+		}
+	}
 	errno = 0;
 	*out = strtoumax(text, end, 0);
 	return *end != text && errno != ERANGE;
@@ -209,7 +222,9 @@ int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, un
 
 	if (slash && (size_t)(slash - text) >= sizeof(head))
 		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
-	snprintf(head, sizeof(head), "%.*s", slash ? (int)(slash - text) : (int)sizeof(head) - 1, text);
+	len = slash ? (size_t)(slash - text) : strnlen(text, sizeof(head) - 1);
+	memcpy(head, text, len);
+	head[len] = '\0';
 	if (!slash && strlen(text) >= sizeof(head))
 		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
 	if (!slash)

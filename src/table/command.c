@@ -116,7 +116,7 @@ static int entry_make(const struct parse_env *env, const struct rule_command *cm
 
 		if (edit && cmd->jump[0] && !chain && !verdict)
 			return target_unknown(env, cmd, edit, why);
-		snprintf(standard.target.u.user.name, sizeof(standard.target.u.user.name), "%s", cmd->jump);
+		memcpy(standard.target.u.user.name, cmd->jump, strnlen(cmd->jump, sizeof(standard.target.u.user.name) - 1));
 	}
 	for (unsigned int i = 0; i < cmd->use_count; i++)
 		if (cmd->uses[i].match)

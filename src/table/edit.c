@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bigmem.h"
+
 static const struct {
 	const char *name;
 	int verdict;
@@ -510,7 +512,7 @@ int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entr
 
 /* --- memory --- */
 
-enum { ARENA_CHUNK_MIN = 16 << 10, ARENA_CHUNK_MAX = 4 << 20 };
+enum { ARENA_CHUNK_MIN = 16 << 10, ARENA_CHUNK_MAX = 8 << 20 };
 
 struct edit_arena {
 	struct edit_arena *next;
@@ -525,24 +527,24 @@ void *edit_alloc(struct edit *edit, size_t size)
 
 	size = ALIGN_UP(size, (size_t)16);
 	if (!arena || arena->size - arena->used < size) {
-		size_t chunk = arena ? MIN_OF(2 * arena->size, (size_t)ARENA_CHUNK_MAX) : ARENA_CHUNK_MIN;
+		size_t whole = arena ? MIN_OF(2 * (arena->size + sizeof(*arena)), (size_t)ARENA_CHUNK_MAX) : ARENA_CHUNK_MIN;
 
-		chunk = MAX_OF(chunk, size);
-		arena = malloc(sizeof(*arena) + chunk);
+		whole = MAX_OF(whole, sizeof(*arena) + size);
+		arena = bigmem_alloc(whole);
 		if (!arena)
 			return NULL;
-		*arena = (struct edit_arena){ .next = edit->arena, .size = chunk };
+		*arena = (struct edit_arena){ .next = edit->arena, .size = whole - sizeof(*arena) };
 		edit->arena = arena;
 	}
 	at = arena->bytes + arena->used;
 	arena->used += size;
-	return memset(at, 0, size);
+	return at;	/* zeroed: bigmem is, and nothing is given twice */
 }
 
 void edit_arena_free(struct edit_arena *arena)
 {
 	for (struct edit_arena *next; arena; arena = next) {
 		next = arena->next;
-		free(arena);
+		bigmem_free(arena, sizeof(*arena) + arena->size);
 	}
 }

@@ -42,7 +42,7 @@ struct edit_chain {
 	struct edit *edit;
 	uint32_t count;			/* of its rules: read ones and, before them, unread ones */
 	unsigned int references;
-	uint32_t start;			/* byte where its rules begin; valid while a blob is made */
+	uint32_t start, size;		/* where its rules lie in the blob, once one was made */
 	/*
 	 * A chain of an image stays bytes until somebody looks at its rules: adding one to a hundred thousand
 	 * reads none of them. Only edit.c and image.c may touch these; others ask edit_rule_at().

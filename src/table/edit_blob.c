@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bigmem.h"
+
 /* --- from a generation, and back to a blob --- */
 
 void edit_free(struct edit *edit)
@@ -235,6 +237,7 @@ static uint64_t lay_out(struct edit *edit, uint32_t *entries)
 		chain->start = (uint32_t)at;
 		for (uint32_t i = 0; i < chain->count; i++)
 			at += entry_next_offset(chain->rules[i]->entry, edit->family);
+		chain->size = (uint32_t)at - chain->start;
 		at += standard_size(edit->family);
 		*entries += chain->count + 1 + (chain->hook < 0);
 	}
@@ -281,12 +284,12 @@ int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *wh
 	if (size + BLOB_KEEP_SIZE >= BLOB_SIZE_MAX)
 		return refuse(why, -ENOMEM, "table %s: the rules are too many", edit->kind->name);
 	blob->lines = malloc(entries * sizeof(*blob->lines));
-	blob->entries = aligned_alloc(64, ALIGN_UP((size_t)size + 1, (size_t)64));
+	blob->head.size = (unsigned int)size;
+	blob->entries = bigmem_alloc((size_t)size);
 	if (!blob->entries || !blob->lines) {
 		edit_blob_free(blob);
 		return refuse(why, -ENOMEM, "no memory for table %s", edit->kind->name);
 	}
-	blob->head.size = (unsigned int)size;
 	strcpy(blob->head.name, edit->kind->name);
 	for (uint32_t c = 0; c < edit->count; c++) {
 		const struct edit_chain *chain = edit->chains[c];
@@ -317,7 +320,7 @@ int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *wh
 
 void edit_blob_free(struct edit_blob *blob)
 {
-	free(blob->entries);
+	bigmem_free(blob->entries, blob->head.size);
 	free(blob->lines);
 	*blob = (struct edit_blob){ 0 };
 }

@@ -20,6 +20,7 @@ void edit_log_free(struct edit_log *log)
 	if (!log)
 		return;
 	sb_free(&log->records);
+	edit_blob_free(&log->blob);
 	free(log);
 }
 

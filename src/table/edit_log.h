@@ -34,6 +34,7 @@ struct edit_log {
 	} fresh[FRESH_MAX];		/* new rules, to be looked at alone */
 	unsigned int fresh_count;
 	bool replaying;
+	struct edit_blob blob;		/* of the whole table, when it had to be made to be verified */
 };
 
 int edit_log_start(struct edit *edit, uint64_t cost_max);

@@ -319,23 +319,32 @@ static void reach_set(struct edit_chain *chain, uint32_t mask)
 	edit_log_add(chain->edit, LOG_REACH, chain->name, mask, NULL, 0, 1);
 }
 
+/* Any change makes libiptc forget what policies counted, unless the same commit says it. */
+static void policies_forget(struct edit *edit)
+{
+	for (uint32_t i = 0; i < edit->builtin_count; i++)
+		if (edit->chains[i]->counted.map == COUNTER_KEEP)
+			edit->chains[i]->counted.counters = (struct xt_counters){ 0 };
+}
+
 static int check_whole(struct edit *edit, struct refusal *why)
 {
 	uint32_t *starts = calloc(2 * (size_t)edit->count, sizeof(*starts)), *masks = starts + edit->count;
-	struct edit_blob blob;
+	struct edit_blob *blob = &edit->log->blob;
 	int err;
 
 	if (!starts)
 		return refuse(why, -ENOMEM, "no memory");
-	err = edit_blob_make(edit, &blob, why);
+	edit_blob_free(blob);
+	policies_forget(edit);
+	err = edit_blob_make(edit, blob, why);
 	if (err)
 		goto out;
 	for (uint32_t i = 0; i < edit->count; i++)
 		starts[i] = edit->chains[i]->start;
-	err = ruleset_check(edit->inst, edit->family, &blob.head, blob.entries, blob.lines, starts, masks, edit->count, why);
+	err = ruleset_check(edit->inst, edit->family, &blob->head, blob->entries, blob->lines, starts, masks, edit->count, why);
 	for (uint32_t i = 0; !err && i < edit->count; i++)
 		reach_set(edit->chains[i], masks[i]);
-	edit_blob_free(&blob);
 out:
 	free(starts);
 	return err;
@@ -407,8 +416,7 @@ static void *head_make(struct edit *edit, uint64_t order, const struct edit_blob
 		to->stop = chain->stop;
 		to->jumps = chain->jumps;
 		to->counters = chain->counted.counters;
-		for (uint32_t r = 0; r < chain->count; r++)
-			to->size += entry_next_offset(chain->rules[r]->entry, edit->family);
+		to->size = chain->size;
 	}
 	head->crc = (uint32_t)~crc32c(~0u, head, size);
 	*len = size;
@@ -422,12 +430,15 @@ int image_change_make(struct edit *edit, uint64_t order, struct image_change *ou
 
 	*out = (struct image_change){ .whole = !edit->image || log->overflow };
 	if (out->whole) {
-		for (uint32_t i = 0; i < edit->builtin_count; i++)
-			if (edit->chains[i]->counted.map == COUNTER_KEEP)
-				edit->chains[i]->counted.counters = (struct xt_counters){ 0 };
-		err = edit_blob_make(edit, &out->blob, why);
-		if (err)
-			return err;
+		if (log->blob.entries) {
+			out->blob = log->blob;
+			log->blob = (struct edit_blob){ 0 };
+		} else {
+			policies_forget(edit);
+			err = edit_blob_make(edit, &out->blob, why);
+			if (err)
+				return err;
+		}
 		out->head = head_make(edit, edit->image ? edit->image->order : order, &out->blob, &out->head_len);
 	} else {
 		struct log_batch batch = {

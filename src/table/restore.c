@@ -22,6 +22,8 @@ struct restore {
 	const char *only;		/* this table's lines are read, others are not */
 	bool skipping;			/* in one of the others, or in one whose name is unknown */
 	bool outside;			/* it was said that what is here belongs to no table */
+	struct rule_words words;
+	struct ext_memo memo;
 	refusal_visit visit;		/* everything wrong is told, then the text goes on */
 	void *visit_priv;
 	unsigned int flags;
@@ -221,21 +223,24 @@ static int counters_prefix(struct restore *r, const char *line, size_t len, size
 static int rule_line(struct restore *r, const char *line, size_t len, struct strbuf *out)
 {
 	char program[] = "iptables", option[] = "--set-counters", packets[32], bytes[32];
-	struct rule_words words = { 0 };
+	struct rule_words words = r->words;	/* its memory, used again */
 	struct rule_command cmd;
 	size_t at = 0;
 	int exit_code, err = counters_prefix(r, line, len, &at, packets, bytes);
 
 	if (err)
 		return err;
+	words.count = 0;
 	err = rule_words_add(&words, program, 0, 0);
 	if (!err && r->flags & RESTORE_COUNTERS && packets[0])
 		err = rule_words_add(&words, option, 1, (unsigned int)at) || rule_words_add(&words, packets, 1, (unsigned int)at) ||
 		      rule_words_add(&words, bytes, 1, (unsigned int)at);
+	r->words = words;
 	if (err)
 		return FAIL(r, 0, 0, -ENOMEM, "no memory");
 	/* the line's end belongs to an unclosed quote */
 	err = rule_words_split(&words, line + at, len - at, (unsigned int)at + 1, r->why);
+	r->words = words;
 	if (!err && words.count == 1)
 		goto out;	/* blanks only: upstream finds no command there */
 	if (!err)
@@ -253,10 +258,8 @@ static int rule_line(struct restore *r, const char *line, size_t len, struct str
 		if (!r->why->at.column)
 			r->why->at.column = 1;
 	}
-	rule_words_free(&words);
 	return err;
 out:
-	rule_words_free(&words);
 	return FAIL(r, 1, len, -EINVAL, "no command specified");
 }
 
@@ -388,6 +391,7 @@ int rules_check(struct instance *inst, uint8_t family, const char *text, size_t 
 	int err = text_lines(&r, text, len, &out);
 
 	edit_free(r.edit);
+	rule_words_free(&r.words);
 	sb_free(&out);
 	return err == -ENOMEM ? err : counted.count;
 }
@@ -408,12 +412,14 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 
 	if (why)
 		*why = (struct refusal){ 0 };
+	r.env.memo = &r.memo;
 	err = text_lines(&r, text, len, out);
 	if (!err && flags & RESTORE_ALL_OR_NOTHING)
 		err = pending_commit(&r);
 	if (!(flags & RESTORE_ALL_OR_NOTHING))
 		edit_free(r.edit);
 	pending_free(&r);
+	rule_words_free(&r.words);
 	sb_free(&unread);
 	return err;
 }

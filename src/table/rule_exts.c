@@ -36,21 +36,32 @@ static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revis
 
 	if (size > UINT16_MAX)
 		return NULL;
-	if (cmd->use_count == p->use_cap) {
-		unsigned int cap = p->use_cap ? 2 * p->use_cap : 8;
-		struct ext_use *uses = realloc(cmd->uses, cap * sizeof(*uses));
+	if (!cmd->uses) {
+		cmd->uses = cmd->use_room;
+		p->use_cap = USES_ROOM;
+	} else if (cmd->use_count == p->use_cap) {
+		const unsigned int cap = 2 * p->use_cap;
+		struct ext_use *uses = malloc(cap * sizeof(*uses));
 
 		if (!uses)
 			return NULL;
+		memcpy(uses, cmd->uses, cmd->use_count * sizeof(*uses));
+		if (cmd->uses != cmd->use_room)
+			free(cmd->uses);
 		cmd->uses = uses;
 		p->use_cap = cap;
 	}
-	m = calloc(1, size);
+	if (size <= (size_t)(DATA_ROOM - cmd->data_used)) {
+		m = (void *)(cmd->data_room + cmd->data_used);
+		cmd->data_used += (uint16_t)size;
+	} else {
+		m = calloc(1, size);
+	}
 	if (!m)
 		return NULL;
 	m->u.user.match_size = (uint16_t)size;
 	m->u.user.revision = revision;
-	snprintf(m->u.user.name, sizeof(m->u.user.name), "%s", name);
+	memcpy(m->u.user.name, name, strnlen(name, sizeof(m->u.user.name) - 1));
 	use = &cmd->uses[cmd->use_count++];
 	*use = (struct ext_use){ .data = m, .size = (uint16_t)size, .word = parser_last(p) };
 	return use;
@@ -79,6 +90,11 @@ static const char *match_alias(const char *name)
 	return !strcmp(name, "icmpv6") || !strcmp(name, "ipv6-icmp") ? "icmp6" : name;
 }
 
+static const struct match *match_named(const struct parser *p, const char *name)
+{
+	return p->env->memo ? match_for_text_again(p->env->memo, name, p->env->family) : match_for_text(name, p->env->family);
+}
+
 static int match_load(struct parser *p, const struct match *match)
 {
 	struct ext_use *use;
@@ -102,7 +118,7 @@ int parser_match(struct parser *p)
 
 	if (p->invert)
 		return FAIL(p, p->word, "unexpected ! flag before --match");
-	match = match_for_text(match_alias(p->arg), p->env->family);
+	match = match_named(p, match_alias(p->arg));
 	if (match)
 		return match_load(p, match);
 	for (const struct match *const *at = ext_matches; *at; at++)
@@ -145,7 +161,8 @@ int parser_target(struct parser *p)
 
 	if (err || parser_is_verdict(p->arg))
 		return err;
-	target = target_for_text(p->arg, p->env->family);
+	target = p->env->memo ? target_for_text_again(p->env->memo, p->arg, p->env->family)
+			      : target_for_text(p->arg, p->env->family);
 	if (!target)
 		return 0;
 	use = use_add(p, target->abi_name ? target->abi_name : target->name, target->revision, target->info_size);
@@ -170,7 +187,7 @@ static bool option_exact(struct parser *p, const char *name, struct option_found
 {
 	*found = (struct option_found){ NULL };
 	for (unsigned int i = 0; base_options[i].name; i++) {
-		if (!strcmp(base_options[i].name, name)) {
+		if (base_options[i].name[0] == name[0] && !strcmp(base_options[i].name, name)) {
 			found->base = &base_options[i];
 			return true;
 		}
@@ -182,7 +199,7 @@ static bool option_exact(struct parser *p, const char *name, struct option_found
 		if (use->closed || !text || !text->options)
 			continue;
 		for (const struct opt *opt = text->options; opt->name; opt++) {
-			if (!strcmp(opt->name, name)) {
+			if (opt->name[0] == name[0] && !strcmp(opt->name, name)) {
 				*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
 				return true;
 			}
@@ -242,7 +259,7 @@ int parser_load_proto_match(struct parser *p, bool *loaded)
 	p->proto_loaded = true;
 	if (opt_u64(name, 0, UINT8_MAX, &number))
 		name = proto_name((uint16_t)number);
-	match = name ? match_for_text(match_alias(name), p->env->family) : NULL;
+	match = name ? match_named(p, match_alias(name)) : NULL;
 	if (!match)
 		return 0;
 	*loaded = true;

@@ -492,8 +492,8 @@ static int addrs_parse(struct parser *p, const char *text, const struct rule_wor
 
 	for (const char *c = text; (c = strchr(c, ',')); c++)
 		count++;
-	out->addrs = calloc(count, sizeof(*out->addrs));
-	out->masks = calloc(count, sizeof(*out->masks));
+	out->addrs = count == 1 ? &out->one[0] : calloc(count, sizeof(*out->addrs));
+	out->masks = count == 1 ? &out->one[1] : calloc(count, sizeof(*out->masks));
 	if (!out->addrs || !out->masks)
 		return refuse(p->why, -ENOMEM, "no memory");
 	for (unsigned int i = 0; i < count; i++) {
@@ -515,7 +515,7 @@ static int addrs_parse(struct parser *p, const char *text, const struct rule_wor
 			char any[300];
 
 			*slash++ = '\0';
-			snprintf(any, sizeof(any), "%s/%s", family == NFPROTO_IPV4 ? "0.0.0.0" : "::", slash);
+			strcpy(stpcpy(any, family == NFPROTO_IPV4 ? "0.0.0.0/" : "::/"), slash);
 			if (!mask_is_whole(slash, family) || opt_addr_mask(any, family, addr, mask, NULL))
 				return FAIL(p, word, "invalid mask `%s' specified", slash);
 			if (!memcmp(mask, &none, sizeof(none)))
@@ -595,9 +595,7 @@ int rule_command_parse(const struct parse_env *env, const struct rule_words *wor
 	int err;
 
 	*cmd = (struct rule_command){ .table = env->table, .jump = "" };
-	cmd->head = calloc(1, entry_head_size(env->family));
-	if (!cmd->head)
-		return refuse(why, -ENOMEM, "no memory");
+	cmd->head = cmd->head_room;
 	err = words_read(&p);
 	if (err == SKIP_LINE) {
 		bool loaded;
@@ -616,15 +614,27 @@ int rule_command_parse(const struct parse_env *env, const struct rule_words *wor
 	return err;
 }
 
+static void addrs_free(struct addr_list *list)
+{
+	if (list->addrs != &list->one[0])
+		free(list->addrs);
+	if (list->masks != &list->one[1])
+		free(list->masks);
+	list->addrs = list->masks = NULL;
+}
+
 void rule_command_free(struct rule_command *cmd)
 {
-	for (unsigned int i = 0; i < cmd->use_count; i++)
-		free(cmd->uses[i].data);
-	free(cmd->uses);
-	free(cmd->head);
-	free(cmd->sources.addrs);
-	free(cmd->sources.masks);
-	free(cmd->destinations.addrs);
-	free(cmd->destinations.masks);
-	*cmd = (struct rule_command){ 0 };
+	for (unsigned int i = 0; i < cmd->use_count; i++) {
+		const uint8_t *data = cmd->uses[i].data;
+
+		if (data < cmd->data_room || data >= cmd->data_room + DATA_ROOM)
+			free(cmd->uses[i].data);
+	}
+	if (cmd->uses != cmd->use_room)
+		free(cmd->uses);
+	addrs_free(&cmd->sources);
+	addrs_free(&cmd->destinations);
+	cmd->uses = NULL;
+	cmd->use_count = 0;
 }

@@ -18,6 +18,7 @@ struct rule_words {
 	struct rule_word *list;
 	unsigned int count, cap;
 	char *buf;		/* the texts, when the words were split here */
+	size_t buf_cap;
 };
 
 enum {
@@ -48,7 +49,21 @@ enum option_given {
 struct addr_list {
 	union nf_inet_addr *addrs, *masks;
 	unsigned int count;
+	union nf_inet_addr one[2];	/* room for the usual case */
 };
+
+/* An extension that the command loaded. */
+struct ext_use {
+	const struct match *match;	/* one of the two */
+	const struct target *target;
+	void *data;			/* xt_entry_match or xt_entry_target with its info */
+	uint16_t size;
+	uint64_t seen;
+	bool closed;			/* a later -m of the same name takes the options now */
+	const struct rule_word *word;
+};
+
+enum { USES_ROOM = 4, DATA_ROOM = 256 };
 
 /* One command, read. */
 struct rule_command {
@@ -66,18 +81,11 @@ struct rule_command {
 	unsigned int use_count;
 	bool has_target;
 	int wait_sec;			/* -w: 0 not given, -1 for ever */
+	/* Memory of the usual rule, so that reading one asks for none; larger ones go to the heap. */
+	struct ext_use use_room[USES_ROOM];
+	uint16_t data_used;
+	_Alignas(8) uint8_t head_room[sizeof(struct ip6t_entry)], data_room[DATA_ROOM];
 	struct xt_counters counters;
-};
-
-/* An extension that the command loaded. */
-struct ext_use {
-	const struct match *match;	/* one of the two */
-	const struct target *target;
-	void *data;			/* xt_entry_match or xt_entry_target with its info */
-	uint16_t size;
-	uint64_t seen;
-	bool closed;			/* a later -m of the same name takes the options now */
-	const struct rule_word *word;
 };
 
 struct parse_env {
@@ -85,6 +93,7 @@ struct parse_env {
 	uint8_t family;
 	const char *table;		/* when no -t says otherwise */
 	bool restoring;
+	struct ext_memo *memo;
 	bool tells;			/* iptables-restore -v: every rule is listed as it is added */
 	const char *file;		/* NULL on a command line */
 	unsigned int line;

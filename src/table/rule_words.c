@@ -36,13 +36,18 @@ int rule_words_split(struct rule_words *words, const char *line, size_t len, uns
 {
 	bool quoting = false, escaped = false, in_word = false, quoted = false;
 	size_t begin = 0, start = 0, out = 0;
-	char *buf = malloc(len + 1);
+	char *buf;
 	int err = 0;
 
-	if (!buf)
-		return refuse(why, -ENOMEM, "no memory");
-	free(words->buf);
-	words->buf = buf;
+	if (words->buf_cap < len + 1) {
+		buf = malloc(2 * len + 64);
+		if (!buf)
+			return refuse(why, -ENOMEM, "no memory");
+		free(words->buf);
+		words->buf = buf;
+		words->buf_cap = 2 * len + 64;
+	}
+	buf = words->buf;
 	/* one round more: the end of the line ends a word */
 	for (size_t i = 0; i <= len && !err; i++) {
 		const char c = i < len ? line[i] : '\0';

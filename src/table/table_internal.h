@@ -76,6 +76,7 @@ struct ruleset {
 	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];	/* offsets */
 	struct anchor begin[NF_INET_NUMHOOKS], end[NF_INET_NUMHOOKS];		/* the same as places */
 	unsigned int nesting;
+	bool keep_counters;			/* the blob is somebody else's, to be looked at only */
 	bool moved;				/* some id is not its place */
 	uint8_t family;
 	char table[XT_TABLE_MAXNAMELEN];
@@ -204,8 +205,8 @@ static inline int raw_verdict(const void *target)
  */
 int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
 		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why);
-/* Verifies and throws away. @masks: for each of @count entry offsets in @starts the hooks that reach it. */
-int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+/* Verifies in place: @entries is as before when it is done, but for comefrom, which is zero. @masks: for each of @count entry offsets in @starts the hooks that reach it. */
+int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, void *entries,
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
 		  struct refusal *why);
 /* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */

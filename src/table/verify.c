@@ -179,7 +179,8 @@ static int entries_check(struct ruleset *rs, const struct ipt_replace *head, str
 				rs->underflow[hook] = at;
 			}
 		}
-		*entry_counters(e, rs->family) = (struct xt_counters){ 0 };
+		if (!rs->keep_counters)
+			*entry_counters(e, rs->family) = (struct xt_counters){ 0 };
 		*entry_comefrom(e, rs->family) = 0;
 		rs->stack_size += is_error(entry_target(e, rs->family));
 		rs->offsets[i] = at;
@@ -434,7 +435,7 @@ static int unknown_extension(const char *what, const char *name, uint8_t revisio
 	return refuse(why, -ENOENT, "%s '%s' has no revision %u", what, name, revision);
 }
 
-static int match_check(struct xt_entry_match *m, const struct ext_check *check, struct refusal *why)
+static int match_check(struct xt_entry_match *m, const struct ext_check *check, struct ext_memo *memo, struct refusal *why)
 {
 	const char *name = m->u.user.name;
 	const struct match *match;
@@ -442,7 +443,7 @@ static int match_check(struct xt_entry_match *m, const struct ext_check *check, 
 
 	if (strnlen(name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN)
 		return refuse(why, -EINVAL, "a match's name does not end");
-	match = match_find(name, m->u.user.revision, check->family);
+	match = match_find_again(memo, name, m->u.user.revision, check->family);
 	if (!match)
 		return unknown_extension("match", name, m->u.user.revision,
 					 tables_get_revision(check->family, name, false, 0) != -ENOENT, why);
@@ -456,7 +457,8 @@ static int match_check(struct xt_entry_match *m, const struct ext_check *check, 
 	return err > 0 ? -EIO : err;
 }
 
-static int target_check(struct xt_entry_target *t, const struct ext_check *check, struct refusal *why)
+static int target_check(struct xt_entry_target *t, const struct ext_check *check, struct ext_memo *memo,
+			struct refusal *why)
 {
 	const char *name = t->u.user.name;
 	const struct target *target;
@@ -464,7 +466,7 @@ static int target_check(struct xt_entry_target *t, const struct ext_check *check
 
 	if (strnlen(name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN)
 		return refuse(why, -EINVAL, "a target's name does not end");
-	target = target_find(name, t->u.user.revision, check->family);
+	target = target_find_again(memo, name, t->u.user.revision, check->family);
 	if (!target)
 		return unknown_extension("target", name, t->u.user.revision,
 					 tables_get_revision(check->family, name, true, 0) != -ENOENT, why);
@@ -497,20 +499,20 @@ static void entry_release(struct instance *inst, struct ruleset *rs, void *e, un
 	}
 }
 
-static int entry_check(struct instance *inst, struct ruleset *rs, void *e, struct refusal *why)
+static int entry_check(struct instance *inst, struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why)
 {
 	struct ext_check check = check_for(inst, rs, e);
 	unsigned int done = 0;
 	int err = 0;
 
 	for_each_match(m, e, rs->family) {
-		err = match_check(m, &check, why);
+		err = match_check(m, &check, memo, why);
 		if (err)
 			break;
 		done++;
 	}
 	if (!err)
-		err = target_check(entry_target(e, rs->family), &check, why);
+		err = target_check(entry_target(e, rs->family), &check, memo, why);
 	if (err)
 		entry_release(inst, rs, e, done, false);
 	return err;
@@ -535,10 +537,12 @@ static void blame(const struct table_rule_ref *ref, struct refusal *why)
 static int extensions_check(struct instance *inst, struct ruleset *rs, const struct rule_source *lines,
 			    struct refusal *why)
 {
+	struct ext_memo memo = { 0 };
+
 	if (why)
 		*why = (struct refusal){ 0 };
 	for (uint32_t i = 0; i < rs->number; i++) {
-		int err = entry_check(inst, rs, entry_at(rs, i), why);
+		int err = entry_check(inst, rs, entry_at(rs, i), &memo, why);
 
 		if (err) {
 			if (why && !why->text[0])
@@ -575,15 +579,16 @@ static void ruleset_drop(struct ruleset *rs)
 	free(rs);
 }
 
-/* Everything but names for people. Takes @entries. */
-static int ruleset_verify(struct instance *inst, uint8_t family, const struct ipt_replace *head, uint8_t *entries,
+/* Everything but names for people. @entries: taken, or with @in_place the caller's, whose counters stay. */
+static int ruleset_verify(uint8_t family, const struct ipt_replace *head, uint8_t *entries, bool in_place,
 			  struct ruleset **out, struct refusal *why)
 {
 	struct ruleset *rs = calloc(1, sizeof(*rs));
 	int err;
 
 	if (!rs) {
-		bigmem_free(entries, (size_t)head->size + 1);
+		if (!in_place)
+			bigmem_free(entries, (size_t)head->size + 1);
 		return refuse(why, -ENOMEM, "no memory for a rule set");
 	}
 	rs->family = family;
@@ -593,15 +598,19 @@ static int ruleset_verify(struct instance *inst, uint8_t family, const struct ip
 	memset(rs->hook_entry, 0xff, sizeof(rs->hook_entry));
 	memset(rs->underflow, 0xff, sizeof(rs->underflow));
 	rs->entries = entries;
+	rs->keep_counters = in_place;
 	err = entries_check(rs, head, why);
 	if (!err)
 		err = hooks_check(rs, why);
 	if (!err)
 		err = reach_check(rs, why);
-	if (err)
+	if (err) {
+		if (in_place)
+			rs->entries = NULL;
 		ruleset_drop(rs);
-	else
+	} else {
 		*out = rs;
+	}
 	return err;
 }
 
@@ -615,7 +624,7 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 	if (!copy)
 		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
 	memcpy(copy, entries, head->size);
-	err = ruleset_verify(inst, family, head, copy, &rs, why);
+	err = ruleset_verify(family, head, copy, false, &rs, why);
 	if (err)
 		return err;
 	rs->id_room = rs->number + rs->number / ROOM_SPARE + ROOM_SPARE;
@@ -651,29 +660,80 @@ err_drop:
 	return err;
 }
 
-int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
+/* One entry and what its extensions hold, until the last entry was asked: a later one may rest on it. */
+struct held_entry {
+	struct held_entry *next;
+	_Alignas(16) uint8_t entry[];
+};
+
+static bool entry_holds(const struct ruleset *rs, void *e)
+{
+	const struct xt_entry_target *t = entry_target(e, rs->family);
+
+	for_each_match(m, e, rs->family)
+		if (match_of(m)->destroy)
+			return true;
+	return target_of(t)->destroy;
+}
+
+int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, void *entries,
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
 		  struct refusal *why)
 {
-	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
+	struct held_entry *held = NULL, *room = malloc(sizeof(*room) + UINT16_MAX + 1);
+	struct ext_memo memo = { 0 };
 	struct ruleset *rs;
-	int err;
+	int err = room ? 0 : refuse(why, -ENOMEM, "no memory");
 
-	if (!copy)
-		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
-	memcpy(copy, entries, head->size);
-	err = ruleset_verify(inst, family, head, copy, &rs, why);
-	if (err)
-		return err;
-	err = extensions_check(inst, rs, lines, why);
+	if (!err)
+		err = ruleset_verify(family, head, entries, true, &rs, why);
 	if (err) {
-		ruleset_drop(rs);
+		free(room);
 		return err;
 	}
 	for (uint32_t i = 0; i < count; i++)
 		masks[i] = *entry_comefrom(rs->entries + starts[i], family);
-	ruleset_free(inst, rs);
-	return 0;
+	for (uint32_t i = 0; !err && i < rs->number; i++) {
+		uint8_t *e = entry_at(rs, i);
+
+		memcpy(room->entry, e, entry_next_offset(e, family));
+		*entry_comefrom(e, family) = 0;
+		err = entry_check(inst, rs, room->entry, &memo, why);
+		if (err) {
+			const struct table_rule_ref ref = ref_of(rs, lines, i);
+
+			if (why && !why->text[0])
+				refuse(why, err, "an extension refused it: %s", strerror(-err));
+			blame(&ref, why);
+		} else if (entry_holds(rs, room->entry)) {
+			/* it stays where it was asked, so it is asked again there */
+			struct held_entry *own = malloc(sizeof(*own) + entry_next_offset(e, family));
+
+			entry_release(inst, rs, room->entry, UINT_MAX, true);
+			if (!own) {
+				err = refuse(why, -ENOMEM, "no memory");
+				break;
+			}
+			memcpy(own->entry, e, entry_next_offset(e, family));
+			*entry_comefrom(own->entry, family) = *entry_comefrom(room->entry, family);
+			err = entry_check(inst, rs, own->entry, &memo, why);
+			if (err) {
+				free(own);
+				break;
+			}
+			own->next = held;
+			held = own;
+		}
+	}
+	for (struct held_entry *next; held; held = next) {
+		next = held->next;
+		entry_release(inst, rs, held->entry, UINT_MAX, true);
+		free(held);
+	}
+	free(room);
+	rs->entries = NULL;	/* the caller's */
+	ruleset_drop(rs);
+	return err;
 }
 
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
@@ -682,13 +742,14 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct table_rule_ref ref = { .table = head->name, .chain = "", .family = family };
 	struct refusal why = { 0 };
+	struct ext_memo memo = { 0 };
 	struct ruleset *rs;
 	int first = 0;
 
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, entries, head->size);
-	first = ruleset_verify(inst, family, head, copy, &rs, &why);
+	first = ruleset_verify(family, head, copy, false, &rs, &why);
 	if (first) {
 		visit(priv, &why);
 		return first;
@@ -698,7 +759,7 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 
 		why = (struct refusal){ 0 };
 		ref_step(rs, lines, i, &ref);
-		err = entry_check(inst, rs, entry_at(rs, i), &why);
+		err = entry_check(inst, rs, entry_at(rs, i), &memo, &why);
 		if (!err) {
 			entry_release(inst, rs, entry_at(rs, i), UINT_MAX, true);
 			continue;
@@ -749,6 +810,7 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 		     struct refusal *why)
 {
 	struct ruleset rs = { .entries = entry, .family = family };
+	struct ext_memo memo = { 0 };
 	const char *fault = entry_fault(entry, entry_next_offset(entry, family), family);
 	int err;
 
@@ -756,7 +818,7 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 		return refuse(why, -EINVAL, "table %s: the rule: %s", table, fault);
 	snprintf(rs.table, sizeof(rs.table), "%s", table);
 	*entry_comefrom(entry, family) = hook_mask;
-	err = entry_check(inst, &rs, entry, why);
+	err = entry_check(inst, &rs, entry, &memo, why);
 	if (!err)
 		entry_release(inst, &rs, entry, UINT_MAX, true);
 	return err;
