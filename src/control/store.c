@@ -184,11 +184,28 @@ int store_lock(struct store *store, int wait_sec, struct refusal *why)
 	return 0;
 }
 
+void store_unlock(struct store *store)
+{
+	if (store->lock >= 0)
+		close(store->lock);
+	store->lock = -1;
+}
+
 /* --- tables --- */
 
 static int family_dir(const struct store *store, uint8_t family)
 {
 	return store->family_dirs[family == NFPROTO_IPV6];
+}
+
+uint64_t store_stamp(struct store *store, uint8_t family, const char *table)
+{
+	struct stat st;
+
+	if (fstatat(family_dir(store, family), table, &st, AT_SYMLINK_NOFOLLOW))
+		return 0;
+	return (uint64_t)st.st_ino << 32 ^ (uint64_t)st.st_size ^ (uint64_t)st.st_mtim.tv_nsec << 20 ^
+	       (uint64_t)st.st_mtim.tv_sec << 40;
 }
 
 static void map_release(const void *addr, size_t len)

@@ -23,6 +23,9 @@ const char *store_dir(const struct store *store);
 
 /* One command at a time. @wait_sec: 0 not at all, -1 for ever. -EAGAIN: others were busy. */
 int store_lock(struct store *store, int wait_sec, struct refusal *why);
+void store_unlock(struct store *store);
+/* A number that changes whenever the table does; 0: there is no such table. */
+uint64_t store_stamp(struct store *store, uint8_t family, const char *table);
 
 /* Its tables; borrowed. Use them under the lock only. */
 struct table_source *store_tables(struct store *store);

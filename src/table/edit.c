@@ -237,6 +237,17 @@ int edit_rule_zero(struct edit_chain *chain, uint32_t at)
 	return 0;
 }
 
+int edit_rule_count(struct edit_chain *chain, uint32_t at, const struct xt_counters *counters)
+{
+	struct edit_rule *const *rules = edit_rules(chain);
+
+	if (!rules)
+		return -EINVAL;
+	rules[at]->counted = (struct counter_plan){ .map = COUNTER_SET, .counters = *counters };
+	edit_log_add(chain->edit, LOG_COUNTERS, chain->name, at, counters, sizeof(*counters), 1);
+	return 0;
+}
+
 int edit_chain_set_policy(struct edit_chain *chain, const char *policy, const struct xt_counters *counters)
 {
 	if (chain->hook < 0)
@@ -459,7 +470,18 @@ static size_t seen_size(uint32_t user_size, uint32_t info_size, size_t room)
 	return MIN_OF((size_t)(user_size ? user_size : info_size), room);
 }
 
-static bool rules_equal(const struct edit *edit, const struct edit_rule *a, const struct edit_rule *b)
+/* Data of @size bytes at @offset of entry @a: where the mask has bits, or as far as user space sees it. */
+static bool data_equal(const uint8_t *a, const uint8_t *b, size_t seen, size_t size, const uint8_t *mask)
+{
+	if (!mask)
+		return !memcmp(a, b, seen);
+	for (size_t i = 0; i < size; i++)
+		if ((a[i] ^ b[i]) & mask[i])
+			return false;
+	return true;
+}
+
+static bool rules_equal(const struct edit *edit, const struct edit_rule *a, const struct edit_rule *b, const uint8_t *mask)
 {
 	const uint8_t family = edit->family;
 	const struct xt_entry_target *ta = entry_target(a->entry, family), *tb = entry_target(b->entry, family);
@@ -475,7 +497,7 @@ static bool rules_equal(const struct edit *edit, const struct edit_rule *a, cons
 		size_t seen = match ? seen_size(match->user_size, match->info_size, room) : room;
 
 		if (m->u.match_size != n->u.match_size || strcmp(m->u.user.name, n->u.user.name) ||
-		    memcmp(m->data, n->data, seen))
+		    !data_equal(m->data, n->data, seen, room, mask ? mask + (m->data - (uint8_t *)a->entry) : NULL))
 			return false;
 	}
 	switch (a->kind) {
@@ -492,10 +514,16 @@ static bool rules_equal(const struct edit *edit, const struct edit_rule *a, cons
 	const size_t room = ta->u.target_size - sizeof(*ta);
 
 	return ta->u.target_size == tb->u.target_size && !strcmp(ta->u.user.name, tb->u.user.name) &&
-	       !memcmp(ta->data, tb->data, target ? seen_size(target->user_size, target->info_size, room) : room);
+	       data_equal(ta->data, tb->data, target ? seen_size(target->user_size, target->info_size, room) : room, room,
+			  mask ? mask + (ta->data - (uint8_t *)a->entry) : NULL);
 }
 
 int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entry)
+{
+	return edit_rule_find_masked(edit, chain, entry, NULL);
+}
+
+int edit_rule_find_masked(struct edit *edit, struct edit_chain *chain, const void *entry, const uint8_t *mask)
 {
 	struct edit_rule *const *rules = edit_rules(chain);
 	struct edit_rule *wanted;
@@ -504,7 +532,7 @@ int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entr
 	if (!rules || rule_new(edit, entry, NULL, &wanted))
 		return -1;
 	for (uint32_t i = 0; found < 0 && i < chain->count; i++)
-		if (rules_equal(edit, wanted, rules[i]))
+		if (rules_equal(edit, wanted, rules[i], mask))
 			found = (int)i;
 	edit_rule_forget(wanted);
 	return found;

@@ -77,6 +77,8 @@ struct edit {
 int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
 	      struct refusal *why);
 void edit_free(struct edit *edit);
+/* Memory that goes with the edit: zeroed, aligned to 16; NULL: there is none left. */
+void *edit_alloc(struct edit *edit, size_t size);
 /* The table as the kernel's blob, counters filled in. @blob->head.size bytes of entries. Given: edit_blob_free(). */
 struct edit_blob {
 	struct ipt_replace head;
@@ -113,6 +115,7 @@ int edit_rule_replace(struct edit *edit, struct edit_chain *chain, uint32_t at, 
 		      const struct rule_source *source);
 int edit_rule_delete(struct edit_chain *chain, uint32_t at);
 int edit_rule_zero(struct edit_chain *chain, uint32_t at);
+int edit_rule_count(struct edit_chain *chain, uint32_t at, const struct xt_counters *counters);	/* from now on from there */
 /* The rules as an array of chain->count; NULL: a damaged image, or no memory. */
 struct edit_rule *const *edit_rules(struct edit_chain *chain);
 static inline const struct edit_rule *edit_rule_at(struct edit_chain *chain, uint32_t at)
@@ -123,6 +126,8 @@ static inline const struct edit_rule *edit_rule_at(struct edit_chain *chain, uin
 }
 /* First rule equal to @entry (matches and targets by what user space sees of them), or -1. */
 int edit_rule_find(struct edit *edit, struct edit_chain *chain, const void *entry);
+/* The same, with data of extensions compared where @mask, as long as @entry, has bits. */
+int edit_rule_find_masked(struct edit *edit, struct edit_chain *chain, const void *entry, const uint8_t *mask);
 /* "ACCEPT", the chain's or the extension's name, "" for none. */
 const char *edit_rule_target_name(const struct edit *edit, const struct edit_rule *rule);
 

@@ -10,7 +10,6 @@ int edit_chain_put(struct edit *edit, struct edit_chain *chain, uint32_t at);
 /* A rule leaves: its jump no longer counts. The memory goes with the edit. */
 void edit_rule_forget(struct edit_rule *rule);
 int edit_rule_put(struct edit_chain *chain, struct edit_rule *rule, uint32_t at);
-void *edit_alloc(struct edit *edit, size_t size);	/* zeroed, aligned to 16, freed with the edit; NULL: no memory */
 void edit_arena_free(struct edit_arena *arena);
 bool edit_rule_is_stop(const struct edit_rule *rule, uint8_t family);
 
@@ -22,6 +21,7 @@ void image_map_free(struct image_map *map);
 enum log_op {
 	LOG_CHAIN_ADD = 1, LOG_CHAIN_DELETE, LOG_CHAIN_RENAME, LOG_FLUSH, LOG_ZERO, LOG_ZERO_RULE, LOG_POLICY, LOG_INSERT,
 	LOG_REPLACE, LOG_DELETE, LOG_REACH,
+	LOG_COUNTERS,
 };
 void edit_log_add(struct edit *edit, enum log_op op, const char *chain, uint32_t at, const void *data, size_t size,
 		  uint64_t cost);

@@ -134,6 +134,10 @@ static int replay_one(struct edit *edit, const struct log_record *r)
 		return entry_fits(r, edit->family) ? edit_rule_replace(edit, chain, r->at, r->data, NULL) : -EINVAL;
 	case LOG_DELETE:
 		return r->at < chain->count ? edit_rule_delete(chain, r->at) : -E2BIG;
+	case LOG_COUNTERS:
+		if (r->at >= chain->count || r->data_size != sizeof(struct xt_counters))
+			return -EINVAL;
+		return edit_rule_count(chain, r->at, (const struct xt_counters *)r->data);
 	case LOG_REACH:
 		chain->hook_mask = r->at;
 		return 0;

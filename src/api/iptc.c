@@ -1,0 +1,415 @@
+/*
+ * api/iptc.c - libiptc's calls over a kept instance. A handle is the table as it was when it was opened; a commit is refused
+ * when the table has become another since. Both families share one code and have names of their own.
+ */
+#include <stdlib.h>
+
+#include "control/store.h"
+#include "instance.h"
+#include "table/image.h"
+#include "table/rule_text.h"
+
+
+struct xtc_handle {
+	struct instance *inst;
+	struct store *store;
+	struct edit *edit;
+	struct edit *spent[64];		/* tables of earlier commits: the program may hold pointers into them */
+	unsigned int spent_count;
+	uint64_t stamp;
+	uint8_t family;
+	char table[XT_TABLE_MAXNAMELEN];
+	uint32_t next_chain;
+	struct edit_chain *chain;	/* whose rules are gone through */
+	uint32_t next_rule;
+};
+
+/* What the last call did: its errno means different things. */
+static __thread unsigned int last_call;
+enum { CALL_INIT = 1u << 30 };
+
+static int fail(int err)
+{
+	errno = -err;
+	return 0;
+}
+
+static int done(struct xtc_handle *h, int err)
+{
+	if (err)
+		return fail(err);
+	h->edit->changed = true;
+	return 1;
+}
+
+static struct xtc_handle *tc_init(uint8_t family, const char *table)
+{
+	struct xtc_handle *h = calloc(1, sizeof(*h));
+	const char *name = getenv("WEIR_INSTANCE");
+	struct refusal why = { 0 };
+	int err = 0;
+
+	last_call = CALL_INIT;
+	if (!h)
+		return NULL;
+	h->family = family;
+	if (strlen(table) >= sizeof(h->table))
+		err = -EINVAL;
+	else
+		strcpy(h->table, table);
+	if (!err && !(h->inst = instance_new(1, 0, &why)))
+		err = -ENOMEM;
+	if (!err)
+		err = store_open(name && *name ? name : NULL, h->inst, &h->store, &why);
+	if (!err) {
+		store_tables(h->store)->wait_sec = -1;
+		err = store_tables(h->store)->open(store_tables(h->store), family, table, true, &h->edit, &why);
+	}
+	if (!err) {
+		h->stamp = store_stamp(h->store, family, table);
+		store_unlock(h->store);
+		return h;
+	}
+	store_close(h->store);
+	instance_free(h->inst);
+	free(h);
+	errno = -err;
+	return NULL;
+}
+
+static void tc_free(struct xtc_handle *h)
+{
+	edit_free(h->edit);
+	while (h->spent_count)
+		edit_free(h->spent[--h->spent_count]);
+	store_close(h->store);
+	instance_free(h->inst);
+	free(h);
+}
+
+static struct edit_chain *chain_of(struct xtc_handle *h, const char *name, unsigned int call)
+{
+	struct edit_chain *chain = edit_chain_find(h->edit, name);
+
+	last_call = call;
+	if (!chain)
+		errno = ENOENT;
+	return chain;
+}
+
+static const char *tc_next_chain(struct xtc_handle *h)
+{
+	return h->next_chain < h->edit->count ? h->edit->chains[h->next_chain++]->name : NULL;
+}
+
+static const char *tc_first_chain(struct xtc_handle *h)
+{
+	h->next_chain = 0;
+	return tc_next_chain(h);
+}
+
+/* The entry with its counters; a copy when these were changed and the entry lies in the image. */
+static const void *rule_entry(struct xtc_handle *h, struct edit_rule *rule)
+{
+	const uint16_t size = entry_next_offset(rule->entry, h->family);
+
+	if (memcmp(entry_counters(rule->entry, h->family), &rule->counted.counters, sizeof(struct xt_counters))) {
+		void *copy = edit_alloc(h->edit, size);
+
+		if (!copy)
+			return NULL;
+		memcpy(copy, rule->entry, size);
+		*entry_counters(copy, h->family) = rule->counted.counters;
+		rule->entry = copy;
+	}
+	return rule->entry;
+}
+
+static const void *tc_next_rule(struct xtc_handle *h)
+{
+	struct edit_rule *const *rules = h->chain ? edit_rules(h->chain) : NULL;
+
+	return rules && h->next_rule < h->chain->count ? rule_entry(h, rules[h->next_rule++]) : NULL;
+}
+
+static const void *tc_first_rule(struct xtc_handle *h, const char *chain)
+{
+	h->chain = chain_of(h, chain, CMD_LIST);
+	h->next_rule = 0;
+	return tc_next_rule(h);
+}
+
+static const struct edit_rule *rule_of(struct xtc_handle *h, const void *entry)
+{
+	if (h->chain && h->next_rule && h->next_rule <= h->chain->count) {
+		const struct edit_rule *rule = edit_rule_at(h->chain, h->next_rule - 1);
+
+		if (rule && rule->entry == entry)
+			return rule;
+	}
+	for (uint32_t c = 0; c < h->edit->count; c++) {
+		struct edit_rule *const *rules = edit_rules(h->edit->chains[c]);
+
+		for (uint32_t i = 0; rules && i < h->edit->chains[c]->count; i++)
+			if (rules[i]->entry == entry)
+				return rules[i];
+	}
+	return NULL;
+}
+
+static const char *tc_get_target(struct xtc_handle *h, const void *entry)
+{
+	const struct edit_rule *rule = rule_of(h, entry);
+
+	return rule ? edit_rule_target_name(h->edit, rule) : NULL;
+}
+
+static int tc_builtin(struct xtc_handle *h, const char *name)
+{
+	const struct edit_chain *chain = edit_chain_find(h->edit, name);
+
+	return chain && chain->hook >= 0;
+}
+
+static const char *tc_get_policy(struct xtc_handle *h, const char *name, struct xt_counters *counters)
+{
+	const struct edit_chain *chain = chain_of(h, name, CMD_SET_POLICY);
+
+	if (!chain || chain->hook < 0)
+		return NULL;
+	*counters = chain->counted.counters;
+	return edit_policy_name(chain);
+}
+
+static int tc_insert(struct xtc_handle *h, const char *name, const void *entry, uint32_t place, bool append)
+{
+	struct edit_chain *chain = chain_of(h, name, append ? CMD_APPEND : CMD_INSERT);
+
+	return chain ? done(h, edit_rule_insert(h->edit, chain, append ? chain->count : place, entry, NULL)) : 0;
+}
+
+static int tc_replace(struct xtc_handle *h, const char *name, const void *entry, uint32_t place)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_REPLACE);
+
+	return chain ? done(h, edit_rule_replace(h->edit, chain, place, entry, NULL)) : 0;
+}
+
+static int tc_find(struct xtc_handle *h, const char *name, const void *entry, const unsigned char *mask, bool take)
+{
+	struct edit_chain *chain = chain_of(h, name, take ? CMD_DELETE : CMD_CHECK);
+	int at = chain ? edit_rule_find_masked(h->edit, chain, entry, mask) : 0;
+
+	if (!chain)
+		return 0;
+	if (at < 0)
+		return fail(-ENOENT);
+	return take ? done(h, edit_rule_delete(chain, (uint32_t)at)) : 1;
+}
+
+static int tc_delete_num(struct xtc_handle *h, const char *name, uint32_t place)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_DELETE_NUM);
+
+	if (!chain)
+		return 0;
+	return place < chain->count ? done(h, edit_rule_delete(chain, place)) : fail(-E2BIG);
+}
+
+static int tc_flush(struct xtc_handle *h, const char *name)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_FLUSH);
+
+	return chain ? done(h, edit_chain_flush(chain)) : 0;
+}
+
+static int tc_zero(struct xtc_handle *h, const char *name)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_ZERO);
+
+	return chain ? done(h, edit_chain_zero(chain)) : 0;
+}
+
+static int tc_create(struct xtc_handle *h, const char *name)
+{
+	static const char *const taken[] = { "ACCEPT", "DROP", "QUEUE", "RETURN" };
+
+	last_call = CMD_NEW_CHAIN;
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (!strcmp(name, taken[i]))
+			return fail(-EEXIST);
+	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
+		return fail(-EINVAL);
+	return done(h, edit_chain_add(h->edit, name, NULL));
+}
+
+static int tc_delete_chain(struct xtc_handle *h, const char *name)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_DELETE_CHAIN);
+	int err;
+
+	if (!chain)
+		return 0;
+	if (h->chain == chain)
+		h->chain = NULL;
+	err = edit_chain_delete(h->edit, chain);
+	if (!err && h->next_chain)
+		h->next_chain--;	/* the walk over chains goes on where it was */
+	return done(h, err);
+}
+
+static int tc_rename(struct xtc_handle *h, const char *from, const char *to)
+{
+	struct edit_chain *chain;
+
+	last_call = CMD_RENAME_CHAIN;
+	if (edit_chain_find(h->edit, to))
+		return fail(-EEXIST);
+	chain = chain_of(h, from, CMD_RENAME_CHAIN);
+	if (!chain)
+		return 0;
+	if (strlen(to) >= XT_EXTENSION_MAXNAMELEN)
+		return fail(-EINVAL);
+	return done(h, edit_chain_rename(h->edit, chain, to));
+}
+
+static int tc_set_policy(struct xtc_handle *h, const char *name, const char *policy, const struct xt_counters *counters)
+{
+	struct edit_chain *chain = chain_of(h, name, CMD_SET_POLICY);
+
+	return chain ? done(h, edit_chain_set_policy(chain, policy, counters)) : 0;
+}
+
+static int tc_get_references(struct xtc_handle *h, unsigned int *references, const char *name)
+{
+	const struct edit_chain *chain = chain_of(h, name, CMD_LIST);
+
+	if (!chain)
+		return 0;
+	*references = chain->references;
+	return 1;
+}
+
+/* Rule @number of a chain, counted from 1. */
+static struct edit_rule *counted_rule(struct xtc_handle *h, const char *name, uint32_t number, struct edit_chain **chain)
+{
+	*chain = chain_of(h, name, CMD_ZERO_NUM);
+	if (!*chain)
+		return NULL;
+	if (!number || number > (*chain)->count) {
+		errno = E2BIG;
+		return NULL;
+	}
+	return (struct edit_rule *)edit_rule_at(*chain, number - 1);
+}
+
+static struct xt_counters *tc_read_counter(struct xtc_handle *h, const char *name, uint32_t number)
+{
+	struct edit_chain *chain;
+	struct edit_rule *rule = counted_rule(h, name, number, &chain);
+
+	return rule ? &rule->counted.counters : NULL;
+}
+
+static int tc_zero_counter(struct xtc_handle *h, const char *name, uint32_t number)
+{
+	struct edit_chain *chain;
+
+	return counted_rule(h, name, number, &chain) ? done(h, edit_rule_zero(chain, number - 1)) : 0;
+}
+
+static int tc_set_counter(struct xtc_handle *h, const char *name, uint32_t number, const struct xt_counters *counters)
+{
+	struct edit_chain *chain;
+
+	return counted_rule(h, name, number, &chain) ? done(h, edit_rule_count(chain, number - 1, counters)) : 0;
+}
+
+static int tc_commit(struct xtc_handle *h)
+{
+	struct table_source *tables = store_tables(h->store);
+	struct edit *fresh = NULL;
+	int err = 0;
+
+	last_call = UINT32_MAX;
+	if (!h->edit->changed)
+		return 1;
+	err = store_lock(h->store, -1, NULL);
+	if (!err && store_stamp(h->store, h->family, h->table) != h->stamp)
+		err = -EAGAIN;
+	if (!err)
+		err = tables->commit(tables, h->edit, NULL);
+	/* the handle goes on with what is there now */
+	if (!err && h->spent_count < ARRAY_SIZE(h->spent) && !tables->open(tables, h->family, h->table, true, &fresh, NULL)) {
+		h->spent[h->spent_count++] = h->edit;
+		h->edit = fresh;
+		h->chain = NULL;
+		h->stamp = store_stamp(h->store, h->family, h->table);
+	}
+	store_unlock(h->store);
+	return err ? fail(err) : 1;
+}
+
+static const char *tc_strerror(int err)
+{
+	const char *text = NULL;
+
+	if (last_call == CALL_INIT && err == ENOENT)
+		return "Table does not exist (do you need to insmod?)";
+	if (err == EPERM)
+		return "Permission denied (you must be root)";
+	if (last_call != CALL_INIT)
+		text = table_error_text(last_call, err);
+	else if (err == EINVAL)
+		text = "Module is wrong version";
+	return text ? text : strerror(err);
+}
+
+#define EXPORT __attribute__((visibility("default")))
+#define CALLS(tc, FAMILY, entry_type)										\
+	EXPORT struct xtc_handle *tc##_init(const char *table);							\
+	struct xtc_handle *tc##_init(const char *table) { return tc_init(FAMILY, table); }			\
+	CALL(void, tc##_free, (struct xtc_handle *h), tc_free(h))						\
+	CALL(int, tc##_is_chain, (const char *c, struct xtc_handle *h), return edit_chain_find(h->edit, c) != NULL)	\
+	CALL(const char *, tc##_first_chain, (struct xtc_handle *h), return tc_first_chain(h))			\
+	CALL(const char *, tc##_next_chain, (struct xtc_handle *h), return tc_next_chain(h))			\
+	CALL(const entry_type *, tc##_first_rule, (const char *c, struct xtc_handle *h), return tc_first_rule(h, c))	\
+	CALL(const entry_type *, tc##_next_rule, (const entry_type *e, struct xtc_handle *h), return tc_next_rule(h))	\
+	CALL(const char *, tc##_get_target, (const entry_type *e, struct xtc_handle *h), return tc_get_target(h, e))	\
+	CALL(int, tc##_builtin, (const char *c, struct xtc_handle *h), return tc_builtin(h, c))			\
+	CALL(const char *, tc##_get_policy, (const char *c, struct xt_counters *n, struct xtc_handle *h),		\
+	     return tc_get_policy(h, c, n))									\
+	CALL(int, tc##_insert_entry, (const char *c, const entry_type *e, unsigned int at, struct xtc_handle *h),	\
+	     return tc_insert(h, c, e, at, false))								\
+	CALL(int, tc##_replace_entry, (const char *c, const entry_type *e, unsigned int at, struct xtc_handle *h),	\
+	     return tc_replace(h, c, e, at))									\
+	CALL(int, tc##_append_entry, (const char *c, const entry_type *e, struct xtc_handle *h),			\
+	     return tc_insert(h, c, e, 0, true))								\
+	CALL(int, tc##_check_entry, (const char *c, const entry_type *e, unsigned char *m, struct xtc_handle *h),	\
+	     return tc_find(h, c, e, m, false))									\
+	CALL(int, tc##_delete_entry, (const char *c, const entry_type *e, unsigned char *m, struct xtc_handle *h),	\
+	     return tc_find(h, c, e, m, true))									\
+	CALL(int, tc##_delete_num_entry, (const char *c, unsigned int at, struct xtc_handle *h), return tc_delete_num(h, c, at)) \
+	CALL(const char *, tc##_check_packet, (const char *c, entry_type *e, struct xtc_handle *h), errno = ENOSYS; return NULL) \
+	CALL(int, tc##_flush_entries, (const char *c, struct xtc_handle *h), return tc_flush(h, c))		\
+	CALL(int, tc##_zero_entries, (const char *c, struct xtc_handle *h), return tc_zero(h, c))			\
+	CALL(int, tc##_create_chain, (const char *c, struct xtc_handle *h), return tc_create(h, c))		\
+	CALL(int, tc##_delete_chain, (const char *c, struct xtc_handle *h), return tc_delete_chain(h, c))		\
+	CALL(int, tc##_rename_chain, (const char *c, const char *to, struct xtc_handle *h), return tc_rename(h, c, to))	\
+	CALL(int, tc##_set_policy, (const char *c, const char *p, struct xt_counters *n, struct xtc_handle *h),		\
+	     return tc_set_policy(h, c, p, n))									\
+	CALL(int, tc##_get_references, (unsigned int *r, const char *c, struct xtc_handle *h),			\
+	     return tc_get_references(h, r, c))									\
+	CALL(struct xt_counters *, tc##_read_counter, (const char *c, unsigned int n, struct xtc_handle *h),		\
+	     return tc_read_counter(h, c, n))									\
+	CALL(int, tc##_zero_counter, (const char *c, unsigned int n, struct xtc_handle *h), return tc_zero_counter(h, c, n)) \
+	CALL(int, tc##_set_counter, (const char *c, unsigned int n, struct xt_counters *to, struct xtc_handle *h),	\
+	     return tc_set_counter(h, c, n, to))								\
+	CALL(int, tc##_commit, (struct xtc_handle *h), return tc_commit(h))					\
+	CALL(int, tc##_get_raw_socket, (void), return -1)							\
+	CALL(const char *, tc##_strerror, (int err), return tc_strerror(err))
+
+#define CALL(type, name, arguments, ...) EXPORT type name arguments; type name arguments { __VA_ARGS__; }
+
+CALLS(iptc, NFPROTO_IPV4, struct ipt_entry)
+CALLS(ip6tc, NFPROTO_IPV6, struct ip6t_entry)
