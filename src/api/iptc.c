@@ -7,7 +7,6 @@
 #include "control/store.h"
 #include "instance.h"
 #include "table/image.h"
-#include "table/rule_text.h"
 
 
 struct xtc_handle {
@@ -24,9 +23,16 @@ struct xtc_handle {
 	uint32_t next_rule;
 };
 
-/* What the last call did: its errno means different things. */
-static __thread unsigned int last_call;
-enum { CALL_INIT = 1u << 30 };
+/* What the last call did: its errno means different things. CALL_OTHER: nothing in particular, and what libiptc forgets
+ * when it looks a target's name up. */
+static __thread enum call {
+	CALL_OTHER, CALL_INIT, CALL_INSERT, CALL_REPLACE, CALL_DELETE, CALL_DELETE_NUM, CALL_COUNTER, CALL_CREATE, CALL_POLICY,
+} last_call;
+
+static bool is_verdict(const char *name)
+{
+	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") || !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
+}
 
 static int fail(int err)
 {
@@ -87,7 +93,7 @@ static void tc_free(struct xtc_handle *h)
 	free(h);
 }
 
-static struct edit_chain *chain_of(struct xtc_handle *h, const char *name, unsigned int call)
+static struct edit_chain *chain_of(struct xtc_handle *h, const char *name, enum call call)
 {
 	struct edit_chain *chain = edit_chain_find(h->edit, name);
 
@@ -134,7 +140,7 @@ static const void *tc_next_rule(struct xtc_handle *h)
 
 static const void *tc_first_rule(struct xtc_handle *h, const char *chain)
 {
-	h->chain = chain_of(h, chain, CMD_LIST);
+	h->chain = chain_of(h, chain, CALL_OTHER);
 	h->next_rule = 0;
 	return tc_next_rule(h);
 }
@@ -173,7 +179,7 @@ static int tc_builtin(struct xtc_handle *h, const char *name)
 
 static const char *tc_get_policy(struct xtc_handle *h, const char *name, struct xt_counters *counters)
 {
-	const struct edit_chain *chain = chain_of(h, name, CMD_SET_POLICY);
+	const struct edit_chain *chain = chain_of(h, name, CALL_OTHER);
 
 	if (!chain || chain->hook < 0)
 		return NULL;
@@ -181,27 +187,52 @@ static const char *tc_get_policy(struct xtc_handle *h, const char *name, struct 
 	return edit_policy_name(chain);
 }
 
+static void target_look_up(struct xtc_handle *h, const void *entry)
+{
+	const char *name = raw_target_name(entry_target(entry, h->family));
+
+	if (name[0] && !is_verdict(name))
+		last_call = CALL_OTHER;
+}
+
 static int tc_insert(struct xtc_handle *h, const char *name, const void *entry, uint32_t place, bool append)
 {
-	struct edit_chain *chain = chain_of(h, name, append ? CMD_APPEND : CMD_INSERT);
+	struct edit_chain *chain = chain_of(h, name, append ? CALL_OTHER : CALL_INSERT);
 
-	return chain ? done(h, edit_rule_insert(h->edit, chain, append ? chain->count : place, entry, NULL)) : 0;
+	if (!chain)
+		return 0;
+	if (append || place <= chain->count)
+		target_look_up(h, entry);
+	return done(h, edit_rule_insert(h->edit, chain, append ? chain->count : place, entry, NULL));
 }
 
 static int tc_replace(struct xtc_handle *h, const char *name, const void *entry, uint32_t place)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_REPLACE);
+	struct edit_chain *chain = chain_of(h, name, CALL_REPLACE);
 
-	return chain ? done(h, edit_rule_replace(h->edit, chain, place, entry, NULL)) : 0;
+	if (!chain)
+		return 0;
+	if (place < chain->count)
+		target_look_up(h, entry);
+	return done(h, edit_rule_replace(h->edit, chain, place, entry, NULL));
 }
 
 static int tc_find(struct xtc_handle *h, const char *name, const void *entry, const unsigned char *mask, bool take)
 {
-	struct edit_chain *chain = chain_of(h, name, take ? CMD_DELETE : CMD_CHECK);
-	int at = chain ? edit_rule_find_masked(h->edit, chain, entry, mask) : 0;
+	struct edit_chain *chain = chain_of(h, name, CALL_DELETE), *to;
+	const char *target = raw_target_name(entry_target(entry, h->family));
+	int at;
 
 	if (!chain)
 		return 0;
+	target_look_up(h, entry);
+	to = edit_chain_find(h->edit, target);
+	if (to && to->hook >= 0)
+		return fail(-EINVAL);	/* a jump into a builtin chain */
+	/* libiptc counts it as a change to have taken a name for an extension's: a commit then forgets policies' counters */
+	if (take && !to && target[0] && !is_verdict(target))
+		h->edit->changed = true;
+	at = edit_rule_find_masked(h->edit, chain, entry, mask);
 	if (at < 0)
 		return fail(-ENOENT);
 	return take ? done(h, edit_rule_delete(chain, (uint32_t)at)) : 1;
@@ -209,7 +240,7 @@ static int tc_find(struct xtc_handle *h, const char *name, const void *entry, co
 
 static int tc_delete_num(struct xtc_handle *h, const char *name, uint32_t place)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_DELETE_NUM);
+	struct edit_chain *chain = chain_of(h, name, CALL_DELETE_NUM);
 
 	if (!chain)
 		return 0;
@@ -218,26 +249,23 @@ static int tc_delete_num(struct xtc_handle *h, const char *name, uint32_t place)
 
 static int tc_flush(struct xtc_handle *h, const char *name)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_FLUSH);
+	struct edit_chain *chain = chain_of(h, name, CALL_OTHER);
 
 	return chain ? done(h, edit_chain_flush(chain)) : 0;
 }
 
 static int tc_zero(struct xtc_handle *h, const char *name)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_ZERO);
+	struct edit_chain *chain = chain_of(h, name, CALL_OTHER);
 
 	return chain ? done(h, edit_chain_zero(chain)) : 0;
 }
 
 static int tc_create(struct xtc_handle *h, const char *name)
 {
-	static const char *const taken[] = { "ACCEPT", "DROP", "QUEUE", "RETURN" };
-
-	last_call = CMD_NEW_CHAIN;
-	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
-		if (!strcmp(name, taken[i]))
-			return fail(-EEXIST);
+	last_call = CALL_CREATE;
+	if (is_verdict(name))
+		return fail(-EEXIST);
 	if (strlen(name) >= XT_EXTENSION_MAXNAMELEN)
 		return fail(-EINVAL);
 	return done(h, edit_chain_add(h->edit, name, NULL));
@@ -245,7 +273,7 @@ static int tc_create(struct xtc_handle *h, const char *name)
 
 static int tc_delete_chain(struct xtc_handle *h, const char *name)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_DELETE_CHAIN);
+	struct edit_chain *chain = chain_of(h, name, CALL_OTHER);
 	int err;
 
 	if (!chain)
@@ -262,10 +290,10 @@ static int tc_rename(struct xtc_handle *h, const char *from, const char *to)
 {
 	struct edit_chain *chain;
 
-	last_call = CMD_RENAME_CHAIN;
-	if (edit_chain_find(h->edit, to))
+	last_call = CALL_OTHER;
+	if (edit_chain_find(h->edit, to) || is_verdict(to))
 		return fail(-EEXIST);
-	chain = chain_of(h, from, CMD_RENAME_CHAIN);
+	chain = chain_of(h, from, CALL_OTHER);
 	if (!chain)
 		return 0;
 	if (strlen(to) >= XT_EXTENSION_MAXNAMELEN)
@@ -275,14 +303,14 @@ static int tc_rename(struct xtc_handle *h, const char *from, const char *to)
 
 static int tc_set_policy(struct xtc_handle *h, const char *name, const char *policy, const struct xt_counters *counters)
 {
-	struct edit_chain *chain = chain_of(h, name, CMD_SET_POLICY);
+	struct edit_chain *chain = chain_of(h, name, CALL_POLICY);
 
 	return chain ? done(h, edit_chain_set_policy(chain, policy, counters)) : 0;
 }
 
 static int tc_get_references(struct xtc_handle *h, unsigned int *references, const char *name)
 {
-	const struct edit_chain *chain = chain_of(h, name, CMD_LIST);
+	const struct edit_chain *chain = chain_of(h, name, CALL_OTHER);
 
 	if (!chain)
 		return 0;
@@ -291,9 +319,10 @@ static int tc_get_references(struct xtc_handle *h, unsigned int *references, con
 }
 
 /* Rule @number of a chain, counted from 1. */
-static struct edit_rule *counted_rule(struct xtc_handle *h, const char *name, uint32_t number, struct edit_chain **chain)
+static struct edit_rule *counted_rule(struct xtc_handle *h, const char *name, uint32_t number, struct edit_chain **chain,
+				      enum call call)
 {
-	*chain = chain_of(h, name, CMD_ZERO_NUM);
+	*chain = chain_of(h, name, call);
 	if (!*chain)
 		return NULL;
 	if (!number || number > (*chain)->count) {
@@ -306,7 +335,7 @@ static struct edit_rule *counted_rule(struct xtc_handle *h, const char *name, ui
 static struct xt_counters *tc_read_counter(struct xtc_handle *h, const char *name, uint32_t number)
 {
 	struct edit_chain *chain;
-	struct edit_rule *rule = counted_rule(h, name, number, &chain);
+	struct edit_rule *rule = counted_rule(h, name, number, &chain, CALL_COUNTER);
 
 	return rule ? &rule->counted.counters : NULL;
 }
@@ -315,14 +344,14 @@ static int tc_zero_counter(struct xtc_handle *h, const char *name, uint32_t numb
 {
 	struct edit_chain *chain;
 
-	return counted_rule(h, name, number, &chain) ? done(h, edit_rule_zero(chain, number - 1)) : 0;
+	return counted_rule(h, name, number, &chain, CALL_COUNTER) ? done(h, edit_rule_zero(chain, number - 1)) : 0;
 }
 
 static int tc_set_counter(struct xtc_handle *h, const char *name, uint32_t number, const struct xt_counters *counters)
 {
 	struct edit_chain *chain;
 
-	return counted_rule(h, name, number, &chain) ? done(h, edit_rule_count(chain, number - 1, counters)) : 0;
+	return counted_rule(h, name, number, &chain, CALL_OTHER) ? done(h, edit_rule_count(chain, number - 1, counters)) : 0;
 }
 
 static int tc_commit(struct xtc_handle *h)
@@ -331,7 +360,7 @@ static int tc_commit(struct xtc_handle *h)
 	struct edit *fresh = NULL;
 	int err = 0;
 
-	last_call = UINT32_MAX;
+	last_call = CALL_OTHER;
 	if (!h->edit->changed)
 		return 1;
 	err = store_lock(h->store, -1, NULL);
@@ -352,17 +381,32 @@ static int tc_commit(struct xtc_handle *h)
 
 static const char *tc_strerror(int err)
 {
-	const char *text = NULL;
+	static const struct {
+		enum call call;		/* CALL_OTHER: any */
+		int err;
+		const char *text;
+	} texts[] = {
+		{ CALL_INIT, EPERM, "Permission denied (you must be root)" },
+		{ CALL_INIT, EINVAL, "Module is wrong version" },
+		{ CALL_INIT, ENOENT, "Table does not exist (do you need to insmod?)" },
+		{ CALL_CREATE, EEXIST, "Chain already exists" },
+		{ CALL_INSERT, E2BIG, "Index of insertion too big" },
+		{ CALL_INSERT, ELOOP, "Loop found in table" },
+		{ CALL_INSERT, EINVAL, "Target problem" },
+		{ CALL_REPLACE, E2BIG, "Index of replacement too big" },
+		{ CALL_DELETE_NUM, E2BIG, "Index of deletion too big" },
+		{ CALL_DELETE, ENOENT, "Bad rule (does a matching rule exist in that chain?)" },
+		{ CALL_COUNTER, E2BIG, "Index of counter too big" },
+		{ CALL_POLICY, ENOENT, "Bad built-in chain name" },
+		{ CALL_POLICY, EINVAL, "Bad policy name" },
+		{ CALL_OTHER, ENOMEM, "Memory allocation problem" },
+		{ CALL_OTHER, ENOENT, "No chain/target/match by that name" },
+	};
 
-	if (last_call == CALL_INIT && err == ENOENT)
-		return "Table does not exist (do you need to insmod?)";
-	if (err == EPERM)
-		return "Permission denied (you must be root)";
-	if (last_call != CALL_INIT)
-		text = table_error_text(last_call, err);
-	else if (err == EINVAL)
-		text = "Module is wrong version";
-	return text ? text : strerror(err);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if ((texts[i].call == last_call || texts[i].call == CALL_OTHER) && texts[i].err == err)
+			return texts[i].text;
+	return strerror(err);
 }
 
 #define EXPORT __attribute__((visibility("default")))

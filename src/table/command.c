@@ -10,7 +10,7 @@
 enum { EXIT_DONE, EXIT_OTHER, EXIT_PARAMETER, EXIT_VERSION, EXIT_RESOURCE };
 
 /* Upstream's words for an errno, which depend on what was tried. */
-const char *table_error_text(unsigned int kind, int err)
+static const char *table_error_text(unsigned int kind, int err)
 {
 	static const struct {
 		unsigned int kinds;

@@ -199,7 +199,7 @@ int edit_chain_rename(struct edit *edit, struct edit_chain *chain, const char *n
 	if (edit_chain_find(edit, name))
 		return -EEXIST;
 	if (chain->hook >= 0)
-		return -EINVAL;
+		return -ENOENT;
 	edit_log_add(edit, LOG_CHAIN_RENAME, chain->name, 0, name, strlen(name) + 1, 1);
 	chain_take_out(edit, chain);
 	snprintf(chain->name, sizeof(chain->name), "%s", name);
@@ -244,6 +244,8 @@ int edit_rule_count(struct edit_chain *chain, uint32_t at, const struct xt_count
 	if (!rules)
 		return -EINVAL;
 	rules[at]->counted = (struct counter_plan){ .map = COUNTER_SET, .counters = *counters };
+	if (edit_log_touch(chain->edit, &rules[at]->counted))
+		return -ENOMEM;
 	edit_log_add(chain->edit, LOG_COUNTERS, chain->name, at, counters, sizeof(*counters), 1);
 	return 0;
 }
@@ -333,8 +335,9 @@ static int rule_new(struct edit *edit, const void *entry, const struct rule_sour
 		return -ENOMEM;
 	rule->entry = (uint8_t *)rule + ALIGN_UP(sizeof(*rule), (size_t)16);
 	memcpy(rule->entry, entry, size);
-	rule->counted = (struct counter_plan){ edit_log_is_replaying(edit) ? COUNTER_KEEP : COUNTER_SET, 0,
-					       *entry_counters(rule->entry, edit->family) };
+	rule->counted = (struct counter_plan){ COUNTER_SET, 0, *entry_counters(rule->entry, edit->family) };
+	if (edit_log_touch(edit, &rule->counted))
+		return -ENOMEM;
 	if (source)
 		rule->source = *source;
 	err = target_resolve(edit, rule);

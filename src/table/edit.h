@@ -98,6 +98,7 @@ struct edit_chain *edit_chain_find(struct edit *edit, const char *name);
 int edit_chain_add(struct edit *edit, const char *name, struct edit_chain **out);
 /* -EINVAL builtin, -EMLINK referenced, -ENOTEMPTY. */
 int edit_chain_delete(struct edit *edit, struct edit_chain *chain);
+/* -EEXIST; -ENOENT: a builtin one. */
 int edit_chain_rename(struct edit *edit, struct edit_chain *chain, const char *name);
 int edit_chain_flush(struct edit_chain *chain);		/* -EINVAL: the image is damaged, as with all that read rules */
 int edit_chain_zero(struct edit_chain *chain);

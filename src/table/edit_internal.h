@@ -27,7 +27,8 @@ void edit_log_add(struct edit *edit, enum log_op op, const char *chain, uint32_t
 		  uint64_t cost);
 void edit_log_rule(struct edit_chain *chain, struct edit_rule *rule);	/* a new one, to be judged at the commit */
 void edit_log_doubt(struct edit *edit);			/* the change may open or close ways: verify the whole table */
-bool edit_log_is_replaying(const struct edit *edit);
+/* A rule's counters are set; when a batch is replayed they are as if kept from its end on. -ENOMEM. */
+int edit_log_touch(struct edit *edit, struct counter_plan *plan);
 void edit_log_free(struct edit_log *log);
 
 #endif

@@ -20,6 +20,7 @@ void edit_log_free(struct edit_log *log)
 	if (!log)
 		return;
 	sb_free(&log->records);
+	free(log->touched);
 	edit_blob_free(&log->blob);
 	free(log);
 }
@@ -49,6 +50,25 @@ void edit_log_add(struct edit *edit, enum log_op op, const char *chain, uint32_t
 		log->overflow = true;
 }
 
+int edit_log_touch(struct edit *edit, struct counter_plan *plan)
+{
+	struct edit_log *log = edit->log;
+
+	if (!log || !log->replaying)
+		return 0;
+	if (log->touched_count == log->touched_cap) {
+		uint32_t cap = log->touched_cap ? 2 * log->touched_cap : 64;
+		struct counter_plan **touched = realloc(log->touched, cap * sizeof(*touched));
+
+		if (!touched)
+			return -ENOMEM;
+		log->touched = touched;
+		log->touched_cap = cap;
+	}
+	log->touched[log->touched_count++] = plan;
+	return 0;
+}
+
 void edit_log_rule(struct edit_chain *chain, struct edit_rule *rule)
 {
 	struct edit_log *log = chain->edit->log;
@@ -65,11 +85,6 @@ void edit_log_doubt(struct edit *edit)
 {
 	if (edit->log && !edit->log->replaying)
 		edit->log->doubtful = true;
-}
-
-bool edit_log_is_replaying(const struct edit *edit)
-{
-	return edit->log && edit->log->replaying;
 }
 
 /* An entry in a record is one of ours, or the image was damaged. */
@@ -90,7 +105,7 @@ static bool entry_fits(const struct log_record *r, uint8_t family)
 		uint16_t size;
 
 		memcpy(&size, r->data + at, sizeof(size));
-		if (size < sizeof(struct xt_entry_match) || size % 8 || size > target_at - at)
+		if (size < sizeof(struct xt_entry_match) || size > target_at - at)
 			return false;
 		at += size;
 	}
@@ -157,6 +172,14 @@ static void policies_settle(struct edit *edit)
 	}
 }
 
+/* What this batch counted from somewhere is what later ones find, and may zero. */
+static void rules_settle(struct edit_log *log)
+{
+	for (uint32_t i = 0; i < log->touched_count; i++)
+		log->touched[i]->map = COUNTER_KEEP;
+	log->touched_count = 0;
+}
+
 int edit_log_replay(struct edit *edit, const uint8_t *records, size_t size)
 {
 	int err = 0;
@@ -174,5 +197,6 @@ int edit_log_replay(struct edit *edit, const uint8_t *records, size_t size)
 	}
 	edit->log->replaying = false;
 	policies_settle(edit);
+	rules_settle(edit->log);
 	return err;
 }

@@ -34,6 +34,8 @@ struct edit_log {
 	} fresh[FRESH_MAX];		/* new rules, to be looked at alone */
 	unsigned int fresh_count;
 	bool replaying;
+	struct counter_plan **touched;	/* by the batch that is replayed: of rules, whose counters were set */
+	uint32_t touched_count, touched_cap;
 	struct edit_blob blob;		/* of the whole table, when it had to be made to be verified */
 };
 

@@ -106,8 +106,6 @@ struct parse_env {
 int rule_command_parse(const struct parse_env *env, const struct rule_words *words, struct rule_command *cmd,
 		       struct refusal *why);
 void rule_command_free(struct rule_command *cmd);
-/* Upstream's words for an errno after a command of this kind; NULL: none of its own. */
-const char *table_error_text(unsigned int kind, int err);
 
 /*
  * Does it: changes @edit, prints to @out. Return: 0; negative errno with @why. *exit_code: upstream's (1 or 2).

@@ -778,7 +778,9 @@ int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, 
 {
 	if (why)
 		*why = (struct refusal){ 0 };
-	return entry_check(inst, rs, entry, why);
+	struct ext_memo memo = { 0 };
+
+	return entry_check(inst, rs, entry, &memo, why);
 }
 
 void ruleset_entry_release(struct instance *inst, struct ruleset *rs, void *entry)

