@@ -435,7 +435,7 @@ static int parse_output(struct parser *p)
 	static const struct word words[] = {
 		{ "xml", OUTPUT_XML }, { "extended", OUTPUT_EXTENDED }, { "timestamp", 0 }, { "id", OUTPUT_ID },
 		{ "ktimestamp", OUTPUT_KERNEL_STAMP }, { "labels", OUTPUT_LABELS }, { "userspace", 0 },
-		{ "save", OUTPUT_SAVE }, { NULL }
+		{ "save", OUTPUT_SAVE }, { "json", OUTPUT_JSON }, { NULL }
 	};
 	uint32_t output = p->args->output;
 
@@ -452,10 +452,6 @@ static int parse_output(struct parser *p)
 	p->args->output = output;
 	if ((output & OUTPUT_SAVE) && (output & ~OUTPUT_SAVE)) {
 		conntrack_say(p->err, "cannot combine save output with any other output type, use -o save only");
-		return EXIT_OTHER;
-	}
-	if (output & (OUTPUT_XML | OUTPUT_SAVE)) {
-		conntrack_say(p->err, "weir does not serve -o %s", optarg);
 		return EXIT_OTHER;
 	}
 	return 0;

@@ -26,7 +26,7 @@ enum conntrack_field {
 };
 
 enum { OUTPUT_XML = 1, OUTPUT_EXTENDED = 2, OUTPUT_ID = 4, OUTPUT_KERNEL_STAMP = 8, OUTPUT_LABELS = 16,
-       OUTPUT_SAVE = 32 };
+       OUTPUT_SAVE = 32, OUTPUT_JSON = 64 };
 
 struct nat_filter {			/* -n, -g: what the translation must be, or shall become */
 	union nf_inet_addr addr;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "cli/conntrack_args.h"
+#include "cli/conntrack_forms.h"
 #include "conntrack/control.h"
 #include "conntrack/labels.h"
 
@@ -204,11 +205,24 @@ static bool is_due(const struct instance *inst, const struct ct *ct)
 	return (int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0;
 }
 
+static void print_as(const struct instance *inst, const struct ct *ct, const struct conntrack_args *args, bool with_stamp,
+		     struct strbuf *out)
+{
+	if (args->output & OUTPUT_XML)
+		conntrack_xml(inst, ct, text_flags(args, with_stamp), out);
+	else if (args->output & OUTPUT_SAVE)
+		conntrack_save(inst, ct, out);
+	else if (args->output & OUTPUT_JSON)
+		conntrack_json(inst, ct, out);
+	else
+		ct_print(inst, ct, text_flags(args, with_stamp), out);
+}
+
 static char *line_of(const struct walk *walk, const struct ct *ct)
 {
 	struct strbuf line = STRBUF_INIT;
 
-	ct_print(walk->inst, ct, text_flags(walk->args, false), &line);
+	print_as(walk->inst, ct, walk->args, walk->args->output & OUTPUT_XML, &line);
 	return line.s;
 }
 
@@ -296,7 +310,9 @@ static bool show_one(void *priv, struct ct *ct)
 
 	if (is_due(listing->inst, ct) || !is_meant(listing->inst, listing->args, ct))
 		return true;
-	ct_print(listing->inst, ct, text_flags(listing->args, true), listing->out);
+	if (listing->args->output & OUTPUT_XML && !listing->shown)
+		sb_adds(listing->out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n");
+	print_as(listing->inst, ct, listing->args, true, listing->out);
 	sb_addc(listing->out, '\n');
 	listing->shown++;
 	if (args_have(listing->args, OPT_ZERO) && ct->extra)
@@ -317,6 +333,8 @@ static int list(struct instance *inst, const struct conntrack_args *args, struct
 		if (args_have(args, OPT_STATUS) && !args->status_mask)
 			return failed(EINVAL, CMD_LIST, err);
 		ct_each(inst, show_one, &listing);
+		if (args->output & OUTPUT_XML && listing.shown)
+			sb_adds(out, "</conntrack>\n");
 	}
 	conntrack_say(err, "%u flow entries have been shown.", listing.shown);
 	return 0;

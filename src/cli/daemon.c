@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/sysctl.h"
+#include "cli/conntrack_cmd.h"
+#include "cli/nfct_cmd.h"
 #include "cli/run.h"
 #include "daemon/server.h"
 #include "port/port.h"
@@ -276,6 +278,14 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 
 	if (!may_change) {
 		sb_adds(errors, "weir daemon: only its owner and root may give commands\n");
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[0], "conntrack"))
+		return conntrack_command(d->inst, argc, argv, out, errors);
+	if (!strcmp(argv[0], "nfct"))
+		return nfct_command(d->inst, argc, argv, out, errors);
+	if (strcmp(argv[0], "iptables") && strcmp(argv[0], "ip6tables")) {
+		sb_printf(errors, "weir daemon: unknown command \"%s\"\n", argv[0]);
 		return EXIT_USAGE;
 	}
 	code = rules_command(d->inst, argc, argv, out, &why);

@@ -30,6 +30,10 @@ static int change_status(struct ct *ct, uint32_t status)
 
 static void change_protocol(struct ct *ct, const struct ct_request *req)
 {
+	if (ct_proto_num(ct) == IPPROTO_SCTP && req->has_sctp) {
+		ct->proto.sctp.state = req->sctp.state;
+		memcpy(ct->proto.sctp.vtag, req->sctp.vtag, sizeof(ct->proto.sctp.vtag));
+	}
 	if (ct_proto_num(ct) != IPPROTO_TCP)
 		return;
 	if (req->has_tcp_state)

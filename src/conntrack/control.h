@@ -17,8 +17,9 @@ struct ct_request {
 	uint8_t labels[CT_LABEL_BYTES];		/* all of them, as they shall be */
 	uint32_t timeout_sec, status, mark, mark_mask;	/* the new mark is (old & ~mask) ^ mark */
 	uint8_t tcp_state, tcp_flags;			/* flags are set in both directions, never cleared */
+	struct ct_sctp sctp;				/* its state and vtags */
 	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat,
-	     has_labels;
+	     has_labels, has_sctp;
 };
 
 /**

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "conntrack/helper.h"
+#include "conntrack/labels.h"
 
 static void put_ports(struct strbuf *out, const struct ct_tuple *tuple)
 {
@@ -113,7 +114,7 @@ static int get_proto(const struct nlattr *nest, struct ct_tuple *out)
 	}
 }
 
-int ct_get_tuple(const struct nlattr *nest, uint8_t family, struct ct_tuple *out, struct ct_zone *zone)
+int ct_get_tuple(const struct nlattr *nest, uint8_t family, int dir, struct ct_tuple *out, struct ct_zone *zone)
 {
 	const struct nlattr *a[CTA_TUPLE_MAX + 1];
 	be16 id;
@@ -132,9 +133,10 @@ int ct_get_tuple(const struct nlattr *nest, uint8_t family, struct ct_tuple *out
 		err = get_proto(a[CTA_TUPLE_PROTO], out);
 	if (err || !a[CTA_TUPLE_ZONE] || !zone)
 		return err;
-	if (nl_get_be16(a[CTA_TUPLE_ZONE], &id))
+	if (zone->id || nl_get_be16(a[CTA_TUPLE_ZONE], &id))
 		return -EINVAL;
 	zone->id = ntohs(id);
+	zone->dir = 1 << dir;
 	return 0;
 }
 
@@ -223,6 +225,12 @@ static void put_helper(const struct ct *ct, struct strbuf *out)
 	nl_nest_end(out, at);
 }
 
+static void put_labels(const struct ct *ct, struct strbuf *out)
+{
+	if (ct_labels(ct))
+		nl_put(out, CTA_LABELS, ct_labels(ct), CT_LABEL_BYTES);
+}
+
 static void put_master(const struct ct *ct, struct strbuf *out)
 {
 	if (ct->master)
@@ -274,6 +282,7 @@ void ct_put_message(const struct instance *inst, const struct ct *ct, uint16_t f
 	put_counters(ct, out);
 	put_stamp(ct, out);
 	put_helper(ct, out);
+	put_labels(ct, out);
 	put_seqadj(ct, out);
 	put_synproxy(ct, out);
 	nl_end(out, at);
@@ -304,6 +313,8 @@ void ct_put_event(const struct instance *inst, const struct ct_event *event, uin
 		put_helper(ct, out);
 		if (event->mask & 1 << IPCT_RELATED)
 			put_master(ct, out);
+		if (event->mask & 1 << IPCT_LABEL)
+			put_labels(ct, out);
 		if (event->mask & 1 << IPCT_SEQADJ)
 			put_seqadj(ct, out);
 		if (event->mask & 1 << IPCT_SYNPROXY)

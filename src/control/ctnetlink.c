@@ -2,11 +2,15 @@
  * control/ctnetlink.c - requests about connections: dump, get, begin, change, end, statistics. What may be changed by hand,
  * and which error says no, is conntrack/control.c's; here are the attributes.
  */
+#include "base/uapi.h"
+
+#include <linux/netfilter/nf_conntrack_sctp.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdlib.h>
 
 #include "base/sysctl.h"
 #include "conntrack/control.h"
+#include "conntrack/labels.h"
 #include "control/ct_msg.h"
 
 /* --- which connections --- */
@@ -176,7 +180,7 @@ static int named(struct nl_request *req, struct ct **out)
 			return -ERANGE;
 		zone.id = ntohs(zone_id);
 	}
-	err = ct_get_tuple(attr, req->nfg->nfgen_family, &tuple, &zone);
+	err = ct_get_tuple(attr, req->nfg->nfgen_family, attr == req->attrs[CTA_TUPLE_REPLY], &tuple, &zone);
 	if (err)
 		return err;
 	*out = ct_find(req->control->inst, &zone, &tuple, &dir);
@@ -363,6 +367,22 @@ static int nat_range(const struct nlattr *nest, uint8_t family, struct nf_nat_ra
 	return 0;
 }
 
+/* All three or none. */
+static int sctp_read(const struct nlattr *nest, struct ct_request *out)
+{
+	const struct nlattr *a[CTA_PROTOINFO_SCTP_MAX + 1];
+
+	if (nl_parse_nest(nest, a, CTA_PROTOINFO_SCTP_MAX) || !a[CTA_PROTOINFO_SCTP_STATE] ||
+	    !a[CTA_PROTOINFO_SCTP_VTAG_ORIGINAL] || !a[CTA_PROTOINFO_SCTP_VTAG_REPLY] ||
+	    nl_get_u8(a[CTA_PROTOINFO_SCTP_STATE], &out->sctp.state) || out->sctp.state >= SCTP_CONNTRACK_MAX ||
+	    nl_len(a[CTA_PROTOINFO_SCTP_VTAG_ORIGINAL]) < sizeof(be32) || nl_len(a[CTA_PROTOINFO_SCTP_VTAG_REPLY]) < sizeof(be32))
+		return -EINVAL;
+	memcpy(&out->sctp.vtag[0], nl_data(a[CTA_PROTOINFO_SCTP_VTAG_ORIGINAL]), sizeof(be32));
+	memcpy(&out->sctp.vtag[1], nl_data(a[CTA_PROTOINFO_SCTP_VTAG_REPLY]), sizeof(be32));
+	out->has_sctp = true;
+	return 0;
+}
+
 static int protoinfo_read(const struct nlattr *nest, struct ct_request *out)
 {
 	const struct nlattr *a[CTA_PROTOINFO_MAX + 1], *t[CTA_PROTOINFO_TCP_MAX + 1];
@@ -370,6 +390,8 @@ static int protoinfo_read(const struct nlattr *nest, struct ct_request *out)
 
 	if (nl_parse_nest(nest, a, CTA_PROTOINFO_MAX))
 		return -EINVAL;
+	if (a[CTA_PROTOINFO_SCTP])
+		return sctp_read(a[CTA_PROTOINFO_SCTP], out);
 	if (!a[CTA_PROTOINFO_TCP])
 		return 0;
 	if (nl_parse_nest(a[CTA_PROTOINFO_TCP], t, CTA_PROTOINFO_TCP_MAX))
@@ -402,11 +424,11 @@ static int request_read(struct nl_request *req, struct ct_request *out)
 		out->zone.id = ntohs(zone);
 	}
 	if (a[CTA_TUPLE_ORIG]) {
-		err = ct_get_tuple(a[CTA_TUPLE_ORIG], family, &out->orig, &out->zone);
+		err = ct_get_tuple(a[CTA_TUPLE_ORIG], family, IP_CT_DIR_ORIGINAL, &out->orig, &out->zone);
 		out->has_orig = true;
 	}
 	if (!err && a[CTA_TUPLE_REPLY]) {
-		err = ct_get_tuple(a[CTA_TUPLE_REPLY], family, &out->reply, &out->zone);
+		err = ct_get_tuple(a[CTA_TUPLE_REPLY], family, IP_CT_DIR_REPLY, &out->reply, &out->zone);
 		out->reply.dir = IP_CT_DIR_REPLY;
 		out->has_reply = true;
 	}
@@ -430,7 +452,28 @@ static int request_read(struct nl_request *req, struct ct_request *out)
 	out->has_mark = a[CTA_MARK];
 	out->has_snat = a[CTA_NAT_SRC];
 	out->has_dnat = a[CTA_NAT_DST];
+	out->has_labels = a[CTA_LABELS];
 	return err;
+}
+
+/* New labels where the mask says so, the old ones elsewhere. */
+static int labels_read(const struct nlattr **a, const struct ct *ct, struct ct_request *out)
+{
+	const uint8_t *old = ct ? ct_labels(ct) : NULL;
+	size_t len = a[CTA_LABELS] ? nl_len(a[CTA_LABELS]) : 0;
+	uint8_t given[CT_LABEL_BYTES] = { 0 }, mask[CT_LABEL_BYTES];
+
+	if (!a[CTA_LABELS])
+		return 0;
+	if (!len || len % sizeof(uint32_t) || (a[CTA_LABELS_MASK] && nl_len(a[CTA_LABELS_MASK]) != len))
+		return -EINVAL;
+	memset(mask, a[CTA_LABELS_MASK] ? 0 : 0xff, sizeof(mask));
+	memcpy(given, nl_data(a[CTA_LABELS]), MIN_OF(len, sizeof(given)));
+	if (a[CTA_LABELS_MASK])
+		memcpy(mask, nl_data(a[CTA_LABELS_MASK]), MIN_OF(len, sizeof(mask)));
+	for (unsigned int i = 0; i < CT_LABEL_BYTES; i++)
+		out->labels[i] = (uint8_t)(((old ? old[i] : 0) & ~mask[i]) | (given[i] & mask[i]));
+	return 0;
 }
 
 static int new(struct nl_request *req)
@@ -446,6 +489,11 @@ static int new(struct nl_request *req)
 		ct = ct_find(inst, &want.zone, &want.orig, &dir);
 	else if (want.has_reply)
 		ct = ct_find(inst, &want.zone, &want.reply, &dir);
+	err = labels_read(req->attrs, ct, &want);
+	if (err) {
+		ct_put(inst, ct);
+		return err;
+	}
 	if (!ct)
 		return req->nlh->nlmsg_flags & NLM_F_CREATE ? ct_control_new(inst, &want) : -ENOENT;
 	err = req->nlh->nlmsg_flags & NLM_F_EXCL ? -EEXIST : ct_control_change(inst, ct, &want);

@@ -2,6 +2,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdlib.h>
 
+#include "conntrack/control.h"
 #include "conntrack/expect.h"
 #include "conntrack/helper.h"
 #include "control/ct_msg.h"
@@ -106,7 +107,7 @@ static int named(struct nl_request *req, const struct ct_expect **out)
 
 	if (!attr)
 		return -EINVAL;
-	err = ct_get_tuple(attr, req->nfg->nfgen_family, &s.tuple, NULL);
+	err = ct_get_tuple(attr, req->nfg->nfgen_family, IP_CT_DIR_ORIGINAL, &s.tuple, NULL);
 	if (err)
 		return err;
 	ct_expect_each(s.inst, look, &s);
@@ -161,7 +162,46 @@ static int delete(struct nl_request *req)
 	return 0;
 }
 
+static int new(struct nl_request *req)
+{
+	struct ct_expect_request want = { .zone.dir = CT_ZONE_DIR_BOTH };
+	const struct nlattr **a = req->attrs;
+	struct ct_tuple mask;
+	uint8_t family = req->nfg->nfgen_family;
+	uint32_t class = 0;
+	be16 zone;
+	int err;
+
+	if (!a[CTA_EXPECT_TUPLE] || !a[CTA_EXPECT_MASK] || !a[CTA_EXPECT_MASTER])
+		return -EINVAL;
+	if (a[CTA_EXPECT_ZONE]) {
+		if (nl_get_be16(a[CTA_EXPECT_ZONE], &zone))
+			return -ERANGE;
+		want.zone.id = ntohs(zone);
+	}
+	err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want.tuple, NULL);
+	if (!err)
+		err = ct_get_tuple(a[CTA_EXPECT_MASK], family, IP_CT_DIR_ORIGINAL, &mask, NULL);
+	if (!err)
+		err = ct_get_tuple(a[CTA_EXPECT_MASTER], family, IP_CT_DIR_ORIGINAL, &want.master, NULL);
+	if (!err && a[CTA_EXPECT_FLAGS])
+		err = nl_get_be32(a[CTA_EXPECT_FLAGS], &want.flags);
+	if (!err && a[CTA_EXPECT_CLASS])
+		err = nl_get_be32(a[CTA_EXPECT_CLASS], &class);
+	if (err)
+		return err;
+	if (class > UINT8_MAX)
+		return -EINVAL;
+	want.class = (uint8_t)class;
+	want.mask_src = mask.src;
+	want.mask_src_port = mask.src_l4.port;
+	if (!(req->nlh->nlmsg_flags & NLM_F_CREATE))
+		return -ENOENT;
+	return ct_control_expect_new(req->control->inst, &want);
+}
+
 static const struct nl_command commands[] = {
+	[IPCTNL_MSG_EXP_NEW] = { .call = new, .attr_max = CTA_EXPECT_MAX, .needs_change = true },
 	[IPCTNL_MSG_EXP_GET] = { .call = get_one, .dump = dump_all, .attr_max = CTA_EXPECT_MAX },
 	[IPCTNL_MSG_EXP_DELETE] = { .call = delete, .attr_max = CTA_EXPECT_MAX, .needs_change = true },
 };

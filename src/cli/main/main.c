@@ -28,6 +28,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv); } com
 	{ "iptables-xml", iptables_main },
 	{ "daemon", cmd_daemon },
 	{ "exec", cmd_exec },
+	{ "conntrack", cmd_remote }, { "nfct", cmd_remote },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,13 @@
+/* cli/conntrack_forms.h - one connection without newline, as `conntrack -o xml`, `-o save`, `-o json` show it. */
+#ifndef WEIR_CLI_CONNTRACK_FORMS_H
+#define WEIR_CLI_CONNTRACK_FORMS_H
+
+#include "conntrack/conntrack.h"
+
+/* @flags: CT_TEXT_TIMESTAMP or 0. The frame around all flows is the caller's. */
+void conntrack_xml(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out);
+void conntrack_save(const struct instance *inst, const struct ct *ct, struct strbuf *out);
+/* One object, compact: family, protocol, timeout, state, original, reply, replied, assured, mark, zone, helper, id. */
+void conntrack_json(const struct instance *inst, const struct ct *ct, struct strbuf *out);
+
+#endif
