@@ -54,10 +54,13 @@ static inline bool key_is(const struct simple_key *key, const struct ct_tuple *t
 		 (words[3] ^ key->addrs[3]));
 }
 
-/* The note of a burst ago still holds when the record still says so: records are never given back. */
+/* The note of a burst ago still holds when the record still says so: it may have got another use, but is never given back. */
 static inline bool note_holds(const struct simple_key *key, struct ct_node *node)
 {
-	return key_is(key, &node->tuple) && (ct_of_node(node)->status & (IPS_CONFIRMED | IPS_DYING)) == IPS_CONFIRMED;
+	const uint32_t asked = IPS_CONFIRMED | IPS_DYING | CT_STATUS_NAT_CLASH;
+	const struct ct *ct = ct_of_node(node);
+
+	return key_is(key, &node->tuple) && (ct->status & asked) == IPS_CONFIRMED && !ct->zone.id;
 }
 
 static inline bool is_mine(const struct simple_key *key, struct ct_node *node)

@@ -48,7 +48,7 @@ static bool is_fresh(const struct pkt *pkt)
 {
 	const uint16_t raw_socket = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
 
-	if (pkt->ct || pkt->ctinfo || pkt->frag_max_size || pkt->piece_len || pkt->type != PACKET_HOST)
+	if (pkt->ct || pkt->ctinfo || pkt->socket || pkt->frag_max_size || pkt->piece_len || pkt->type != PACKET_HOST)
 		return false;
 	if (pkt->flags & PKT_FLAG_LOCAL)	/* the route of such a one follows from its address and mark */
 		return pkt->flags == raw_socket && pkt->route.kind == ROUTE_OUTPUT;

@@ -219,7 +219,7 @@ void flowcache_note_end(struct instance *inst, struct pkt *pkt, uint8_t family, 
 	if (is_steady(way, pkt)) {
 		fit_narrow(inst, way);
 		result_of(way, pkt, ended, &result);
-		good = is_plain_route(pkt, ended) && may_be_remembered(way);
+		good = !pkt->socket && is_plain_route(pkt, ended) && may_be_remembered(way);
 		if (good && addr) {
 			result.neigh = neigh_remember(inst, pkt->route.oif, family, addr);
 			good = result.neigh || pkt->route.oif->type != ARPHRD_ETHER;
