@@ -195,7 +195,7 @@ bool weir_ct_counters(const struct weir_ct *ct, enum weir_dir dir, uint64_t *pac
 
 struct weir_ct *weir_ct_master(const struct weir_ct *ct)
 {
-	return api_ct_out(api_ct(ct)->master);
+	return api_ct_out(ct_master(api_ct(ct)));
 }
 
 const char *weir_ct_helper(const struct weir_ct *ct)

@@ -138,7 +138,7 @@ static bool values_match(const struct instance *inst, const struct conntrack_arg
 		return false;
 	if (args_have(args, OPT_ID) && ct_id(inst, ct) != args->id)
 		return false;
-	if (args_have(args, OPT_SECMARK) && ct->secmark != args->secmark)
+	if (args_have(args, OPT_SECMARK) && ct_secmark(ct) != args->secmark)
 		return false;
 	if (args_have(args, OPT_ZONE) && zone_of(ct, CT_ZONE_DIR_BOTH) != args->zone)
 		return false;

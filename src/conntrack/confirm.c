@@ -126,7 +126,7 @@ static unsigned int confirm_new(struct instance *inst, struct pkt *pkt)
 	make_visible(inst, ct, reply_hash);
 	if (ct_helper_of(ct))
 		ct_event_note(ct, IPCT_HELPER);
-	ct_event_note(ct, ct->master ? IPCT_RELATED : IPCT_NEW);
+	ct_event_note(ct, ct_master(ct) ? IPCT_RELATED : IPCT_NEW);
 	return NF_ACCEPT;
 }
 

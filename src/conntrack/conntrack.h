@@ -39,7 +39,7 @@ struct ct_zone { uint16_t id; uint8_t flags, dir; };
 struct ct_tcp_side {		/* struct ip_ct_tcp_state */
 	uint32_t td_end, td_maxend, td_maxwin, td_maxack;
 	uint8_t td_scale, flags;	/* IP_CT_TCP_FLAG_* */
-};
+} __attribute__((packed, aligned(2)));	/* two of them without a gap */
 struct ct_tcp {			/* struct ip_ct_tcp */
 	struct ct_tcp_side seen[2];
 	uint8_t state, last_dir, retrans, last_index, last_wscale, last_flags;
@@ -74,7 +74,12 @@ struct ct_extra {
 	struct ct_seqadj seq[IP_CT_DIR_MAX];	/* all zero unless IPS_SEQ_ADJUST */
 	struct ct_synproxy synproxy;
 	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
+	struct ct *master;		/* who announced it; a share of it; NULL = nobody */
+	uint32_t secmark;
 };
+
+/* Makes it when there is none yet; NULL: no memory. */
+struct ct_extra *ct_extra_get(struct ct *ct);
 
 enum { CT_STATUS_NAT_CLASH = IPS_UNTRACKED };	/* lost a clash: hashed in its reply direction only, for a second */
 
@@ -100,19 +105,22 @@ struct ct {
 		struct { uint32_t timeout, stream_timeout; } gre;
 	} proto;
 	/* what few do */
-	uint32_t secmark;
 	uint32_t serial;		/* order of creation */
-	struct ct *master;		/* holds a share; NULL = none */
-	struct list by_source;		/* nat: hash chain of original sources; unlinked when next == NULL */
+	struct chain by_source;		/* nat: connections by original source; in none when at == NULL */
 	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
 };
-_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 256, "a connection is no more than four cache lines");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 240, "with its share of the hash tables a connection has 256 bytes");
 
 static inline uint8_t ct_family(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.family; }
 static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.proto; }
 static inline const struct ct_tuple *ct_tuple(const struct ct *ct, int dir) { return &ct->node[dir].tuple; }
 static inline bool ct_is_confirmed(const struct ct *ct) { return ct->status & IPS_CONFIRMED; }
 static inline bool ct_is_dying(const struct ct *ct) { return ct->status & IPS_DYING; }
+/* Who announced it; NULL: nobody. */
+static inline struct ct *ct_master(const struct ct *ct) { return ct->extra ? ct->extra->master : NULL; }
+static inline uint32_t ct_secmark(const struct ct *ct) { return ct->extra ? ct->extra->secmark : 0; }
+/* false: no memory. */
+bool ct_set_secmark(struct ct *ct, uint32_t secmark);
 /* Counters of a direction; NULL when they are not kept. */
 static inline const struct ct_counter *ct_counter(const struct ct *ct, int dir)
 {

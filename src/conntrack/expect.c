@@ -253,7 +253,7 @@ bool ct_expect_arrive(struct instance *inst, struct ct *ct)
 	bool is_permanent;
 
 	/* The other end cannot know of what has not left this machine yet. */
-	if (!exp || !ct_is_confirmed(exp->master) || ct_is_dying(exp->master))
+	if (!exp || !ct_is_confirmed(exp->master) || ct_is_dying(exp->master) || !ct_extra_get(ct))
 		return false;
 	is_permanent = exp->flags & NF_CT_EXPECT_PERMANENT;
 	if (!is_permanent)
@@ -261,9 +261,9 @@ bool ct_expect_arrive(struct instance *inst, struct ct *ct)
 	inst->ct->stats.expect_new++;
 	ct->status |= IPS_EXPECTED;
 	ct_get(exp->master);
-	ct->master = exp->master;
+	ct->extra->master = exp->master;
 	ct->mark = exp->master->mark;
-	ct->secmark = exp->master->secmark;
+	ct_set_secmark(ct, ct_secmark(exp->master));
 	if (exp->assign_helper)
 		ct_help_add(ct, exp->assign_helper);
 	if (exp->arrived)

@@ -18,9 +18,9 @@ void ct_put(struct instance *inst, struct ct *ct)
 
 	if (!ct || --ct->refs)
 		return;
-	if (ct->by_source.next)
+	if (ct->by_source.at)
 		nat_ct_freed(inst, ct);
-	master = ct->master;
+	master = ct_master(ct);
 	if (!(ct->status & IPS_TEMPLATE)) {
 		ct_wheel_forget(ct);
 		table->count--;

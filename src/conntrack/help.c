@@ -37,9 +37,7 @@ struct ct_expect_policy ct_helper_policy_now(const struct instance *inst, const 
 
 struct ct_help *ct_help_add(struct ct *ct, const struct ct_helper *helper)
 {
-	if (!ct->extra)
-		ct->extra = calloc(1, sizeof(*ct->extra));
-	if (!ct->extra || ct->extra->help)
+	if (!ct_extra_get(ct) || ct->extra->help)
 		return NULL;
 	ct->extra->help = calloc(1, sizeof(*ct->extra->help));
 	if (!ct->extra->help)

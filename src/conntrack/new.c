@@ -99,14 +99,30 @@ void ct_accounting_on(struct instance *inst)
 	inst->ct->conf.acct = 1;
 }
 
+struct ct_extra *ct_extra_get(struct ct *ct)
+{
+	if (!ct->extra)
+		ct->extra = calloc(1, sizeof(*ct->extra));
+	return ct->extra;
+}
+
+bool ct_set_secmark(struct ct *ct, uint32_t secmark)
+{
+	if (!ct->extra && !secmark)
+		return true;
+	if (!ct_extra_get(ct))
+		return false;
+	ct->extra->secmark = secmark;
+	return true;
+}
+
 static bool add_extra(struct instance *inst, struct ct *ct)
 {
 	const struct ct_conf *conf = &inst->ct->conf;
 
 	if (!conf->acct && !conf->timestamp && !inst->ct->label_users)
 		return true;
-	ct->extra = calloc(1, sizeof(*ct->extra));
-	if (!ct->extra)
+	if (!ct_extra_get(ct))
 		return false;
 	ct->extra->has_acct = conf->acct;
 	ct->extra->has_stamp = conf->timestamp;

@@ -1,6 +1,6 @@
 /*
  * conntrack/table.c - one hash table for both directions of every connection, and the records' pool.
- * It doubles when it has more nodes than buckets; each insert then moves a few old buckets, so that no
+ * It doubles when it has twice as many nodes as buckets; each insert then moves a few old buckets, so that no
  * packet ever waits for the whole table. The hash is keyed: remote people choose the tuples.
  */
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 #include "conntrack/timeout.h"
 
 enum {
-	CT_MOVE_PER_INSERT = 1,		/* done just in time */
+	CT_NODES_PER_BUCKET = 2,	/* before it doubles: chains of one or two, 8 to 16 bytes a connection */
+	CT_MOVE_PER_INSERT = 1,		/* done before the next doubling */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
 };
 
@@ -122,7 +123,7 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash
 			move_some(table, table->move_debt);
 			table->move_debt = 0;
 		}
-	} else if (table->nodes >> table->bits && table->bits < CT_BITS_MAX) {
+	} else if (table->nodes >> table->bits >= CT_NODES_PER_BUCKET && table->bits < CT_BITS_MAX) {
 		grow(table);
 	}
 	head = ct_bucket(table, hash);

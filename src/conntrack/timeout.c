@@ -116,9 +116,7 @@ void ct_policy_each(const struct instance *inst, void (*visit)(void *priv, const
 
 static bool give(struct ct *ct, struct ct_timeout_policy *policy)
 {
-	if (!ct->extra)
-		ct->extra = calloc(1, sizeof(*ct->extra));
-	if (!ct->extra)
+	if (!ct_extra_get(ct))
 		return false;
 	policy->shares++;
 	ct->extra->policy = policy;

@@ -233,8 +233,8 @@ static void put_labels(const struct ct *ct, struct strbuf *out)
 
 static void put_master(const struct ct *ct, struct strbuf *out)
 {
-	if (ct->master)
-		ct_put_tuple(out, CTA_TUPLE_MASTER, ct_tuple(ct->master, IP_CT_DIR_ORIGINAL), 0);
+	if (ct_master(ct))
+		ct_put_tuple(out, CTA_TUPLE_MASTER, ct_tuple(ct_master(ct), IP_CT_DIR_ORIGINAL), 0);
 }
 
 static void put_seqadj(const struct ct *ct, struct strbuf *out)

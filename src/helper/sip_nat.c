@@ -198,7 +198,7 @@ unsigned int sip_nat_message(struct sip_msg *msg)
 /* The other half of a call's media: what goes out from where the announced one of the pair comes in. */
 static const struct ct_expect *find_pair(const struct ct *ct)
 {
-	const struct ct_help *help = ct_help_of(ct->master);
+	const struct ct_help *help = ct_help_of(ct_master(ct));
 	const struct ct_tuple *tuple = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 
 	if (!help)

@@ -9,7 +9,7 @@ enum { PLACES = 2 };
 
 struct places {
 	struct ct_node **bucket[PLACES];
-	struct list *source;
+	struct chain **source;
 };
 
 static void ask(struct instance *inst, const struct pkt *pkt, struct places *places)
@@ -48,7 +48,7 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 			ask(inst, fresh[i], &places[n++]);
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		const struct list *first = places[i].source->next;
+		const struct chain *first = *places[i].source;
 
 		for (int k = 0; k < PLACES; k++) {
 			const struct ct_node *node = *places[i].bucket[k];
@@ -56,7 +56,7 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 			__builtin_prefetch(node);
 			__builtin_prefetch(node ? &node->tuple.dir : NULL);
 		}
-		if (first && first != places[i].source) {
+		if (first) {
 			__builtin_prefetch(first, 1);
 			__builtin_prefetch(list_entry(first, struct ct, by_source));
 		}

@@ -92,7 +92,7 @@ static void search_key(const struct choice *c, struct ct_tuple *tuple)
 	uint32_t attempts;
 	uint16_t offset;
 
-	if (!nat_range_keys(c->range, c->manip, c->ct->master != NULL, tuple, &keys) || keys.count == 0)
+	if (!nat_range_keys(c->range, c->manip, ct_master(c->ct) != NULL, tuple, &keys) || keys.count == 0)
 		return;
 	if (c->range->flags & NF_NAT_RANGE_PROTO_OFFSET)
 		offset = ntohs(*keys.key) - ntohs(c->range->base_proto.all);

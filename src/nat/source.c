@@ -10,6 +10,7 @@ enum {
 	FIRST_BUCKETS = 1024,
 	MOVE_EVERY = 16,		/* insertions, and then for all of them at once: memory arrives together */
 	MOVE_PER_INSERT = 1,
+	PER_BUCKET = 2,			/* connections, before there are more buckets */
 };
 
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
@@ -44,12 +45,12 @@ static bool is_same_source(const struct ct *ct, const struct ct_zone *zone, cons
 	       (ct->zone.dir == CT_ZONE_DIR_BOTH ? ct->zone.id : 0) == (zone->dir == CT_ZONE_DIR_BOTH ? zone->id : 0);
 }
 
-static struct list *buckets_new(uint32_t count)
+static struct chain **buckets_new(uint32_t count)
 {
-	return bigmem_alloc(count * sizeof(struct list));	/* a bucket of zeros has not been used yet */
+	return bigmem_alloc(count * sizeof(struct chain *));
 }
 
-static void buckets_free(struct list *buckets, uint32_t count)
+static void buckets_free(struct chain **buckets, uint32_t count)
 {
 	bigmem_free(buckets, count * sizeof(*buckets));
 }
@@ -62,14 +63,11 @@ bool nat_source_index_new(struct nat *nat)
 }
 
 /* Connections that outlive the index must not reach back into it. */
-static void buckets_let_go(struct list *buckets, uint32_t count)
+static void buckets_let_go(struct chain **buckets, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		for (struct list *node = buckets[i].next, *next; node && node != &buckets[i]; node = next) {
-			next = node->next;
-			node->next = NULL;
-		}
-	}
+	for (uint32_t i = 0; i < count; i++)
+		while (buckets[i])
+			chain_remove(buckets[i]);
 	buckets_free(buckets, count);
 }
 
@@ -80,32 +78,31 @@ void nat_source_index_free(struct nat *nat)
 		buckets_let_go(nat->old_by_source, (nat->bucket_mask + 1) / 2);
 }
 
-static struct list *bucket_ready(struct list *bucket)
-{
-	if (!bucket->next)
-		list_init(bucket);
-	return bucket;
-}
-
-static struct list *bucket_of(const struct nat *nat, uint32_t hash)
+static struct chain **bucket_of(const struct nat *nat, uint32_t hash)
 {
 	uint32_t old = hash & nat->bucket_mask / 2;
 
 	if (nat->old_by_source && old >= nat->moved)
-		return bucket_ready(&nat->old_by_source[old]);
-	return bucket_ready(&nat->by_source[hash & nat->bucket_mask]);
+		return &nat->old_by_source[old];
+	return &nat->by_source[hash & nat->bucket_mask];
 }
 
+/* It becomes two, which nobody has used before; order within is kept. */
 static void move_bucket(struct instance *inst, struct nat *nat)
 {
-	struct list *from = bucket_ready(&nat->old_by_source[nat->moved]);
+	struct chain **from = &nat->old_by_source[nat->moved], **end[2];
+	uint32_t half = (nat->bucket_mask + 1) / 2;
 
-	while (!list_is_empty(from)) {		/* oldest first, so that the newest ends up in front */
-		struct ct *ct = list_entry(from->prev, struct ct, by_source);
-		uint32_t hash = source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	end[0] = &nat->by_source[nat->moved];
+	end[1] = &nat->by_source[nat->moved + half];
+	while (*from) {
+		struct chain *node = *from;
+		struct ct *ct = list_entry(node, struct ct, by_source);
+		int which = (source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL)) & half) != 0;
 
-		list_remove(&ct->by_source);
-		list_push(bucket_ready(&nat->by_source[hash & nat->bucket_mask]), &ct->by_source);
+		chain_remove(node);
+		chain_insert(end[which], node);
+		end[which] = &node->next;
 	}
 	nat->moved++;
 }
@@ -115,12 +112,12 @@ static void move_some(struct instance *inst, struct nat *nat)
 	uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
 
 	for (uint32_t i = nat->moved; i < until; i++) {
-		const struct list *last = nat->old_by_source[i].prev;
+		const struct chain *first = nat->old_by_source[i];
 
-		if (last) {
-			const struct ct *ct = list_entry(last, struct ct, by_source);
+		if (first) {
+			const struct ct *ct = list_entry(first, struct ct, by_source);
 
-			__builtin_prefetch(last, 1);
+			__builtin_prefetch(first, 1);
 			__builtin_prefetch(ct);
 			__builtin_prefetch(&ct->zone);
 		}
@@ -137,7 +134,7 @@ static void move_some(struct instance *inst, struct nat *nat)
 static void index_grow(struct nat *nat)
 {
 	uint32_t count = nat->bucket_mask + 1;
-	struct list *wider = buckets_new(2 * count);
+	struct chain **wider = buckets_new(2 * count);
 
 	if (!wider)
 		return;
@@ -152,22 +149,22 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 	struct nat *nat = inst->nat;
 	uint32_t hash = source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 
-	if (ct->by_source.next)
+	if (ct->by_source.at)
 		return;
-	if (!nat->old_by_source && nat->source_count > nat->bucket_mask)
+	if (!nat->old_by_source && nat->source_count / PER_BUCKET > nat->bucket_mask)
 		index_grow(nat);
 	else if (nat->old_by_source && ++nat->move_debt % MOVE_EVERY == 0)
 		move_some(inst, nat);
-	list_push(bucket_of(nat, hash), &ct->by_source);
+	chain_insert(bucket_of(nat, hash), &ct->by_source);
 	nat->source_count++;
 }
 
-struct list *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
+struct chain **nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
 {
 	static const struct ct_zone zone = { 0, 0, CT_ZONE_DIR_BOTH };
 	struct nat *nat = inst->nat;
 	uint32_t hash = source_hash(inst, &zone, tuple), old = hash & nat->bucket_mask / 2;
-	struct list *bucket = nat->old_by_source && old >= nat->moved ? &nat->old_by_source[old] :
+	struct chain **bucket = nat->old_by_source && old >= nat->moved ? &nat->old_by_source[old] :
 									&nat->by_source[hash & nat->bucket_mask];
 
 	__builtin_prefetch(bucket, 1);
@@ -176,10 +173,9 @@ struct list *nat_source_prefetch(struct instance *inst, const struct ct_tuple *t
 
 void nat_ct_freed(struct instance *inst, struct ct *ct)
 {
-	if (!ct->by_source.next)
+	if (!ct->by_source.at)
 		return;
-	list_remove(&ct->by_source);
-	ct->by_source.next = NULL;
+	chain_remove(&ct->by_source);
 	if (inst->nat)
 		inst->nat->source_count--;
 }
@@ -188,9 +184,8 @@ bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const st
 		     const struct nf_nat_range2 *range, struct ct_tuple *result)
 {
 	struct nat *nat = inst->nat;
-	struct list *bucket = bucket_of(nat, source_hash(inst, zone, tuple));
 
-	list_for_each(node, bucket) {
+	for (struct chain *node = *bucket_of(nat, source_hash(inst, zone, tuple)); node; node = node->next) {
 		const struct ct *ct = list_entry(node, struct ct, by_source);
 
 		if (!is_same_source(ct, zone, tuple) || !ct_tuple_invert(result, ct_tuple(ct, IP_CT_DIR_REPLY)))

@@ -27,7 +27,7 @@ static bool cluster_match(const struct pkt *pkt, const void *data, struct ext_ca
 		((struct pkt *)pkt)->type = PACKET_HOST;
 	if (!ct || (ct->status & IPS_TEMPLATE))
 		return false;
-	ct = ct->master ? ct->master : ct;
+	ct = ct_master(ct) ? ct_master(ct) : ct;
 	src = &ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src;
 	node = hash_scale(jhash_words(src->all, ct_family(ct) == NFPROTO_IPV4 ? 1 : 4, info->hash_seed), info->total_nodes);
 	return !!(info->node_mask & 1u << node) != !!(info->flags & XT_CLUSTER_F_INV);

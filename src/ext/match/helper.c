@@ -12,7 +12,7 @@
 static bool helper_match(const struct pkt *pkt, const void *data, struct ext_call *call)
 {
 	const struct xt_helper_info *info = data;
-	const struct ct *master = pkt_ct(pkt) ? pkt_ct(pkt)->master : NULL;
+	const struct ct *master = pkt_ct(pkt) ? ct_master(pkt_ct(pkt)) : NULL;
 	const struct ct_helper *helper = master ? ct_helper_of(master) : NULL;
 	bool fits;
 

@@ -111,10 +111,12 @@ static unsigned int connsecmark_target(struct pkt *pkt, const void *data, struct
 
 	if (!pkt->ct)
 		return XT_CONTINUE;
-	if (is_save && pkt->secmark && !pkt->ct->secmark)
-		pkt->ct->secmark = pkt->secmark;
-	else if (!is_save && !pkt->secmark)
-		pkt->secmark = pkt->ct->secmark;
+	if (is_save && pkt->secmark && !ct_secmark(pkt->ct)) {
+		if (ct_set_secmark(pkt->ct, pkt->secmark))
+			ct_event_note(pkt->ct, IPCT_SECMARK);
+	} else if (!is_save && !pkt->secmark) {
+		pkt->secmark = ct_secmark(pkt->ct);
+	}
 	return XT_CONTINUE;
 }
 

@@ -83,7 +83,7 @@ static bool arrives(struct instance *inst, uint32_t src, uint16_t port, const st
 	ct = ct_new(inst, NULL, &orig, &reply);
 	expected = ct_expect_arrive(inst, ct);
 	if (expected) {
-		assert_ptr_equal(ct->master, master);
+		assert_ptr_equal(ct_master(ct), master);
 		assert_true(ct->status & IPS_EXPECTED);
 		assert_int_equal(ct->mark, master->mark);
 	}
