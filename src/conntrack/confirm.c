@@ -46,7 +46,7 @@ static bool hide(struct instance *inst, struct pkt *pkt)
 	struct ct_node *mine = &loser->node[IP_CT_DIR_REPLY], *node;
 	uint32_t hash = ct_node_hash(inst->ct, mine);
 
-	node = ct_table_find(inst->ct, &loser->zone, &mine->tuple, hash);
+	node = ct_node_find(inst, &loser->zone, &mine->tuple, hash);
 	if (node)
 		return join(inst, pkt, ct_of_node(node));
 	loser->status |= IPS_FIXED_TIMEOUT | CT_STATUS_NAT_CLASH | IPS_CONFIRMED;
@@ -83,12 +83,12 @@ static void make_visible(struct instance *inst, struct ct *ct, uint32_t reply_ha
 }
 
 /* Who has one of its tuples; *reply_hash is what the next step needs. */
-static struct ct_node *find_clash(const struct ct_table *table, struct ct *ct, uint32_t *reply_hash)
+static struct ct_node *find_clash(struct instance *inst, struct ct *ct, uint32_t *reply_hash)
 {
-	struct ct_node *clash = ct_table_find(table, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL), ct->look_tick);
+	struct ct_node *clash = ct_node_find(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL), ct->look_tick);
 
-	*reply_hash = ct_node_hash(table, &ct->node[IP_CT_DIR_REPLY]);
-	return clash ? clash : ct_table_find(table, &ct->zone, ct_tuple(ct, IP_CT_DIR_REPLY), *reply_hash);
+	*reply_hash = ct_node_hash(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
+	return clash ? clash : ct_node_find(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_REPLY), *reply_hash);
 }
 
 /* For control: a made-up connection goes into the table as it is. */
@@ -96,7 +96,7 @@ int ct_insert(struct instance *inst, struct ct *ct)
 {
 	uint32_t reply_hash;
 
-	if (ct_is_confirmed(ct) || find_clash(inst->ct, ct, &reply_hash))
+	if (ct_is_confirmed(ct) || find_clash(inst, ct, &reply_hash))
 		return -EEXIST;
 	/* Nothing is known of its beginning: a UDP one counts as old enough for a stream. */
 	if (ct_proto_num(ct) == IPPROTO_UDP)
@@ -120,7 +120,7 @@ static unsigned int confirm_new(struct instance *inst, struct pkt *pkt)
 		pkt->drop_reason = DROP_CONFIRM;
 		return NF_DROP;
 	}
-	clash = find_clash(inst->ct, ct, &reply_hash);
+	clash = find_clash(inst, ct, &reply_hash);
 	if (clash)
 		return resolve(inst, pkt, clash);
 	make_visible(inst, ct, reply_hash);

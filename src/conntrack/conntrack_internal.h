@@ -34,6 +34,8 @@ struct ct_wheel {
 	struct list slot[CT_WHEEL_LEVELS][64];
 	struct list overdue;		/* their end was set to now, or earlier */
 	struct timer timer;		/* when the next used slot is due */
+	struct list late;		/* due; each turn ends as many as one step may */
+	unsigned int batch;		/* sysctl weir_expire_batch; 0 = all at once, at their exact time */
 };
 
 /* A tracker's answer that the flow cache asked for: the conntrack hook takes it instead of asking again. */
@@ -59,7 +61,7 @@ struct ct_table {
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
 	uint32_t serial;		/* connections so far */
 	uint32_t id_mask;
-	struct ct_chunk *chunks;
+	struct ct_chunk *chunks, *newest;	/* the oldest, and the last of their chain */
 	struct ct *free;		/* chained by node[0].next */
 
 	struct ct_wheel wheel;
@@ -145,6 +147,24 @@ static inline void ct_end_overdue(struct instance *inst)
 {
 	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue)))
 		ct_wheel_end_overdue(inst);
+}
+
+/* Its time is over, but with an expiry in steps (weir_expire_batch) nobody has come to it yet. */
+static inline bool ct_is_late(const struct instance *inst, const struct ct *ct)
+{
+	return unlikely(!list_is_empty(&inst->ct->wheel.late)) && (int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0;
+}
+/* ct_table_find() past those: who is late ends here. */
+static inline struct ct_node *ct_node_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
+					   uint32_t hash)
+{
+	struct ct_node *node = ct_table_find(inst->ct, zone, tuple, hash);
+
+	while (node && ct_is_late(inst, ct_of_node(node))) {
+		ct_end(inst, ct_of_node(node), true);
+		node = ct_table_find(inst->ct, zone, tuple, hash);
+	}
+	return node;
 }
 
 /* --- event.c --- */

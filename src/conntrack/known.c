@@ -79,12 +79,12 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 	key_read(pkt, &key);
 	if (node && likely(note_holds(&key, node))) {
 		*dir = node->tuple.dir;
-		return ct_of_node(node);
+		return ct_is_late(inst, ct_of_node(node)) ? NULL : ct_of_node(node);
 	}
 	node = *ct_bucket(inst->ct, pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key));
 	for (; node; node = node->next) {
 		*dir = node->tuple.dir;
-		if (is_mine(&key, node))
+		if (is_mine(&key, node) && !ct_is_late(inst, ct_of_node(node)))
 			return ct_of_node(node);
 	}
 	return NULL;

@@ -20,14 +20,14 @@ struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
 	return template->zone;
 }
 
-static struct ct_node *find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
+static struct ct_node *find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
 			    uint32_t hash)
 {
 	uint16_t id = ct_zone_id(zone, IP_CT_DIR_ORIGINAL), reply_id = ct_zone_id(zone, IP_CT_DIR_REPLY);
-	struct ct_node *node = ct_table_find(table, zone, tuple, hash);
+	struct ct_node *node = ct_node_find(inst, zone, tuple, hash);
 
 	if (!node && id != reply_id)
-		node = ct_table_find(table, zone, tuple, ct_hash(table, tuple, reply_id));
+		node = ct_node_find(inst, zone, tuple, ct_hash(inst->ct, tuple, reply_id));
 	return node;
 }
 
@@ -38,7 +38,7 @@ struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const stru
 	struct ct *ct;
 
 	ct_end_overdue(inst);
-	node = find(inst->ct, used, tuple, ct_hash(inst->ct, tuple, ct_zone_id(used, IP_CT_DIR_ORIGINAL)));
+	node = find(inst, used, tuple, ct_hash(inst->ct, tuple, ct_zone_id(used, IP_CT_DIR_ORIGINAL)));
 	if (!node)
 		return NULL;
 	ct = ct_of_node(node);
@@ -59,7 +59,7 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 		struct ct *ct = ct_of_node(node);
 		int dir = node->tuple.dir;
 
-		if (ct == ignore || !ct_tuple_equal(&node->tuple, tuple) ||
+		if (ct == ignore || ct_is_late(inst, ct) || !ct_tuple_equal(&node->tuple, tuple) ||
 		    ct_zone_id(&ct->zone, dir) != ct_zone_id(zone, dir))
 			continue;
 		/* The same flow begun twice is not somebody else: confirm sorts that out. */
@@ -101,7 +101,7 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 		hash = pkt->flow_hash;
 	else
 		hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
-	node = find(inst->ct, &zone, &tuple, hash);
+	node = find(inst, &zone, &tuple, hash);
 	if (!node) {
 		if (!ct_tuple_invert(&reply, &tuple))
 			return true;

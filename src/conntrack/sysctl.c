@@ -107,6 +107,7 @@ int ct_sysctls_register(struct instance *inst, struct ct_table *table)
 		{ .name = "tcp_ignore_invalid_rst", .kind = SYSCTL_U8, .value = &conf->tcp_ignore_invalid_rst,
 		  .min = 0, .max = 1 },
 		{ .name = "tcp_max_retrans", .kind = SYSCTL_U8, .value = &conf->tcp_max_retrans, .min = 0, .max = 255 },
+		{ .name = "weir_expire_batch", .kind = SYSCTL_UINT, .value = &table->wheel.batch, .min = 0, .max = UINT32_MAX },
 		{ .name = "expect_max", .kind = SYSCTL_INT, .value = &table->expects.max, .min = 0, .max = INT32_MAX },
 	};
 	int err;

@@ -168,15 +168,15 @@ static struct ct_chunk *chunk_new(struct ct_table *table)
 		return NULL;
 	chunk->size = size;
 	chunk->room = (uint32_t)((size - sizeof(struct ct_chunk)) / sizeof(struct ct));
-	chunk->next = table->chunks;
-	table->chunks = chunk;
+	*(table->newest ? &table->newest->next : &table->chunks) = chunk;
+	table->newest = chunk;
 	return chunk;
 }
 
 struct ct *ct_record_alloc(struct ct_table *table)
 {
 	struct ct *ct = table->free;
-	struct ct_chunk *chunk = table->chunks;
+	struct ct_chunk *chunk = table->newest;
 
 	if (ct) {
 		table->free = (struct ct *)ct->node[0].next;
@@ -292,7 +292,7 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 {
 	struct ct **found = malloc((inst->ct->count + 1) * sizeof(struct ct *));
 	size_t n = 0;
-	bool more = true;
+	bool more = true, is_sorted = true;
 
 	if (!found)
 		return;
@@ -301,10 +301,12 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 			if (!is_listed(&chunk->records[i]))
 				continue;
 			found[n] = &chunk->records[i];
+			is_sorted &= !n || by_serial(&found[n - 1], &found[n]) < 0;
 			ct_get(found[n++]);
 		}
 	}
-	qsort(found, n, sizeof(*found), by_serial);
+	if (!is_sorted)
+		qsort(found, n, sizeof(*found), by_serial);
 	for (size_t i = 0; i < n; i++) {
 		struct ct *ct = found[i];
 

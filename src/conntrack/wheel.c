@@ -5,7 +5,12 @@
  *
  * A connection hangs on the level of the highest 6-bit digit in which its tick differs from the hand's, so
  * only slots ahead of the hand are in use (see base/timer.c).
+ *
+ * When very many end at one tick, a live instance would stand still: weir_expire_batch ends that many a tick, and
+ * who is late ends when somebody meets it.
  */
+#include <limits.h>
+
 #include "conntrack/conntrack_internal.h"
 
 enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS };
@@ -62,8 +67,9 @@ static uint64_t whole_tick(const struct instance *inst, uint32_t tick)
 	return (uint64_t)(now + (int32_t)(tick - (uint32_t)now));
 }
 
-static void look_at_slot(struct instance *inst, struct list *slot)
+static void look_at_slot(struct instance *inst, struct list *slot, unsigned int *budget)
 {
+	struct ct_wheel *wheel = &inst->ct->wheel;
 	uint32_t now = (uint32_t)inst_jiffies(inst);
 	struct list due;
 
@@ -75,9 +81,17 @@ static void look_at_slot(struct instance *inst, struct list *slot)
 	while (!list_is_empty(&due)) {
 		struct ct *ct = list_entry(due.next, struct ct, age);
 
+		if (*budget == 0) {		/* the rest another time */
+			due.prev->next = wheel->late.next;
+			wheel->late.next->prev = due.prev;
+			wheel->late.next = due.next;
+			due.next->prev = &wheel->late;
+			return;
+		}
+		(*budget)--;
 		ct_wheel_forget(ct);
 		if ((int32_t)(ct->expires_tick - now) > 0)
-			place(&inst->ct->wheel, ct, whole_tick(inst, ct->expires_tick));
+			place(wheel, ct, whole_tick(inst, ct->expires_tick));
 		else
 			ct_end(inst, ct, true);
 	}
@@ -85,34 +99,40 @@ static void look_at_slot(struct instance *inst, struct list *slot)
 
 void ct_wheel_end_overdue(struct instance *inst)
 {
-	look_at_slot(inst, &inst->ct->wheel.overdue);
+	unsigned int all = UINT_MAX;
+
+	look_at_slot(inst, &inst->ct->wheel.overdue, &all);
 }
 
 static void turn(struct timer *timer, void *arg, int64_t now_ns)
 {
 	struct instance *inst = arg;
 	struct ct_wheel *wheel = &inst->ct->wheel;
-	unsigned int level, i;
+	unsigned int level, i, budget = wheel->batch ? wheel->batch : UINT_MAX;
 
 	ct_wheel_end_overdue(inst);
+	look_at_slot(inst, &wheel->late, &budget);
 	while (first_slot(wheel, &level, &i)) {
 		struct list *slot = &wheel->slot[level][i];
 		uint64_t tick = slot_tick(wheel, level, i);
 
 		if (tick > (uint64_t)inst_jiffies(inst)) {
-			arm(inst, tick);
+			arm(inst, list_is_empty(&wheel->late) ? tick : (uint64_t)inst_jiffies(inst) + 1);
 			return;
 		}
 		wheel->tick = tick;
 		wheel->used[level] &= ~(1ull << i);
-		look_at_slot(inst, slot);
+		look_at_slot(inst, slot, &budget);
 	}
+	if (!list_is_empty(&wheel->late))
+		arm(inst, (uint64_t)inst_jiffies(inst) + 1);
 }
 
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)
 {
 	wheel->tick = (uint64_t)inst_jiffies(inst);
 	list_init(&wheel->overdue);
+	list_init(&wheel->late);
 	for (int level = 0; level < CT_WHEEL_LEVELS; level++)
 		for (int i = 0; i < SLOTS; i++)
 			list_init(&wheel->slot[level][i]);
