@@ -84,7 +84,10 @@ void conntrack_xml(const struct instance *inst, const struct ct *ct, unsigned in
 	xml_direction(ct, IP_CT_DIR_ORIGINAL, out);
 	xml_direction(ct, IP_CT_DIR_REPLY, out);
 	sb_adds(out, "<meta direction=\"independent\">");
-	state_name(inst, ct, &state);
+	if (ct_proto_num(ct) == IPPROTO_SCTP)	/* upstream takes the word from TCP's list */
+		sb_adds(&state, ct_tcp_state_name(ct->proto.sctp.state));
+	else
+		state_name(inst, ct, &state);
 	if (state.len)
 		sb_printf(out, "<state>%s</state>", sb_str(&state));
 	sb_free(&state);
@@ -164,7 +167,8 @@ void conntrack_save(const struct instance *inst, const struct ct *ct, struct str
 		sb_printf(out, " --state %s", sb_str(&state));
 	sb_free(&state);
 	if (orig->proto == IPPROTO_SCTP)
-		sb_printf(out, " --orig-vtag %u --reply-vtag %u", ntohl(ct->proto.sctp.vtag[0]), ntohl(ct->proto.sctp.vtag[1]));
+		/* upstream neither swaps what -I is given nor what it shows */
+		sb_printf(out, " --orig-vtag %u --reply-vtag %u", ct->proto.sctp.vtag[0], ct->proto.sctp.vtag[1]);
 }
 
 /* --- json --- */
