@@ -99,7 +99,7 @@ class Ends:
         if name == "RRQ" and r.random() < 0.8:
             members["ras"] = [r.choice((own, self.place(side))) for _ in range(r.choice((1, 1, 2, 3)))]
         if name in ("RRQ", "RCF") and r.random() < 0.4:
-            members["ttl"] = r.choice((1, 30, 300, 70000, 1 << 24))
+            members["ttl"] = r.choice((1, 30, 300, 70000, 300 if self.far != self.c else 1 << 24))  # the last ends it at once
             if r.random() < 0.8:
                 members["m3"] = bytes(8)
         message = h.encode(h.RAS, (name, members or None), r if r.random() < 0.7 else None, self.places[side])
