@@ -11,6 +11,7 @@
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
 #include "ext/ext.h"
+#include "ext/georanges.h"
 #include "ext/state.h"
 #include "flowcache/flowcache.h"
 #include "host/secctx.h"
@@ -37,6 +38,8 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	hooks_watch(inst->hooks, &inst->changes);
 	sysctls_watch(inst->sysctls, &inst->changes);
 	FLOOR(sockets, host_sockets_new(inst), "sockets");
+	if (georanges_settings(inst))
+		return refuse(why, -ENOMEM, "instance: no memory for settings");
 	FLOOR(fib, fib_new(inst), "routes");
 	FLOOR(neigh, neigh_table_new(inst), "neighbours");
 	FLOOR(icmp, icmp_state_new(inst), "ICMP");
@@ -128,6 +131,8 @@ void instance_free(struct instance *inst)
 		free(list_entry(node, struct iface, node));
 	host_sockets_free(inst->sockets);
 	secctxs_free(inst->secctxs);
+	free(inst->geoip_dir);
+	free(inst->asn_dir);
 	sysctls_free(inst->sysctls);
 	proc_files_free(inst->files);
 	hooks_free(inst->hooks);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/procfs.h"
 #include "base/sysctl.h"
@@ -188,6 +189,11 @@ static void texts_are_those_of_its_libraries(void **state)
 		{ "filter", "-A FORWARD -m quota2 ! --quota 5 --name b --packets --no-change",
 		  "-m quota2 --no-change  --packets  --name b  ! --quota 5 \n" },
 		{ "filter", "-A FORWARD -m quota2 --grow --name g", "-m quota2 --grow  --name g  --quota 0 \n" },
+		{ "filter", "-A FORWARD -m nth --every 5", "-m statistic --mode nth --every 5 --packet 0\n" },
+		{ "filter", "-A FORWARD -m nth --every 5 --counter 0 --start 2 --packet 1", "-m statistic --mode nth --every 5 --packet 4\n" },
+		{ "filter", "-A FORWARD -m account --aaddr 10.0.0.0/24 --aname net --ashort",
+		  "-m account --aaddr 10.0.0.0/255.255.255.0 --aname net --ashort \n" },
+		{ "filter", "-A FORWARD -j ACCOUNT --addr 10.0.0.0/8 --tname all", "-j ACCOUNT --addr 10.0.0.0/8  --tname all\n" },
 		{ "filter", "-A FORWARD -m psd", "-m psd --psd-weight-threshold 21 --psd-delay-threshold 300 --psd-lo-ports-weight 3 --psd-hi-ports-weight 1 \n" },
 		{ "filter", "-A FORWARD -m fuzzy --lower-limit 100 --upper-limit 200", "-m fuzzy --lower-limit 100  --upper-limit 200 \n" },
 		{ "filter", "-A FORWARD -p tcp -m lscan --stealth --synscan --cnscan --grscan --mirai",
@@ -229,6 +235,10 @@ static void refusals_name_the_cause(void **state)
 		{ "filter", "-A FORWARD -m fuzzy --lower-limit 5 --upper-limit 4", "higher" },
 		{ "filter", "-A FORWARD -m fuzzy --lower-limit 2", "3 to" }, { "filter", "-A FORWARD -m lscan --stealth", "protocol 6" },
 		{ "filter", "-A FORWARD -j TARPIT", "protocol 6" }, { "filter", "-A FORWARD -j ECHO", "protocol 17" },
+		{ "filter", "-A FORWARD -m nth --every 5 --start 5", "below" }, { "filter", "-A FORWARD -m nth --every 5 --counter 1", "itself" },
+		{ "filter", "-A FORWARD -m geoip --src-cc D", "two letters" }, { "filter", "-A FORWARD -m geoip --src-cc QQ", "QQ.iv4" },
+		{ "filter", "-A FORWARD -m asn --src-asn x", "numbers" }, { "filter", "-A FORWARD -m asn --src-asn 1 --dst-asn 2", "together" },
+		{ "filter", "-A FORWARD -j ACCOUNT --addr 8.0.0.0/7 --tname a", "24 bits" }, { "filter", "-A FORWARD -m account", "required" },
 		{ "mangle", "-A PREROUTING -p tcp -j TARPIT", "" }, { "filter", "-A FORWARD -j IPMARK --addr src", "mangle" },
 		{ "mangle", "-A FORWARD -j IPMARK --addr both", "src or dst" }, { "filter", "-A FORWARD -j LOGMARK --log-level 8", "0 to 7" },
 	};
@@ -514,6 +524,95 @@ static void marks_come_from_addresses(void **state)
 	expect_count(w, "-m mark", 1);
 }
 
+/* The first, the sixth and so on; with --packet 2 the third, with --start 3 two later. */
+static void nth_counts(void **state)
+{
+	struct world *w = *state;
+	static const char *const rules[] = { "-m nth --every 3", "-m nth --every 3 --packet 2", "-m nth --every 3 --start 1" };
+	static const char *const hits[] = { "1001001", "0010010", "0010010" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		char rule[64];
+		unsigned int count = 0;
+
+		snprintf(rule, sizeof(rule), "-A FORWARD %s", rules[i]);
+		must_load(w, "filter", rule);
+		for (const char *c = hits[i]; *c; c++) {
+			udp(w, 53, 4);
+			count += *c - '0';
+			expect_count(w, "--mode nth", count);
+		}
+	}
+}
+
+static void hosts_are_counted(void **state)
+{
+	struct world *w = *state;
+
+	must_load(w, "filter", "-A FORWARD -m account --aaddr 10.0.0.0/24 --aname a\n-A FORWARD -m account --aaddr 10.0.0.0/8 --aname b --ashort\n"
+		  "-A FORWARD -j ACCOUNT --addr 10.1.0.0/16 --tname c\n-A FORWARD -j ACCOUNT --addr 0.0.0.0/0 --tname all");
+	udp(w, 53, 12);
+	tcp_of(w, 1, 80, SYN, 1, 1, 0);
+	expect_file(w, "/proc/net/ipt_account/a", "ip = 10.0.0.2 bytes_src = 40 40 0 0 packets_src = 1 1 0 0 bytes_dst = 0 0 0 0 "
+		    "packets_dst = 0 0 0 0 time = 0\n");
+	expect_file(w, "/proc/net/ipt_account/b", "ip = 10.0.0.2 bytes_src = 80 packets_src = 2 bytes_dst = 0 packets_dst = 0 time = 0\n"
+		    "ip = 10.1.0.2 bytes_src = 0 packets_src = 0 bytes_dst = 80 packets_dst = 2 time = 0\n");
+	expect_file(w, "/proc/net/xt_ACCOUNT/c", "IP: 10.1.0.2 SRC packets: 0 bytes: 0 DST packets: 2 bytes: 80\n");
+	expect_file(w, "/proc/net/xt_ACCOUNT/all", "IP: 0.0.0.0 SRC packets: 2 bytes: 80 DST packets: 0 bytes: 0\n");
+	write_file(w, "/proc/net/ipt_account/a", "reset\n");
+	expect_file(w, "/proc/net/ipt_account/a", "");
+	must_load(w, "filter", "-A FORWARD -j ACCOUNT --addr 10.1.0.0/16 --tname c");
+	expect_file(w, "/proc/net/xt_ACCOUNT/c", "IP: 10.1.0.2 SRC packets: 0 bytes: 0 DST packets: 2 bytes: 80\n");
+}
+
+static void put_ranges(const char *dir, const char *name, const char *hex)
+{
+	char path[128];
+	FILE *file;
+	unsigned int byte;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
+		fputc((int)byte, file);
+	fclose(file);
+}
+
+static void addresses_have_countries(void **state)
+{
+	struct world *w = *state;
+	char dir[] = "/tmp/weir-geo-XXXXXX", path[128];
+	static const char *const files[] = { "DE.iv4", "FR.iv4", "XX.iv4", "YY.iv4", "7.iv4" };
+	struct refusal why = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	put_ranges(dir, files[0], "0900000009ffffff0a0000000a000002c0000200c00002ff");
+	put_ranges(dir, files[1], "0a0000030a00ffff0a0100000a010003");
+	put_ranges(dir, files[2], "0a0100000a0100030a0000030a00ffff");	/* not ascending */
+	put_ranges(dir, files[3], "0a0100000a0100");
+	put_ranges(dir, files[4], "0a0100020a010002");
+	assert_int_equal(sysctl_set(w->inst->sysctls, "net.weir.geoip_dir", dir, NULL), 0);
+	assert_int_equal(sysctl_set(w->inst->sysctls, "net.weir.asn_dir", dir, NULL), 0);
+	must_load(w, "filter", "-A FORWARD -m geoip --src-cc de\n-A FORWARD -m geoip ! --src-cc FR\n-A FORWARD -m geoip --dst-cc DE,FR\n"
+		  "-A FORWARD -m asn --dst-asn 7");
+	udp(w, 53, 4);
+	udp_from(w, 0x0a000003, 0x0a010002, 53, 4);
+	udp_from(w, 0x0a000002, 0x0a010004, 53, 4);
+	expect_count(w, "--source-country DE", 2);
+	expect_count(w, "! --source-country FR", 2);
+	expect_count(w, "--destination-country DE,FR", 2);
+	expect_count(w, "--dst-asn 7", 2);
+	assert_int_not_equal(load(w, "filter", "-A FORWARD -m geoip --src-cc DE,XX", &why), 0);
+	assert_non_null(strstr(why.text, "ascending"));
+	assert_int_not_equal(load(w, "filter", "-A FORWARD -m geoip --src-cc YY", &why), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		remove(path);
+	}
+	remove(dir);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -521,7 +620,7 @@ int main(void)
 		TEST(texts_are_those_of_its_libraries), TEST(refusals_name_the_cause), TEST(conditions_are_files), TEST(quotas_have_names),
 		TEST(lengths_by_layer), TEST(interfaces_have_states), TEST(scans_are_many_ports), TEST(fuzzy_follows_the_rate),
 		TEST(connections_that_only_look), TEST(tarpits_hold), TEST(delude_opens_and_resets), TEST(chaos_is_rare),
-		TEST(echo_sends_back), TEST(marks_come_from_addresses),
+		TEST(echo_sends_back), TEST(marks_come_from_addresses), TEST(nth_counts), TEST(hosts_are_counted), TEST(addresses_have_countries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
