@@ -194,6 +194,9 @@ static void texts_are_those_of_its_libraries(void **state)
 		{ "filter", "-A FORWARD -m account --aaddr 10.0.0.0/24 --aname net --ashort",
 		  "-m account --aaddr 10.0.0.0/255.255.255.0 --aname net --ashort \n" },
 		{ "filter", "-A FORWARD -j ACCOUNT --addr 10.0.0.0/8 --tname all", "-j ACCOUNT --addr 10.0.0.0/8  --tname all\n" },
+		{ "filter", "-A FORWARD -m ipp2p --kazaa --edk", "-m ipp2p --edk  --kazaa \n" },
+		{ "filter", "-A FORWARD -p tcp -m ipp2p --bit --gnu --dc --apple --soul --winmx --ares --debug",
+		  "-m ipp2p --dc  --gnu  --bit  --apple  --soul  --winmx  --ares  --debug \n" },
 		{ "filter", "-A FORWARD -m psd", "-m psd --psd-weight-threshold 21 --psd-delay-threshold 300 --psd-lo-ports-weight 3 --psd-hi-ports-weight 1 \n" },
 		{ "filter", "-A FORWARD -m fuzzy --lower-limit 100 --upper-limit 200", "-m fuzzy --lower-limit 100  --upper-limit 200 \n" },
 		{ "filter", "-A FORWARD -p tcp -m lscan --stealth --synscan --cnscan --grscan --mirai",
@@ -239,6 +242,7 @@ static void refusals_name_the_cause(void **state)
 		{ "filter", "-A FORWARD -m geoip --src-cc D", "two letters" }, { "filter", "-A FORWARD -m geoip --src-cc QQ", "QQ.iv4" },
 		{ "filter", "-A FORWARD -m asn --src-asn x", "numbers" }, { "filter", "-A FORWARD -m asn --src-asn 1 --dst-asn 2", "together" },
 		{ "filter", "-A FORWARD -j ACCOUNT --addr 8.0.0.0/7 --tname a", "24 bits" }, { "filter", "-A FORWARD -m account", "required" },
+		{ "filter", "-A FORWARD -m ipp2p", "required" }, { "filter", "-A FORWARD -m ipp2p --debug", "required" },
 		{ "mangle", "-A PREROUTING -p tcp -j TARPIT", "" }, { "filter", "-A FORWARD -j IPMARK --addr src", "mangle" },
 		{ "mangle", "-A FORWARD -j IPMARK --addr both", "src or dst" }, { "filter", "-A FORWARD -j LOGMARK --log-level 8", "0 to 7" },
 	};
@@ -613,6 +617,49 @@ static void addresses_have_countries(void **state)
 	remove(dir);
 }
 
+static void say(struct world *w, uint8_t proto, const char *text, uint32_t len)
+{
+	uint8_t p[512] = { 0x45 };
+	uint32_t header = proto == IPPROTO_TCP ? 40 : 28;
+
+	if (proto == IPPROTO_TCP) {
+		p[32] = 0x50;
+		p[33] = ACK;
+	} else {
+		put_be16(p + 24, 8 + len);
+	}
+	memcpy(p + header, text, len);
+	ip_finish(p, header + len, proto, 0x0a000002, 0x0a010002);
+	receive(w, p, header + len);
+}
+
+/* What the protocols' own descriptions say that they begin with. */
+static void old_programs_are_known(void **state)
+{
+	static const struct { const char *option; uint8_t proto; const char *text; uint32_t len; bool fits; } rows[] = {
+#define SAYS(o, p, t, f) { o, p, t, sizeof(t) - 1, f }
+		SAYS("bit", IPPROTO_TCP, "\x13" "BitTorrent protocol\0\0\0\0\0\0\0\0", true), SAYS("bit", IPPROTO_TCP, "\x13" "BitTorrent protoco", false),
+		SAYS("bit", IPPROTO_UDP, "d1:ad2:id20:abcdefghij", true), SAYS("bit", IPPROTO_UDP, "\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0abcd", true),
+		SAYS("bit", IPPROTO_TCP, "GET / HTTP/1.1\r\n", false), SAYS("gnu", IPPROTO_TCP, "GNUTELLA CONNECT/0.6\r\n", true),
+		SAYS("gnu", IPPROTO_TCP, "GET /uri-res/N2R?urn:sha1:", true), SAYS("dc", IPPROTO_TCP, "$Lock EXTENDEDPROTOCOL", true),
+		SAYS("dc", IPPROTO_UDP, "$Lock EXTENDEDPROTOCOL", false), SAYS("edk", IPPROTO_TCP, "\xe3\x05\0\0\0\x01" "abcd", true),
+		SAYS("edk", IPPROTO_TCP, "\xe3\x06\0\0\0\x01" "abcd", false), SAYS("edk", IPPROTO_UDP, "\xe3\x96" "abcd", true),
+		SAYS("kazaa", IPPROTO_TCP, "GIVE 123", true), SAYS("kazaa", IPPROTO_UDP, "\x27\0\0\0\xa9\x80KaZaA\0", true),
+		SAYS("soul", IPPROTO_TCP, "\x08\0\0\0\x01\0\0\0abcd", true), SAYS("apple", IPPROTO_TCP, "ajprot\r\n", true),
+		SAYS("xdcc", IPPROTO_TCP, "PRIVMSG bot :xdcc send #7\r\n", true), SAYS("xdcc", IPPROTO_TCP, "PRIVMSG bot :hello\r\n", false),
+		SAYS("bit", IPPROTO_TCP, "", false), SAYS("gnu", IPPROTO_TCP, "\x13" "BitTorrent protocol\0\0\0\0\0\0\0\0", false),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char rule[64];
+
+		snprintf(rule, sizeof(rule), "-A FORWARD -m ipp2p --%s", rows[i].option);
+		must_load(*state, "filter", rule);
+		say(*state, rows[i].proto, rows[i].text, rows[i].len);
+		expect_count(*state, "-m ipp2p", rows[i].fits);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -620,7 +667,7 @@ int main(void)
 		TEST(texts_are_those_of_its_libraries), TEST(refusals_name_the_cause), TEST(conditions_are_files), TEST(quotas_have_names),
 		TEST(lengths_by_layer), TEST(interfaces_have_states), TEST(scans_are_many_ports), TEST(fuzzy_follows_the_rate),
 		TEST(connections_that_only_look), TEST(tarpits_hold), TEST(delude_opens_and_resets), TEST(chaos_is_rare),
-		TEST(echo_sends_back), TEST(marks_come_from_addresses), TEST(nth_counts), TEST(hosts_are_counted), TEST(addresses_have_countries),
+		TEST(echo_sends_back), TEST(marks_come_from_addresses), TEST(nth_counts), TEST(old_programs_are_known), TEST(hosts_are_counted), TEST(addresses_have_countries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
