@@ -105,7 +105,7 @@ void rule_levels(const struct class_rule *rule, unsigned int dports_max, uint8_t
 
 	level[BY_SRC] = level_within(levels_of(BY_SRC, rule->family), prefix_len(rule->mask + CLASS_SRC, words));
 	level[BY_DST] = level_within(levels_of(BY_DST, rule->family), prefix_len(rule->mask + CLASS_DST, words));
-	level[BY_SPORT] = port_level(rule->sports, rule->sport_count, SPORT_KEYS_MAX);
+	level[BY_SPORT] = port_level(rule->sports, rule->sport_count, dports_max / (DPORT_KEYS_MAX / SPORT_KEYS_MAX));
 	level[BY_DPORT] = port_level(rule->dports, rule->dport_count, dports_max);
 	level[BY_PROTO] = (rule->mask[CLASS_HEAD] >> CLASS_HEAD_PROTO & 0xff) == 0xff;
 	level[BY_IN] = ifaces >> 16 == 0xffff;

@@ -1,13 +1,16 @@
 /*
  * table/change.c - one rule more or less in a table of any size, while it is in use. The rules of a table keep their ids,
- * their counters and their bytes; only places move. Whatever would touch more than the one rule is left to a replacement
- * of the whole: then what can be reached from where is looked at again, and what remembers begins anew.
+ * their counters and their bytes; only places move. Whatever would steer packets elsewhere is left to a replacement
+ * of the whole: then what can be reached from where is looked at again. What remembers begins anew either way.
  */
 #include "table/table_internal.h"
 
 #include <stdlib.h>
 
-enum { JUMP_LOOK_MAX = 256 };	/* rules that a jump's target may have, to be looked through for jumps */
+enum {
+	JUMP_LOOK_MAX = 256,	/* rules that a jump's target may have, to be looked through for jumps */
+	RENEW_MAX = 4096,	/* entries that begin anew; more, and the whole is as fast */
+};
 
 /* --- names --- */
 
@@ -160,8 +163,6 @@ static int entry_take(struct instance *inst, struct planned *plan, const struct 
 		err = -EOPNOTSUPP;
 	if (!err)
 		err = ruleset_entry_check(inst, plan->rs, plan->entry, why);
-	if (!err && entry_remembers(plan->entry, family))
-		plan->rs->remembering++;
 	if (err) {
 		free(plan->entry);
 		plan->entry = NULL;
@@ -297,6 +298,8 @@ static void entry_settle(struct planned *plan, uint32_t id, const struct rule_so
 	rs->counters[id] = *counters;
 	*counters = (struct xt_counters){ .pcnt = (uintptr_t)&rs->counters[id] };
 	rs->roles[id] = ROLE_RULE;
+	rs->remembers[id] = entry_remembers(plan->entry, rs->family);
+	rs->remembering += rs->remembers[id];
 	rs->refs[id] = NULL;
 	rs->sources[id] = (struct rule_source){ source->file ? ref_intern_text(rs->ref_pool, source->file) : NULL, source->line };
 	rs->place[id] = plan->place;
@@ -308,7 +311,6 @@ static void entry_settle(struct planned *plan, uint32_t id, const struct rule_so
 
 static void entry_drop(struct instance *inst, struct ruleset *rs, uint8_t *entry)
 {
-	rs->remembering -= entry_remembers(entry, rs->family);
 	ruleset_entry_release(inst, rs, entry);
 	if (entry < rs->entries || entry >= rs->entries + rs->arena_size)
 		free(entry);
@@ -342,6 +344,8 @@ static void rule_delete(struct instance *inst, struct planned *plan)
 	memmove(rs->at + place, rs->at + place + 1, (rs->number - place) * sizeof(*rs->at));
 	memmove(rs->offsets + place, rs->offsets + place + 1, (rs->number - place) * sizeof(*rs->offsets));
 	rs->place[id] = NO_PLACE;
+	rs->remembering -= rs->remembers[id];
+	rs->remembers[id] = 0;
 	places_shift(rs, plan->segment, place + 1, -1, -(int64_t)entry_next_offset(entry, rs->family));
 	rs->free_ids[rs->free_id_count++] = id;
 	entry_drop(inst, rs, entry);
@@ -359,6 +363,7 @@ static void rule_replace(struct instance *inst, struct planned *plan, const stru
 	for (uint32_t i = plan->place + 1; i < rs->number; i++)
 		rs->offsets[i] += (uint32_t)more;
 	rs->size += (uint32_t)more;
+	rs->remembering -= rs->remembers[id];
 	entry_settle(plan, id, source);
 	compiled_add(inst, rs, plan->segment, id);
 	entry_drop(inst, rs, entry);
@@ -372,13 +377,84 @@ static bool is_jumped_to(const struct ruleset *rs, const struct segment *segment
 	return false;
 }
 
+/* --- what a replacement of the table would begin anew --- */
+
+struct renewal { uint8_t **entries; uint32_t *places; uint32_t count; };
+
+static void renewal_undo(struct instance *inst, struct ruleset *rs, struct renewal *r)
+{
+	while (r->count) {
+		ruleset_entry_release(inst, rs, r->entries[--r->count]);
+		free(r->entries[r->count]);
+	}
+	free(r->entries);
+	free(r->places);
+}
+
+static int entry_renew(struct instance *inst, struct ruleset *rs, uint32_t place, uint8_t **out, struct refusal *why)
+{
+	uint8_t *old = rs->at[place], *entry = calloc(1, entry_next_offset(old, rs->family));
+	struct xt_standard_target *t;
+	int err;
+
+	if (!entry)
+		return refuse(why, -ENOMEM, "no memory for a rule");
+	ruleset_export_entry(rs, place, entry);
+	err = ruleset_entry_check(inst, rs, entry, why);
+	if (err) {
+		free(entry);
+		return err;
+	}
+	*entry_counters(entry, rs->family) = *entry_counters(old, rs->family);
+	t = entry_target(entry, rs->family);
+	if (!target_of(entry, rs->family)->target)
+		t->verdict = ((struct xt_standard_target *)entry_target(old, rs->family))->verdict;
+	*out = entry;
+	return 0;
+}
+
+/* Twins of all entries that remember, but for the one that goes. As with a replacement, the old ones end after the new ones began. */
+static int renewal_prepare(struct instance *inst, struct ruleset *rs, uint32_t but, struct renewal *r, struct refusal *why)
+{
+	int err = 0;
+
+	if (!rs->remembering)
+		return 0;
+	r->entries = calloc(rs->remembering, sizeof(*r->entries));
+	r->places = calloc(rs->remembering, sizeof(*r->places));
+	if (!r->entries || !r->places)
+		err = refuse(why, -ENOMEM, "no memory for %u rules", rs->remembering);
+	for (uint32_t id = 0; !err && id < rs->id_used; id++) {
+		if (!rs->remembers[id] || rs->place[id] == but)
+			continue;
+		r->places[r->count] = rs->place[id];
+		err = entry_renew(inst, rs, rs->place[id], &r->entries[r->count], why);
+		r->count += !err;
+	}
+	if (err)
+		renewal_undo(inst, rs, r);
+	return err;
+}
+
+static void renewal_apply(struct instance *inst, struct ruleset *rs, struct renewal *r)
+{
+	for (uint32_t i = 0; i < r->count; i++) {
+		uint8_t *old = rs->at[r->places[i]];
+
+		rs->at[r->places[i]] = r->entries[i];
+		entry_drop(inst, rs, old);
+	}
+	free(r->entries);
+	free(r->places);
+}
+
 /* Where, and whether it may go alone. */
 static int plan_make(const struct rule_change *change, struct planned *plan, struct refusal *why)
 {
 	const struct ruleset *rs = plan->rs;
 	uint32_t count;
 
-	if (rs->remembering || rs->nesting)
+	if (rs->remembering > RENEW_MAX || rs->nesting)
 		return -EOPNOTSUPP;
 	plan->segment = chain_find(rs, change->chain);
 	if (!plan->segment)
@@ -397,6 +473,7 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 {
 	struct table *table = table_find(inst, family, name);
 	struct planned plan = { .rs = table ? table->rules : NULL };
+	struct renewal renewal = { 0 };
 	uint32_t id = NO_PLACE;
 	int err;
 
@@ -411,6 +488,13 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 	}
 	if (!err && change->kind != CHANGE_DELETE)
 		err = entry_take(inst, &plan, change, *entry_comefrom(plan.rs->at[plan.place], family), why);
+	if (!err) {
+		err = renewal_prepare(inst, plan.rs, change->kind == CHANGE_INSERT ? NO_PLACE : plan.place, &renewal, why);
+		if (err && plan.entry) {
+			ruleset_entry_release(inst, plan.rs, plan.entry);
+			free(plan.entry);
+		}
+	}
 	if (err) {
 		if (id != NO_PLACE) {
 			plan.rs->place[id] = NO_PLACE;
@@ -420,6 +504,7 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 	}
 	tallies_settle(inst->tables);
 	inst->changes++;
+	renewal_apply(inst, plan.rs, &renewal);
 	if (change->kind == CHANGE_INSERT)
 		rule_insert(inst, &plan, id, &change->source);
 	else if (change->kind == CHANGE_REPLACE)

@@ -126,12 +126,14 @@ int ruleset_link(struct ruleset *rs)
 	rs->place_room = rs->number + 1;
 	rs->at = calloc(rs->place_room, sizeof(*rs->at));
 	rs->place = calloc(rs->id_room, sizeof(*rs->place));
-	if (!anchor_of || !rs->at || !rs->place || segments_make(rs))
+	rs->remembers = calloc(rs->id_room, 1);
+	if (!anchor_of || !rs->at || !rs->place || !rs->remembers || segments_make(rs))
 		goto out;
 	for (uint32_t place = 0; place < rs->number; place++) {
 		rs->at[place] = rs->entries + rs->offsets[place];
 		rs->place[place] = place;
-		rs->remembering += entry_remembers(rs->at[place], rs->family);
+		rs->remembers[place] = entry_remembers(rs->at[place], rs->family);
+		rs->remembering += rs->remembers[place];
 	}
 	for (unsigned int hook = 0; hook < NF_INET_NUMHOOKS; hook++) {
 		if (!(rs->valid_hooks & 1u << hook))
@@ -165,32 +167,35 @@ static void export_data(uint8_t *to, const uint8_t *from, uint32_t user_size, ui
 	memcpy(to, from, user_size ? user_size : info_size);
 }
 
+void ruleset_export_entry(const struct ruleset *rs, uint32_t place, void *out)
+{
+	const uint8_t *e = rs->at[place];
+	const struct xt_entry_target *t = entry_target(e, rs->family);
+	const struct target *target = (const struct target *)t->u.kernel.target;
+	struct xt_entry_target *to_t = (void *)((uint8_t *)out + entry_target_offset(e, rs->family));
+
+	memcpy(out, e, entry_head_size(rs->family));
+	*entry_counters(out, rs->family) = rs->counters[entry_id(rs, e)];
+	for_each_match(m, e, rs->family) {
+		struct xt_entry_match *to_m = (void *)((uint8_t *)out + ((const uint8_t *)m - e));
+		const struct match *match = (const struct match *)m->u.kernel.match;
+
+		to_m->u.user.match_size = m->u.user.match_size;
+		to_m->u.user.revision = match->revision;
+		strcpy(to_m->u.user.name, match->name);
+		export_data(to_m->data, m->data, match->user_size, match->info_size);
+	}
+	to_t->u.user.target_size = t->u.user.target_size;
+	to_t->u.user.revision = target->revision;
+	strcpy(to_t->u.user.name, target->name);
+	export_data(to_t->data, t->data, target->user_size, target->info_size);
+	if (!target->target)
+		((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, place);
+}
+
 void ruleset_export(const struct ruleset *rs, void *out)
 {
 	memset(out, 0, rs->size);
-	for (uint32_t i = 0; i < rs->number; i++) {
-		const uint8_t *e = rs->at[i];
-		uint8_t *to = (uint8_t *)out + rs->offsets[i];
-		const struct xt_entry_target *t = entry_target(e, rs->family);
-		const struct target *target = (const struct target *)t->u.kernel.target;
-		struct xt_entry_target *to_t = (void *)(to + entry_target_offset(e, rs->family));
-
-		memcpy(to, e, entry_head_size(rs->family));
-		*entry_counters(to, rs->family) = rs->counters[entry_id(rs, e)];
-		for_each_match(m, e, rs->family) {
-			struct xt_entry_match *to_m = (void *)(to + ((const uint8_t *)m - e));
-			const struct match *match = (const struct match *)m->u.kernel.match;
-
-			to_m->u.user.match_size = m->u.user.match_size;
-			to_m->u.user.revision = match->revision;
-			strcpy(to_m->u.user.name, match->name);
-			export_data(to_m->data, m->data, match->user_size, match->info_size);
-		}
-		to_t->u.user.target_size = t->u.user.target_size;
-		to_t->u.user.revision = target->revision;
-		strcpy(to_t->u.user.name, target->name);
-		export_data(to_t->data, t->data, target->user_size, target->info_size);
-		if (!target->target)
-			((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, i);
-	}
+	for (uint32_t place = 0; place < rs->number; place++)
+		ruleset_export_entry(rs, place, (uint8_t *)out + rs->offsets[place]);
 }

@@ -58,6 +58,7 @@ struct ruleset {
 	struct xt_counters *counters;		/* by id, apart from what the walker only reads */
 	uint32_t *place;			/* by id */
 	uint8_t *roles;				/* enum entry_role, by id */
+	uint8_t *remembers;			/* by id: it begins anew when the table is replaced */
 	uint8_t *entries;			/* the blob; names replaced by pointers, counters by their address */
 	uint32_t *offsets;			/* of each place in the blob that user space sees, rising */
 	uint64_t *stack;			/* jumps to come back to: room for two walks, one inside the other */
@@ -71,7 +72,7 @@ struct ruleset {
 	uint32_t arena_size;			/* of .entries; entries that were added lie elsewhere, each by itself */
 	uint32_t id_room, id_used, free_id_count;
 	uint32_t place_room, anchor_room;
-	uint32_t remembering;			/* entries that start anew when the table is replaced */
+	uint32_t remembering;			/* how many .remembers */
 	uint32_t valid_hooks;
 	uint32_t hook_entry[NF_INET_NUMHOOKS], underflow[NF_INET_NUMHOOKS];	/* offsets */
 	struct anchor begin[NF_INET_NUMHOOKS], end[NF_INET_NUMHOOKS];		/* the same as places */
@@ -220,6 +221,8 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 void ruleset_free(struct instance *inst, struct ruleset *rs);
 /* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
 void ruleset_export(const struct ruleset *rs, void *out);
+/* The same for one entry; @out is zeroed. */
+void ruleset_export_entry(const struct ruleset *rs, uint32_t place, void *out);
 
 /* --- tally.c --- */
 void tallies_fold(struct tables *tables);	/* before counters are read */

@@ -564,6 +564,7 @@ static void ruleset_drop(struct ruleset *rs)
 	free(rs->segments);
 	free(rs->anchors);
 	free(rs->place);
+	free(rs->remembers);
 	free(rs->refs);
 	bigmem_free(rs->counters, rs->id_room * sizeof(*rs->counters));
 	for (uint32_t i = 0; rs->at && i < rs->number; i++)
