@@ -180,7 +180,7 @@ struct ct *ct_record_alloc(struct ct_table *table)
 
 	if (ct) {
 		table->free = (struct ct *)ct->node[0].next;
-		for (size_t at = 0; at < sizeof(*ct); at += 64)
+		for (size_t at = 0; table->free && at < sizeof(*ct); at += 64)
 			__builtin_prefetch((const char *)table->free + at, 1);
 		memset(ct, 0, sizeof(*ct));
 		return ct;

@@ -224,7 +224,7 @@ static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8
 	if (d->six)
 		sum = csum_fold(csum_partial(l4, len, csum_pseudo6(ip + 8, ip + 24, ip[6], len)));
 	else
-		sum = csum_fold(csum_partial(l4, len, csum_pseudo4(((struct iphdr *)ip)->saddr, ((struct iphdr *)ip)->daddr, ip[9], len)));
+		sum = csum_fold(csum_partial(l4, len, csum_partial(ip + 12, 8, csum_pseudo4(0, 0, ip[9], len))));
 	if (!sum)
 		sum = 0xffff;
 	if (d->broken)
