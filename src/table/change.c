@@ -379,7 +379,7 @@ static bool is_jumped_to(const struct ruleset *rs, const struct segment *segment
 
 /* --- what a replacement of the table would begin anew --- */
 
-struct renewal { uint8_t **entries; uint32_t *places; uint32_t count; };
+struct renewal { uint8_t **entries; uint32_t *places; uint32_t count, total; };
 
 static void renewal_undo(struct instance *inst, struct ruleset *rs, struct renewal *r)
 {
@@ -413,26 +413,41 @@ static int entry_renew(struct instance *inst, struct ruleset *rs, uint32_t place
 	return 0;
 }
 
-/* Twins of all entries that remember, but for the one that goes. As with a replacement, the old ones end after the new ones began. */
-static int renewal_prepare(struct instance *inst, struct ruleset *rs, uint32_t but, struct renewal *r, struct refusal *why)
+static int by_place(const void *a, const void *b)
 {
-	int err = 0;
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
+	return (x > y) - (x < y);
+}
+
+/* All entries that remember, but for the one that goes. */
+static int renewal_open(const struct ruleset *rs, uint32_t but, struct renewal *r, struct refusal *why)
+{
 	if (!rs->remembering)
 		return 0;
 	r->entries = calloc(rs->remembering, sizeof(*r->entries));
 	r->places = calloc(rs->remembering, sizeof(*r->places));
 	if (!r->entries || !r->places)
-		err = refuse(why, -ENOMEM, "no memory for %u rules", rs->remembering);
-	for (uint32_t id = 0; !err && id < rs->id_used; id++) {
-		if (!rs->remembers[id] || rs->place[id] == but)
-			continue;
-		r->places[r->count] = rs->place[id];
-		err = entry_renew(inst, rs, rs->place[id], &r->entries[r->count], why);
+		return refuse(why, -ENOMEM, "no memory for %u rules", rs->remembering);
+	for (uint32_t id = 0; id < rs->id_used; id++)
+		if (rs->remembers[id] && rs->place[id] != but)
+			r->places[r->total++] = rs->place[id];
+	qsort(r->places, r->total, sizeof(*r->places), by_place);
+	return 0;
+}
+
+/*
+ * Twins of those before @place. As with a replacement, rules begin in their order, since some share what they remember, and the
+ * old ones end after all new ones began.
+ */
+static int renewal_until(struct instance *inst, struct ruleset *rs, uint32_t place, struct renewal *r, struct refusal *why)
+{
+	int err = 0;
+
+	while (!err && r->count < r->total && r->places[r->count] < place) {
+		err = entry_renew(inst, rs, r->places[r->count], &r->entries[r->count], why);
 		r->count += !err;
 	}
-	if (err)
-		renewal_undo(inst, rs, r);
 	return err;
 }
 
@@ -486,14 +501,20 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 		id = id_take(plan.rs);
 		err = id == NO_PLACE ? -EOPNOTSUPP : 0;
 	}
+	if (!err)
+		err = renewal_open(plan.rs, change->kind == CHANGE_INSERT ? NO_PLACE : plan.place, &renewal, why);
+	if (!err)
+		err = renewal_until(inst, plan.rs, plan.place, &renewal, why);
 	if (!err && change->kind != CHANGE_DELETE)
 		err = entry_take(inst, &plan, change, *entry_comefrom(plan.rs->at[plan.place], family), why);
-	if (!err) {
-		err = renewal_prepare(inst, plan.rs, change->kind == CHANGE_INSERT ? NO_PLACE : plan.place, &renewal, why);
-		if (err && plan.entry) {
+	if (!err)
+		err = renewal_until(inst, plan.rs, NO_PLACE, &renewal, why);
+	if (err) {
+		if (plan.entry) {
 			ruleset_entry_release(inst, plan.rs, plan.entry);
 			free(plan.entry);
 		}
+		renewal_undo(inst, plan.rs, &renewal);
 	}
 	if (err) {
 		if (id != NO_PLACE) {
