@@ -57,7 +57,7 @@ struct edit_chain *edit_chain_find(struct edit *edit, const char *name)
 	bool found;
 
 	for (uint32_t i = 0; i < edit->builtin_count; i++)
-		if (!strcmp(edit->chains[i]->name, name))
+		if (edit->chains[i]->name[0] == name[0] && !strcmp(edit->chains[i]->name, name))
 			return edit->chains[i];
 	at = user_chain_place(edit, name, &found);
 	return found ? edit->chains[at] : NULL;
@@ -303,7 +303,7 @@ static int target_resolve(struct edit *edit, struct edit_rule *rule)
 	if (!name[0])
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(verdict_names); i++) {
-		if (strcmp(name, verdict_names[i].name))
+		if (name[0] != verdict_names[i].name[0] || strcmp(name, verdict_names[i].name))
 			continue;
 		rule->kind = RULE_VERDICT;
 		memset(name, 0, sizeof(t->target.u.user.name));

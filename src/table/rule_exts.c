@@ -52,7 +52,7 @@ static struct ext_use *use_add(struct parser *p, const char *name, uint8_t revis
 		p->use_cap = cap;
 	}
 	if (size <= (size_t)(DATA_ROOM - cmd->data_used)) {
-		m = (void *)(cmd->data_room + cmd->data_used);
+		m = memset(cmd->data_room + cmd->data_used, 0, size);
 		cmd->data_used += (uint16_t)size;
 	} else {
 		m = calloc(1, size);
@@ -149,6 +149,8 @@ int parser_target_name(struct parser *p)
 
 bool parser_is_verdict(const char *name)
 {
+	if (!strchr("ADQR", name[0]))
+		return false;
 	return !strcmp(name, "ACCEPT") || !strcmp(name, "DROP") || !strcmp(name, "QUEUE") || !strcmp(name, "RETURN");
 }
 

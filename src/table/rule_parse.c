@@ -414,7 +414,7 @@ static int short_option(struct parser *p)
 	char name[3] = { '-', letter, '\0' };
 	int err;
 
-	for (unsigned int i = 0; base_options[i].name && letter != '0'; i++)
+	for (unsigned int i = 0; base_options[i].name && letter != '0' && !base; i++)
 		if (base_options[i].letter == letter)
 			base = &base_options[i];
 	p->name = name;
@@ -594,7 +594,9 @@ int rule_command_parse(const struct parse_env *env, const struct rule_words *wor
 	struct parser p = { .env = env, .words = words, .cmd = cmd, .why = why, .at = 1, .letters = "" };
 	int err;
 
-	*cmd = (struct rule_command){ .table = env->table, .jump = "" };
+	memset(cmd, 0, offsetof(struct rule_command, data_room));	/* which is zeroed as it is used */
+	cmd->table = env->table;
+	cmd->jump = "";
 	cmd->head = cmd->head_room;
 	err = words_read(&p);
 	if (err == SKIP_LINE) {

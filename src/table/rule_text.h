@@ -81,11 +81,12 @@ struct rule_command {
 	unsigned int use_count;
 	bool has_target;
 	int wait_sec;			/* -w: 0 not given, -1 for ever */
+	struct xt_counters counters;
 	/* Memory of the usual rule, so that reading one asks for none; larger ones go to the heap. */
 	struct ext_use use_room[USES_ROOM];
 	uint16_t data_used;
-	_Alignas(8) uint8_t head_room[sizeof(struct ip6t_entry)], data_room[DATA_ROOM];
-	struct xt_counters counters;
+	_Alignas(8) uint8_t head_room[sizeof(struct ip6t_entry)];
+	_Alignas(8) uint8_t data_room[DATA_ROOM];
 };
 
 struct parse_env {

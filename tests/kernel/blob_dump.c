@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ext/option.h"
 #include "table/table.h"
 
 struct dump {
@@ -119,6 +120,29 @@ static void answer_restore(struct instance *inst, uint8_t family, unsigned int f
 	fflush(stdout);
 }
 
+/* One line an option: what blob_test.py's generator draws from. */
+static void print_rows(const char *kind, const char *name, uint8_t families, const char *table, uint16_t proto,
+		       const struct ext_text *text)
+{
+	if (!text)
+		return;
+	printf("%s %s %u %s %u\n", kind, name, families, table ? table : "-", proto);
+	for (const struct opt *opt = text->options; opt && opt->name; opt++)
+		printf("option %s %d %u %u %llu %llu %s\n", opt->name, (int)opt->type, opt->flags, opt_words(opt),
+		       (unsigned long long)opt->min, (unsigned long long)opt->max, opt->arg ? opt->arg : "-");
+}
+
+static void answer_options(void)
+{
+	for (const struct match *const *m = ext_matches; *m; m++)
+		print_rows("match", (*m)->name, (*m)->families, (*m)->table, (*m)->proto, (*m)->text);
+	for (const struct target *const *t = ext_targets; *t; t++)
+		if ((*t)->name[0])
+			print_rows("target", (*t)->name, (*t)->families, (*t)->table, (*t)->proto, (*t)->text);
+	printf("end\n");
+	fflush(stdout);
+}
+
 int main(void)
 {
 	struct instance *inst = instance_new(1, 0, NULL);
@@ -138,6 +162,8 @@ int main(void)
 			text[len] = '\0', answer_command(inst, proto, text, len);
 		else if (!strncmp(what, "restore", 7))
 			answer_restore(inst, proto, (unsigned int)atoi(what + 7), text, len);
+		else if (!strcmp(what, "options"))
+			answer_options();
 		else if (!strcmp(what, "reset"))
 			instance_free(inst), inst = instance_new(1, 0, NULL);
 		else

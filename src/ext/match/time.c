@@ -143,9 +143,12 @@ static int parse_weekdays(struct opt_call *call, struct refusal *why)
 	for (const char *at = call->arg;; at++) {
 		size_t len = strcspn(at, ",");
 		unsigned int day = 1;
+		char word[4] = "", *end;
 
-		if (len == 1 && *at >= '1' && *at <= '9') {
-			day = *at - '0';
+		/* upstream looks at three characters, and a number beyond 7 is a bit that no day has */
+		memcpy(word, at, MIN_OF(len, sizeof(word) - 1));
+		if (*word && (strtoul(word, &end, 0) || *end) && !*end) {
+			day = (unsigned int)strtoul(word, NULL, 0) % 32;
 		} else {
 			while (day <= 7 && (len < 2 || strncmp(at, week_words[day], 2)))
 				day++;
