@@ -33,7 +33,8 @@ static void put(struct kept *kept, size_t at, const void *bytes, size_t len)
 	const size_t end = ALIGN_UP(at + len, (size_t)8);
 	uint8_t *grown = calloc(1, end + 64);
 
-	memcpy(grown, kept->bytes, MIN_OF(at, kept->len));
+	if (kept->bytes)
+		memcpy(grown, kept->bytes, MIN_OF(at, kept->len));
 	memcpy(grown + at, bytes, len);
 	free(kept->bytes);
 	kept->bytes = grown;
