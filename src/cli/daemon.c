@@ -262,6 +262,9 @@ static int load(struct daemon *d, struct refusal *why)
 	/* live, neighbours are asked from a link-local address: interfaces make theirs, as Linux's do */
 	if (!err)
 		err = sysctl_set(d->inst->sysctls, "net.ipv6.conf.default.addr_gen_mode", "0", why);
+	/* and a million connections that end together hold nobody up */
+	if (!err)
+		err = sysctl_set(d->inst->sysctls, "net.netfilter.nf_conntrack_weir_expire_batch", "500", why);
 	if (!err && d->snapshot)
 		err = snapshot_find(d->snapshot, &paths, why);
 	if (!err)
