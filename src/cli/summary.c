@@ -101,6 +101,7 @@ struct coverage {
 	json_t *never_json;		/* NULL when text is made */
 	struct strbuf *never_text;
 	unsigned int listed;
+	struct rule_printer *printer;
 	uint8_t family;
 };
 
@@ -174,7 +175,11 @@ static void coverage_rule(void *priv, const struct table_rule_view *rule)
 		c->hit++;
 		return;
 	}
-	rules_print_one(c->inst, &rule->ref, &text);
+	if (!c->never_json && (!c->never_text || c->listed >= TEXT_ROWS_MAX)) {
+		c->listed++;
+		return;
+	}
+	rule_printer_print(c->printer, &rule->ref, &text);
 	while (text.len && text.s[text.len - 1] == '\n')
 		text.s[--text.len] = '\0';
 	if (c->never_json)
@@ -194,10 +199,12 @@ static void coverage_walk(struct run *run, struct coverage *c)
 {
 	c->run = run;
 	c->inst = run->inst;
+	c->printer = rule_printer_new(run->inst);
 	c->family = NFPROTO_IPV4;
 	tables_each_rule(run->inst, NFPROTO_IPV4, coverage_rule, c);
 	c->family = NFPROTO_IPV6;
 	tables_each_rule(run->inst, NFPROTO_IPV6, coverage_rule, c);
+	rule_printer_free(c->printer);
 }
 
 /* --- what is said once --- */

@@ -1,6 +1,8 @@
 /*
  * table/save.c - iptables-save: every table of a family, newest first.
  */
+#include <stdlib.h>
+
 #include "table/rule_text.h"
 
 #include <stdio.h>
@@ -85,20 +87,62 @@ void rules_save(struct instance *inst, uint8_t family, bool counters, int64_t st
 	rules_save_in(&tables, family, NULL, counters, stamp_ns, out, NULL);
 }
 
-bool rules_print_one(struct instance *inst, const struct table_rule_ref *ref, struct strbuf *out)
+struct rule_printer {
+	struct instance *inst;
+	struct edit *edit;		/* of the table that was asked about last */
+	const char *table;
+	uint8_t family;
+};
+
+struct rule_printer *rule_printer_new(struct instance *inst)
+{
+	struct rule_printer *printer = calloc(1, sizeof(*printer));
+
+	if (printer)
+		printer->inst = inst;
+	return printer;
+}
+
+void rule_printer_free(struct rule_printer *printer)
+{
+	if (printer && printer->edit)
+		edit_free(printer->edit);
+	free(printer);
+}
+
+static bool printer_open(struct rule_printer *p, const struct table_rule_ref *ref)
+{
+	if (p->edit && p->family == ref->family && !strcmp(p->table, ref->table))
+		return true;
+	if (p->edit)
+		edit_free(p->edit);
+	p->edit = NULL;
+	p->family = ref->family;
+	p->table = ref->table;
+	return !edit_open(p->inst, ref->family, ref->table, false, &p->edit, NULL);
+}
+
+bool rule_printer_print(struct rule_printer *printer, const struct table_rule_ref *ref, struct strbuf *out)
 {
 	struct edit_chain *chain;
-	struct edit *edit;
-	bool found;
 
-	if (edit_open(inst, ref->family, ref->table, false, &edit, NULL))
+	if (!printer || !printer_open(printer, ref))
 		return false;
-	chain = edit_chain_find(edit, ref->chain);
-	found = chain && ref->number <= chain->count && (ref->number || chain->hook >= 0);
-	if (found && ref->number)
-		rule_print(edit, chain, edit_rule_at(chain, ref->number - 1), COUNTERS_NONE, out);
-	else if (found)
+	chain = edit_chain_find(printer->edit, ref->chain);
+	if (!chain || ref->number > chain->count || (!ref->number && chain->hook < 0))
+		return false;
+	if (ref->number)
+		rule_print(printer->edit, chain, edit_rule_at(chain, ref->number - 1), COUNTERS_NONE, out);
+	else
 		sb_printf(out, "-P %s %s", chain->name, edit_policy_name(chain));
-	edit_free(edit);
+	return true;
+}
+
+bool rules_print_one(struct instance *inst, const struct table_rule_ref *ref, struct strbuf *out)
+{
+	struct rule_printer *printer = rule_printer_new(inst);
+	bool found = rule_printer_print(printer, ref, out);
+
+	rule_printer_free(printer);
 	return found;
 }

@@ -168,5 +168,9 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 
 /* One rule in iptables-save form ("-A FORWARD -p tcp -j ACCEPT"), for reports. false: no such rule. */
 bool rules_print_one(struct instance *inst, const struct table_rule_ref *ref, struct strbuf *out);
+/* The same for many: a table is opened once for all that are asked in a row. No rules may change meanwhile. NULL: no memory. */
+struct rule_printer *rule_printer_new(struct instance *inst);
+bool rule_printer_print(struct rule_printer *printer, const struct table_rule_ref *ref, struct strbuf *out);
+void rule_printer_free(struct rule_printer *printer);
 
 #endif
