@@ -42,32 +42,32 @@ def load_cases():
     return out
 
 
-def cache_twin(case, k, w, extra):
+def cache_twin(case, k, w, extra, seed):
     """The flow cache changes nothing: once more without it, each way compared with what would have been remembered."""
     if k.refused or any(e.startswith("--flow-cache") or e == "--no-flow-cache" for e in extra):
         return []
-    twin = vars(weir.run_weir(case, k, 1, tuple(extra) + ("--flow-cache=check",)))
+    twin = vars(weir.run_weir(case, k, seed, tuple(extra) + ("--flow-cache=check",)))
     return [("flow cache", -1, "%s: %r, without it %r" % (name, value, twin[name]))
             for name, value in vars(w).items() if value != twin[name]][:1]
 
 
-def run_one(case, extra=()):
+def run_one(case, extra=(), seed=1):
     """(diffs, kernel side, weir side)"""
     k = kernel.run_kernel(case)
     if k.refused:  # no packet was sent: weir gets none either, and must refuse too
         case = copy.copy(case)
         case.items, k.stamps, k.datas, k.end = [], [], [], 10**9
-    w = weir.run_weir(case, k, 1, extra)
-    diffs = cache_twin(case, k, w, extra)
+    w = weir.run_weir(case, k, seed, extra)
+    diffs = cache_twin(case, k, w, extra, seed)
     return diffs or compare(case, k, w), k, w
 
 
 def judge(case, extra=()):
     """Runs it; a difference counts when it shows again (the kernel itself repeats 99.6 % of random cases). Where NAT chooses
-    ports at random a rule may match them by chance: such a case is tried more often."""
+    ports at random a rule may match them by chance: such a case is tried more often. weir's own choices are others each time."""
     for attempt in range(12 if "nat-port" in case.masks else 3):
         try:
-            diffs, k, w = run_one(copy.copy(case), extra)
+            diffs, k, w = run_one(copy.copy(case), extra, 1 + attempt)
         except Exception:
             return [("crash", -1, traceback.format_exc())]
         if not diffs:

@@ -40,13 +40,13 @@ def recent_lines(text):
     return sorted(out)
 
 
-def recent_differ(kernel, weir, shift):
+def recent_differ(kernel, weir, shift, slack):
     k, w = recent_lines(kernel), recent_lines(weir)
     if [x[:3] for x in k] != [x[:3] for x in w]:
         return True
     for a, b in zip(k, w):
         shift.update(x - y for x, y in zip(a[3], b[3]))
-    return bool(shift) and max(shift) - min(shift) > 2
+    return bool(shift) and max(shift) - min(shift) > slack
 
 
 def hashlimit_differ(kernel, weir):
@@ -66,7 +66,7 @@ def hashlimit_differ(kernel, weir):
 TICK = 0xFFFFFFFFFFFF // (250 * 60 * 60 * 24)    # what a tick refills, at most
 
 
-def compare(kernel, weir):
+def compare(kernel, weir, slack=2):
     """[(path, kernel's text, weir's text)] of those that differ."""
     out, shift = [], set()
     for path in sorted(set(kernel) | set(weir)):
@@ -74,7 +74,7 @@ def compare(kernel, weir):
         if k is None or w is None:
             out.append((path, k, w))
         elif path.startswith("xt_recent/"):
-            if recent_differ(k, w, shift):
+            if recent_differ(k, w, shift, slack):
                 out.append((path, k, w))
         elif path.startswith("stat/"):
             if k != w:
