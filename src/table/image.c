@@ -122,7 +122,8 @@ int image_chain_read(struct edit_chain *chain)
 	}
 	if (e != chain->unread_bytes + chain->unread_size)
 		goto err_free;
-	memcpy(rules + chain->unread, chain->rules, held * sizeof(*rules));
+	if (held)
+		memcpy(rules + chain->unread, chain->rules, held * sizeof(*rules));
 	free(chain->rules);
 	chain->rules = rules;
 	chain->cap = chain->count + 1;
