@@ -96,12 +96,12 @@ static void helper_look(struct pkt *pkt)
 }
 
 /* As many expectations as one connection may have. */
-static unsigned int helper_expects_max(const struct ct_helper *helper)
+static unsigned int helper_expects_max(const struct instance *inst, const struct ct_helper *helper)
 {
-	unsigned int sum = helper->policy.max_expected;
+	unsigned int sum = ct_helper_policy_now(inst, helper, 0).max_expected;
 
 	for (unsigned int class = 1; helper->more_policies && class < CT_EXPECT_CLASSES; class++)
-		sum += ct_helper_policy(helper, class)->max_expected;
+		sum += ct_helper_policy_now(inst, helper, class).max_expected;
 	return sum;
 }
 
@@ -145,7 +145,7 @@ static int helper_fuzz(const struct ct_helper *helper, const uint8_t *data, size
 		ct_help_packet(inst, pkt, &state);
 		helper_look(pkt);
 		pkt_free(inst, pkt);
-		if (inst->ct->expects.count > helper_expects_max(helper))
+		if (inst->ct->expects.count > helper_expects_max(inst, helper))
 			abort();
 	}
 	ct_kill(inst, ct);

@@ -7,18 +7,16 @@
 static const char usage[] =
 "weir: what a Linux firewall does to traffic, without a kernel and without root.\n"
 "\n"
-"  weir run fw -i eth0=in.pcap                   packets through the rules: verdicts, counters, drops by line\n"
-"  weir run fw -i eth0=in.pcap --out result      and captures of what left, what was dropped and by which rule\n"
-"  weir run fw -i eth0=in.pcap --script changes  with timed commands: iptables, conntrack, ip, sysctl\n"
+"  weir run fw -i eth0=in.pcap --out result      packets through the rules: verdicts, drops by line, what left\n"
 "  weir check fw/rules.v4                        everything that is wrong with a rule file, at once\n"
-"  weir iptables -A INPUT -p tcp --dport 22 -j ACCEPT   rules kept between commands; also ip6tables, -save, -restore\n"
+"  weir daemon fw -d; weir exec -- iptables -S   an instance that stays, and unmodified tools on it\n"
 "\n"
 "fw is a directory; all parts are optional. On the firewall itself:\n"
 "  mkdir fw; iptables-save > fw/rules.v4; ip6tables-save > fw/rules.v6\n"
 "  fw/net.ip holds lines of `ip -batch`: link, addr, route, rule, neigh\n"
 "  fw/sysctl.conf holds settings, as sysctl.conf(5)\n"
 "\n"
-"Options: weir run --help   manual: man weir-run   version: weir --version\n";
+"Options: weir run --help   manual: man weir-run   more: weir iptables, ip6tables, conntrack, nfct\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
 	{ "run", cmd_run }, { "check", cmd_check },
