@@ -127,6 +127,8 @@ static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, ui
 {
 	const struct table_rule_ref *ref = table_rule(rs, id);
 
+	if (verdict == NF_STOLEN)	/* the target has taken the packet: it may be gone */
+		return verdict;
 	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= ref->weight)
 		pkt->rule = ref;
 	if ((verdict & NF_VERDICT_MASK) == NF_DROP) {

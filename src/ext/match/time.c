@@ -113,20 +113,23 @@ static int parse_monthdays(struct opt_call *call, struct refusal *why)
 	struct xt_time_info *info = call->info;
 	uint32_t days = 0;
 
-	for (const char *at = call->arg;; at++) {
-		char *end;
-		unsigned long day = isdigit((unsigned char)*at) ? strtoul(at, &end, 10) : 32;
+	/* as upstream reads it: a digit or two, and what follows them up to the comma is nobody's concern */
+	for (const char *at = call->arg; *at; at += strcspn(at, ",")) {
+		unsigned int day;
 
+		if (*at == ',') {
+			at++;
+			if (!*at)
+				break;
+			if (*at == ',')
+				continue;
+		}
+		day = (unsigned int)(*at - '0');
+		if (day <= 9 && at[1] && at[1] != ',')
+			day = isdigit((unsigned char)at[1]) ? day * 10 + (unsigned int)(at[1] - '0') : 32;
 		if (day > 31)
 			return refuse(why, -EINVAL, "time: \"%s\" is not a list of days from 1 to 31", call->arg);
-		if (!strncmp(end, "st", 2) || !strncmp(end, "nd", 2) || !strncmp(end, "rd", 2) || !strncmp(end, "th", 2))
-			end += 2;
 		days |= 1u << day;
-		at = end;
-		if (!*at)
-			break;
-		if (*at != ',')
-			return refuse(why, -EINVAL, "time: \"%s\" is not a list of days from 1 to 31", call->arg);
 	}
 	info->monthdays_match = call->invert ? XT_TIME_ALL_MONTHDAYS & ~days : days;
 	return 0;
