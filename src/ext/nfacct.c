@@ -24,9 +24,13 @@ static void objects_init(struct instance *inst, void *state)
 	list_init(&((struct acct_objects *)state)->all);
 }
 
+/* The last rule is gone: nobody but this list holds them. */
 static void objects_end(struct instance *inst, void *state)
 {
-	acct_flush(inst);
+	list_for_each_safe(node, &((struct acct_objects *)state)->all) {
+		list_remove(node);
+		acct_put(list_entry(node, struct acct_object, node));
+	}
 }
 
 static const struct ext_state_kind acct_kind = {
