@@ -44,7 +44,6 @@ struct nl_sock {
 	struct list queue;		/* struct nl_datagram */
 	struct nl_dump dump;
 	struct sock_filter *filter;
-	unsigned int filter_len;
 };
 
 struct control {

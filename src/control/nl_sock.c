@@ -124,7 +124,6 @@ static int filter_attach(struct nl_sock *sock, const void *data, size_t len)
 	}
 	free(sock->filter);
 	sock->filter = filter;
-	sock->filter_len = (unsigned int)(len / sizeof(*filter));
 	return 0;
 }
 
@@ -176,7 +175,6 @@ int nl_sock_option(struct nl_sock *sock, int level, int option, uint32_t value, 
 	case SO_DETACH_FILTER:
 		free(sock->filter);
 		sock->filter = NULL;
-		sock->filter_len = 0;
 		return 0;
 	default:
 		return 0;	/* timeouts, priorities and the like stay with the tool's own socket */
