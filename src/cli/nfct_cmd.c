@@ -249,11 +249,11 @@ int nfct_command(struct instance *inst, int argc, char **argv, struct strbuf *ou
 	return 0;
 }
 
-static int conf_line(struct instance *inst, struct words *words, struct refusal *why)
+static int conf_line(void *inst, struct words *words, struct refusal *why)
 {
 	char *argv[64] = { "nfct" };
 	struct strbuf out = STRBUF_INIT, err = STRBUF_INIT;
-	unsigned int from = words->count && strcmp(words->argv[0], "nfct") == 0 ? 1 : 0;
+	unsigned int from = strcmp(words->argv[0], "nfct") == 0 ? 1 : 0;
 	int code = 0, argc = 1;
 
 	for (unsigned int i = from; i < words->count && argc < (int)ARRAY_SIZE(argv); i++)
@@ -267,19 +267,5 @@ static int conf_line(struct instance *inst, struct words *words, struct refusal 
 
 int nfct_conf_load(struct instance *inst, const char *text, size_t len, const char *file, struct refusal *why)
 {
-	struct line_reader reader = { text, text + len, 0 };
-	const char *line;
-	size_t line_len;
-	int err = 0;
-
-	while (!err && line_next(&reader, &line, &line_len)) {
-		struct words words = { 0 };
-
-		err = words_split(&words, line, line_len, file, reader.number, why);
-		if (err)
-			return err;
-		err = conf_line(inst, &words, why);
-		words_free(&words);
-	}
-	return err;
+	return lines_visit(text, len, file, conf_line, inst, why);
 }

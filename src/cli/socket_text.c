@@ -272,20 +272,12 @@ int host_line(struct instance *inst, struct words *words, unsigned int from, str
 	return FAIL(&r, from, "a line begins with socket or secctx");
 }
 
+static int one_line(void *inst, struct words *words, struct refusal *why)
+{
+	return host_line(inst, words, 0, why);
+}
+
 int host_load(struct instance *inst, const char *text, size_t len, const char *file, struct refusal *why)
 {
-	struct line_reader reader = { text, text + len, 0 };
-	const char *line;
-	size_t line_len;
-	int err = 0;
-
-	while (!err && line_next(&reader, &line, &line_len)) {
-		struct words words = { 0 };
-
-		err = words_split(&words, line, line_len, file, reader.number, why);
-		if (!err && words.count)
-			err = host_line(inst, &words, 0, why);
-		words_free(&words);
-	}
-	return err;
+	return lines_visit(text, len, file, one_line, inst, why);
 }

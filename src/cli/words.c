@@ -110,3 +110,21 @@ bool line_next(struct line_reader *reader, const char **line, size_t *len)
 	reader->number++;
 	return true;
 }
+
+int lines_visit(const char *text, size_t len, const char *file, words_visit *visit, void *priv, struct refusal *why)
+{
+	struct line_reader reader = { text, text + len, 0 };
+	const char *line;
+	size_t line_len;
+	int err = 0;
+
+	while (!err && line_next(&reader, &line, &line_len)) {
+		struct words words = { 0 };
+
+		err = words_split(&words, line, line_len, file, reader.number, why);
+		if (!err && words.count)
+			err = visit(priv, &words, why);
+		words_free(&words);
+	}
+	return err;
+}

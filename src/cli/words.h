@@ -30,5 +30,8 @@ struct text_pos words_from(const struct words *words, unsigned int i);
 /* Lines of a text, one by one: false at its end. *at moves; lines are numbered from 1. */
 struct line_reader { const char *at, *end; unsigned int number; };
 bool line_next(struct line_reader *reader, const char **line, size_t *len);
+/* Asks @visit about each line that has words, until one answers with an error. */
+typedef int words_visit(void *priv, struct words *words, struct refusal *why);
+int lines_visit(const char *text, size_t len, const char *file, words_visit *visit, void *priv, struct refusal *why);
 
 #endif

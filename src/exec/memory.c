@@ -7,39 +7,33 @@
 
 enum { PAGE = 4096 };
 
-/* One process_vm call moves less than asked when it is large: on it goes. */
-int tool_read(pid_t pid, uint64_t at, void *into, size_t len)
-{
-	uint8_t *p = into;
+typedef ssize_t process_vm_call(pid_t pid, const struct iovec *local, unsigned long local_count, const struct iovec *remote,
+				unsigned long remote_count, unsigned long flags);
 
+/* One call moves less than asked when it is large: on it goes. */
+static int move(process_vm_call *call, pid_t pid, uint64_t at, void *here, size_t len)
+{
 	while (len) {
-		struct iovec local = { p, len }, remote = { (void *)(uintptr_t)at, len };
-		ssize_t n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+		struct iovec local = { here, len }, remote = { (void *)(uintptr_t)at, len };
+		ssize_t n = call(pid, &local, 1, &remote, 1, 0);
 
 		if (n <= 0)
 			return -EFAULT;
-		p += n;
+		here = (uint8_t *)here + n;
 		at += (size_t)n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
+int tool_read(pid_t pid, uint64_t at, void *into, size_t len)
+{
+	return move(process_vm_readv, pid, at, into, len);
+}
+
 int tool_write(pid_t pid, uint64_t at, const void *from, size_t len)
 {
-	const uint8_t *p = from;
-
-	while (len) {
-		struct iovec local = { (void *)p, len }, remote = { (void *)(uintptr_t)at, len };
-		ssize_t n = process_vm_writev(pid, &local, 1, &remote, 1, 0);
-
-		if (n <= 0)
-			return -EFAULT;
-		p += n;
-		at += (size_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return move(process_vm_writev, pid, at, (void *)from, len);
 }
 
 int tool_read_text(pid_t pid, uint64_t at, char *into, size_t room)

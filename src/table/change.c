@@ -311,7 +311,7 @@ static void entry_settle(struct planned *plan, uint32_t id, const struct rule_so
 
 static void entry_drop(struct instance *inst, struct ruleset *rs, uint8_t *entry)
 {
-	ruleset_entry_release(inst, rs, entry);
+	entry_exts_release(inst, rs, entry);
 	if (entry < rs->entries || entry >= rs->entries + rs->arena_size)
 		free(entry);
 }
@@ -384,7 +384,7 @@ struct renewal { uint8_t **entries; uint32_t *places; uint32_t count, total; };
 static void renewal_undo(struct instance *inst, struct ruleset *rs, struct renewal *r)
 {
 	while (r->count) {
-		ruleset_entry_release(inst, rs, r->entries[--r->count]);
+		entry_exts_release(inst, rs, r->entries[--r->count]);
 		free(r->entries[r->count]);
 	}
 	free(r->entries);
@@ -511,7 +511,7 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 		err = renewal_until(inst, plan.rs, NO_PLACE, &renewal, why);
 	if (err) {
 		if (plan.entry) {
-			ruleset_entry_release(inst, plan.rs, plan.entry);
+			entry_exts_release(inst, plan.rs, plan.entry);
 			free(plan.entry);
 		}
 		renewal_undo(inst, plan.rs, &renewal);

@@ -198,7 +198,41 @@ static inline int raw_verdict(const void *target)
 	return v;
 }
 
-/* --- verify.c --- */
+static inline bool target_is_standard(const void *target)
+{
+	return raw_target_name(target)[0] == '\0';
+}
+
+static inline bool target_is_error(const void *target)
+{
+	return !strncmp(raw_target_name(target), XT_ERROR_TARGET, sizeof(XT_ERROR_TARGET));
+}
+
+/* Entry @i of a blob as it came. */
+static inline void *blob_entry(const struct ruleset *rs, uint32_t i)
+{
+	return rs->entries + rs->offsets[i];
+}
+
+/* --- verify.c: the form of a blob --- */
+/* Everything but extensions. Fills in @rs's offsets, hooks, number, and each entry's comefrom. */
+int blob_verify(struct ruleset *rs, const struct ipt_replace *head, struct refusal *why);
+/* What is wrong with one entry by itself; NULL: nothing. */
+const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
+
+/* --- entry_exts.c: what extensions say of one entry whose comefrom is known --- */
+/* On failure nothing is held. @memo: of the look-ups before. */
+int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why);
+void entry_exts_release(struct instance *inst, const struct ruleset *rs, void *e);
+/* Is there anything to release? @e: checked. */
+bool entry_exts_hold(const struct ruleset *rs, void *e);
+/* Does it keep anything that a new table would not have? */
+bool entry_remembers(const void *entry, uint8_t family);
+/* Of one rule reached from these hooks. @entry: aligned, ours to spoil. */
+int rule_check_alone(struct instance *inst, uint8_t family, const char *table, void *entry, uint32_t hook_mask,
+		     struct refusal *why);
+
+/* --- ruleset.c --- */
 /**
  * ruleset_build() - A blob of user space becomes a rule set, or is refused as the kernel refuses it
  * @head: struct ipt_replace (ip6t_replace), aligned; @entries: head->size bytes, borrowed
@@ -213,11 +247,6 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 /* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		      const struct rule_source *lines, refusal_visit visit, void *priv);
-/* What is wrong with one entry by itself; NULL: nothing. */
-const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
-/* What extensions say of one rule reached from these hooks. @entry: aligned, ours to spoil. */
-int rule_check_alone(struct instance *inst, uint8_t family, const char *table, void *entry, uint32_t hook_mask,
-		     struct refusal *why);
 void ruleset_free(struct instance *inst, struct ruleset *rs);
 /* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
 void ruleset_export(const struct ruleset *rs, void *out);
@@ -244,11 +273,8 @@ static inline struct rule_source ruleset_source(const struct ruleset *rs, uint32
 	return rs->sources ? rs->sources[id] : (struct rule_source){ rs->refs[id]->file, rs->refs[id]->line };
 }
 
-/* --- verify.c, again: for one entry of a rule set --- */
+/* --- ruleset.c, again: one entry of a rule set --- */
 int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why);
-void ruleset_entry_release(struct instance *inst, struct ruleset *rs, void *entry);
-/* Does it keep anything that a new table would not have? */
-bool entry_remembers(const void *entry, uint8_t family);
 
 /* --- link.c --- */
 /* What the walker goes by: places, segments, anchors instead of offsets in jumps; -ENOMEM. */

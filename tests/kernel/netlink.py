@@ -31,26 +31,24 @@ def nfct():
     return _nfct
 
 
-def ct_text(msg, kind):
-    lib = nfct()
-    ct = lib.nfct_new()
+def text_of(kind_of_object, msg, kind):
+    """What the library (its functions begin with nfct_ or nfexp_) says of one message."""
+    call = lambda name, *args: getattr(nfct(), f"{kind_of_object}_{name}")(*args)
+    thing = call("new")
     buf = ctypes.create_string_buffer(msg, len(msg))
-    lib.nfct_nlmsg_parse(ctypes.cast(buf, ctypes.c_void_p), ct)
+    call("nlmsg_parse", ctypes.cast(buf, ctypes.c_void_p), thing)
     out = ctypes.create_string_buffer(4096)
-    lib.nfct_snprintf(out, 4096, ct, kind, 0, OF_SHOW_LAYER3)
-    lib.nfct_destroy(ct)
+    call("snprintf", out, 4096, thing, kind, 0, OF_SHOW_LAYER3)
+    call("destroy", thing)
     return out.value.decode("ascii", "replace").rstrip()
+
+
+def ct_text(msg, kind):
+    return text_of("nfct", msg, kind)
 
 
 def expect_text(msg, kind):
-    lib = nfct()
-    exp = lib.nfexp_new()
-    buf = ctypes.create_string_buffer(msg, len(msg))
-    lib.nfexp_nlmsg_parse(ctypes.cast(buf, ctypes.c_void_p), exp)
-    out = ctypes.create_string_buffer(4096)
-    lib.nfexp_snprintf(out, 4096, exp, kind, 0, OF_SHOW_LAYER3)
-    lib.nfexp_destroy(exp)
-    return out.value.decode("ascii", "replace").rstrip()
+    return text_of("nfexp", msg, kind)
 
 
 def messages(data):

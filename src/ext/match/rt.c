@@ -126,37 +126,46 @@ static void add_addrs(const struct ip6t_rt *info, const char *head, struct strbu
 	}
 }
 
+/* A rule and a listing say the same in other words; of two, the second is for an inverted option. */
+struct rt_words {
+	const char *type[2], *len[2], *segsleft, *reserved, *addrs, *not_strict;
+	void (*range)(struct strbuf *out, const char *name, const uint32_t range[2], bool inverted);
+};
+
+static void say(const struct ip6t_rt *info, const struct rt_words *words, struct strbuf *out)
+{
+	if (info->flags & IP6T_RT_TYP)
+		sb_printf(out, "%s%u", words->type[!!(info->invflags & IP6T_RT_INV_TYP)], info->rt_type);
+	words->range(out, words->segsleft, info->segsleft, info->invflags & IP6T_RT_INV_SGS);
+	if (info->flags & IP6T_RT_LEN)
+		sb_printf(out, "%s%u", words->len[!!(info->invflags & IP6T_RT_INV_LEN)], info->hdrlen);
+	if (info->flags & IP6T_RT_RES)
+		sb_adds(out, words->reserved);
+	add_addrs(info, words->addrs, out);
+	if (info->flags & IP6T_RT_FST_NSTRICT)
+		sb_adds(out, words->not_strict);
+}
+
 static void rt_save(const void *data, const struct ext_view *view, struct strbuf *out)
 {
-	const struct ip6t_rt *info = data;
+	static const struct rt_words words = {
+		.type = { " --rt-type ", " ! --rt-type " }, .len = { " --rt-len ", " ! --rt-len " },
+		.segsleft = "rt-segsleft", .reserved = " --rt-0-res", .addrs = " --rt-0-addrs ",
+		.not_strict = " --rt-0-not-strict", .range = range32_save,
+	};
 
-	if (info->flags & IP6T_RT_TYP)
-		sb_printf(out, "%s --rt-type %u", info->invflags & IP6T_RT_INV_TYP ? " !" : "", info->rt_type);
-	range32_save(out, "rt-segsleft", info->segsleft, info->invflags & IP6T_RT_INV_SGS);
-	if (info->flags & IP6T_RT_LEN)
-		sb_printf(out, "%s --rt-len %u", info->invflags & IP6T_RT_INV_LEN ? " !" : "", info->hdrlen);
-	if (info->flags & IP6T_RT_RES)
-		sb_adds(out, " --rt-0-res");
-	add_addrs(info, " --rt-0-addrs ", out);
-	if (info->flags & IP6T_RT_FST_NSTRICT)
-		sb_adds(out, " --rt-0-not-strict");
+	say(data, &words, out);
 }
 
 static void rt_print(const void *data, const struct ext_view *view, struct strbuf *out)
 {
-	const struct ip6t_rt *info = data;
+	static const struct rt_words words = {
+		.type = { " type:", " type:!" }, .len = { " length:", " length:!" }, .segsleft = " segsleft",
+		.reserved = " reserved", .addrs = " 0-addrs ", .not_strict = " 0-not-strict", .range = range32_print,
+	};
 
 	sb_adds(out, " rt");
-	if (info->flags & IP6T_RT_TYP)
-		sb_printf(out, " type:%s%u", info->invflags & IP6T_RT_INV_TYP ? "!" : "", info->rt_type);
-	range32_print(out, " segsleft", info->segsleft, info->invflags & IP6T_RT_INV_SGS);
-	if (info->flags & IP6T_RT_LEN)
-		sb_printf(out, " length:%s%u", info->invflags & IP6T_RT_INV_LEN ? "!" : "", info->hdrlen);
-	if (info->flags & IP6T_RT_RES)
-		sb_adds(out, " reserved");
-	add_addrs(info, " 0-addrs ", out);
-	if (info->flags & IP6T_RT_FST_NSTRICT)
-		sb_adds(out, " 0-not-strict");
+	say(data, &words, out);
 }
 
 static const struct ext_text rt_text = {
