@@ -12,6 +12,7 @@
 #include "conntrack/conntrack.h"
 #include "ext/ext.h"
 #include "ext/georanges.h"
+#include "ext/logger.h"
 #include "ext/state.h"
 #include "flowcache/flowcache.h"
 #include "host/secctx.h"
@@ -38,7 +39,7 @@ static int build_floors(struct instance *inst, struct refusal *why)
 	hooks_watch(inst->hooks, &inst->changes);
 	sysctls_watch(inst->sysctls, &inst->changes);
 	FLOOR(sockets, host_sockets_new(inst), "sockets");
-	if (georanges_settings(inst))
+	if (georanges_settings(inst) || logger_settings(inst))
 		return refuse(why, -ENOMEM, "instance: no memory for settings");
 	FLOOR(fib, fib_new(inst), "routes");
 	FLOOR(neigh, neigh_table_new(inst), "neighbours");

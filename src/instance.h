@@ -108,6 +108,7 @@ struct instance {
 	struct flowcache *flow;
 	struct record *record;		/* NULL: nobody wants to know what a packet's way rests on */
 	uint64_t serial;		/* input packets so far */
+	uint8_t loggers[2];		/* enum logger of IPv4, of IPv6: ext/logger.h */
 	char *geoip_dir, *asn_dir;	/* net.weir.geoip_dir, net.weir.asn_dir; NULL: the usual places */
 	bool trusts_sets;		/* rules are only read and written: IP sets that they name are taken to exist */
 	bool teeing;			/* a copy by TEE is on its way: none are made of what it meets */

@@ -333,7 +333,7 @@ static void on_invalid(void *priv, const struct pkt *pkt, uint8_t l4proto, const
 	if (!out->sinks)
 		return;
 	line_begin(out);
-	sb_printf(&out->line, "nf_ct_proto_%u: %s\n", l4proto, reason);
+	sb_printf(&out->line, "nf_ct_proto_%u: %.*s\n", l4proto, (int)strcspn(reason, "\n"), reason);
 	sink_text(out->invalid, &out->line);
 }
 

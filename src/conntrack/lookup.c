@@ -9,7 +9,10 @@
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 #include "conntrack/timeout.h"
+#include "ext/logger.h"
 #include "hook/record.h"
+
+enum { REASON_ROOM = 256 };
 
 struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt)
 {
@@ -264,17 +267,34 @@ void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *c
 		made->ctinfo = ctinfo;	/* about an untracked one: NOTRACK finds it seen already, and leaves it alone */
 }
 
+static void log_invalid(struct instance *inst, const struct pkt *pkt, const char *reason)
+{
+	struct hook_state early = { .inst = inst, .family = pkt->l.family, .in = pkt->in,
+				    .hooknum = pkt->flags & PKT_FLAG_LOCAL ? NF_INET_LOCAL_OUT : NF_INET_PRE_ROUTING };
+	char prefix[REASON_ROOM + 32];
+
+	if (pkt->flags & PKT_FLAG_LOCAL)
+		early.out = pkt->out;
+	snprintf(prefix, sizeof(prefix), "nf_ct_proto_%u: %s ", pkt->l.l4proto, reason);
+	logger_say(inst, pkt, pkt->hook ? pkt->hook : &early, LOGGER_LEVEL, LOGGER_FLAGS, prefix);
+}
+
 void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, ...)
 {
-	char reason[256];
+	uint8_t wanted = inst->ct->conf.log_invalid;
+	bool logs = wanted && (wanted == pkt->l.l4proto || wanted == IPPROTO_RAW);
+	char reason[REASON_ROOM];
 	va_list ap;
 
-	if (!inst->observer.invalid)
+	if (!inst->observer.invalid && !logs)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	inst->observer.invalid(inst->observer.priv, pkt, pkt->l.l4proto, reason);
+	if (inst->observer.invalid)
+		inst->observer.invalid(inst->observer.priv, pkt, pkt->l.l4proto, reason);
+	if (logs)
+		log_invalid(inst, pkt, reason);
 }
 
 /*

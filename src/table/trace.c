@@ -2,10 +2,10 @@
  * table/trace.c - what "-j TRACE" asks for: one log line per rule that the packet matches, with its place.
  * A rule without conditions that decides by itself is called what ends a chain: "policy", or "return".
  */
-#include "ext/ext.h"
+#include "ext/logger.h"
 #include "table/table_internal.h"
 
-enum { TRACE_LEVEL = 4, TRACE_FLAGS = 0x0f };	/* all that LOG can add but the MAC addresses */
+enum { TRACE_LEVEL = 4 };
 
 static bool has_no_conditions(const uint8_t *entry, uint8_t family)
 {
@@ -44,6 +44,6 @@ void table_trace(struct table *table, const uint8_t *entry, uint32_t id, const s
 	if (!target->target && ((const struct xt_standard_target *)t)->verdict < 0 && has_no_conditions(entry, table->family))
 		what = is_builtin(ref->chain) ? "policy" : "return";
 	sb_printf(&prefix, "TRACE: %s:%s:%s:%u ", ref->table, ref->chain, what, place);
-	log_packet(table->inst, pkt, state, TRACE_LEVEL, TRACE_FLAGS, sb_str(&prefix));
+	logger_say(table->inst, pkt, state, TRACE_LEVEL, LOGGER_FLAGS, sb_str(&prefix));
 	sb_free(&prefix);
 }

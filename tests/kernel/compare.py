@@ -140,7 +140,7 @@ def compare(case, kernel, weir):
             say("event", i, a, b, str)
         mask = lambda x: re.sub(r" ID=(\d+) ", lambda m: m.group(0) if struct.pack("!H", int(m.group(1))) in km.ids or m.group(1) == "0" else " ID=x ", x.rstrip()) if "IPv6" not in x else x
         label = lambda x: re.sub(r"FLOWLBL=([1-9]\d*) (?=PROTO=ICMPv6 (?:TYPE=[1-4] |INCOMPLETE))", lambda m: m.group(0) if int(m.group(1)) in km.labels else "FLOWLBL=x ", x)
-        if "-j TRACE" in case.v4 + case.v6:  # names the sender's owner, whom weir is not told
+        if "-j TRACE" in case.v4 + case.v6 or "net.netfilter.nf_conntrack_log_invalid" in case.sysctl:  # names the sender's owner, whom weir is not told
             mask_id, mask = mask, lambda x: re.sub(r" UID=0 GID=0\b", "", mask_id(x))
         if "-j TEE" in case.v4 + case.v6:  # tee-mac
             came = getattr(case.items[i], "iface", None) if i >= 0 else None
@@ -154,7 +154,7 @@ def compare(case, kernel, weir):
             say("nflog", i, a, b, lambda x: (x[0], x[1], show(x[2])))
         a = [x.strip() for x in kernel.invalid.get(i, [])]
         b = [x.strip() for x in weir.invalid.get(i, [])]
-        if a != b and "-j TRACE" not in case.v4 + case.v6:
+        if a != b and "-j TRACE" not in case.v4 + case.v6 and "net.netfilter.nf_conntrack_log_invalid" not in case.sysctl:
             say("invalid", i, a, b, str)
     k, w = sorted(map(split_seconds, kernel.connections), key=lambda x: x[::2]), sorted(map(split_seconds, weir.connections), key=lambda x: x[::2])
     if [x[::2] for x in k] != [x[::2] for x in w] or any(abs(a[1] - b[1]) > 1 for a, b in zip(k, w)):

@@ -81,8 +81,11 @@ def write_sysctl(key, value):
         f.write(str(value))
 
 
+INVALID = "net.netfilter.nf_conntrack_log_invalid"
+
+
 def logs(case):
-    return bool(re.search(r"-j (LOG|TRACE)\b|-m osf .*--log", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
+    return INVALID in case.sysctl or bool(re.search(r"-j (LOG|TRACE)\b|-m osf .*--log", case.v4 + case.v6 + " ".join(i.command for i in case.items if isinstance(i, Do))))
 
 
 class Kmsg:
@@ -191,9 +194,10 @@ class KernelRun:
             except OSError as e:
                 self.seen.refused = ("sysctl", "%s: %s" % (key, e))
                 return
-        write_sysctl("net.netfilter.nf_conntrack_log_invalid", 255)
-        for number in (2, 10):
-            write_sysctl("net.netfilter.nf_log.%d" % number, "nfnetlink_log")
+        if INVALID not in case.sysctl:  # reasons come through netlink, unless the case asks for lines
+            write_sysctl(INVALID, 255)
+            for number in (2, 10):
+                write_sysctl("net.netfilter.nf_log.%d" % number, "nfnetlink_log")
         track = " chain x {\n ct state new counter\n }\n" if case.conntrack == "on" else ""
         # Where neighbours are asked for, the host answers and learns; everything else ends at the end of LOCAL_IN.
         nd = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } log group %d accept; " % END_GROUP \
@@ -211,10 +215,10 @@ class KernelRun:
         if "-m osf" in case.v4:  # fingerprints are the machine's: one case at a time, and they go again
             self.osf = open("/tmp/weir-osf.lock", "w")
             fcntl.flock(self.osf, fcntl.LOCK_EX)
-        if "-j TRACE" in case.v4 + case.v6 or re.search("-m osf .*--log", case.v4):  # to the log that LOG writes to; reasons for INVALID would follow it there
-            write_sysctl("net.netfilter.nf_conntrack_log_invalid", 0)
-            write_sysctl("net.netfilter.nf_log.2", "nf_log_ipv4")
-            write_sysctl("net.netfilter.nf_log.10", "nf_log_ipv6")
+        if INVALID in case.sysctl or "-j TRACE" in case.v4 + case.v6 or re.search("-m osf .*--log", case.v4):  # to the log that LOG writes to; reasons for INVALID would follow it there
+            write_sysctl(INVALID, int(case.sysctl.get(INVALID, 0)))
+            for number, name in ((2, "nf_log_ipv4"), (10, "nf_log_ipv6")):
+                write_sysctl("net.netfilter.nf_log.%d" % number, case.sysctl.get("net.netfilter.nf_log.%d" % number, name))
         if logs(case):
             self.kmsg = Kmsg()
         for path in re.findall(r"--path (\S+)", case.v4 + case.v6):
@@ -248,7 +252,7 @@ class KernelRun:
         for group, prefix, packet in self.nflog.packets():
             if group == END_GROUP:
                 seen.add("local", item, packet)
-            elif group == 0 and prefix.startswith("nf_ct_"):
+            elif group == 0 and prefix.startswith("nf_ct_") and INVALID not in self.case.sysctl:
                 seen.add("invalid", item, prefix)
             else:
                 seen.add("nflog", item, (group, prefix, packet))

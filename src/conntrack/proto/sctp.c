@@ -182,7 +182,7 @@ static bool chunks_make_sense(struct instance *inst, const struct pkt *pkt, cons
 			alone = true;
 		if (!len || (chunk.number && (alone || type == CHUNK_COOKIE_ACK || type == CHUNK_COOKIE_ECHO))) {
 			/* The length is printed in the byte order it has on the wire. */
-			ct_invalid(inst, pkt, "do_basic_checks failed. chunk num %d, type %d, len %d flag %d",
+			ct_invalid(inst, pkt, "do_basic_checks failed. chunk num %d, type %d, len %d flag %d\n",
 				   (int)chunk.number, type, len, alone);
 			return false;
 		}

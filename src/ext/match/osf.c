@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ext/logger.h"
 #include "ext/option.h"
 #include "ext/osf.h"
 
-enum { MSS_USUAL = 1460, MSS_BY_MODEMS = 1448, LEVEL_NOTICE = 5, LOG_ALL = 0x0f, SENTENCE_MAX = 128, FLAG_SYN = 0x02 };
+enum { MSS_USUAL = 1460, MSS_BY_MODEMS = 1448, SENTENCE_MAX = 128, FLAG_SYN = 0x02 };
 
 struct syn {
 	const struct iphdr *ip;
@@ -93,7 +94,7 @@ static void tell(const struct pkt *pkt, const struct ext_call *call, const struc
 	else
 		snprintf(text, sizeof(text), "Remote OS is not known: %s:%u -> %s:%u\n", src, sport, dst, dport);
 	text[SENTENCE_MAX - 1] = '\0';		/* Linux has no more room */
-	log_packet(call->inst, pkt, call->state, LEVEL_NOTICE, LOG_ALL, text);
+	logger_say(call->inst, pkt, call->state, LOGGER_LEVEL, LOGGER_FLAGS, text);
 }
 
 static bool osf_match(const struct pkt *pkt, const void *data, struct ext_call *call)
