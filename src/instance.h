@@ -22,6 +22,7 @@ struct defrag;
 struct ct_table;
 struct nat;
 struct tables;
+struct acct_object;
 struct ct_event;
 struct ct_expect;
 struct log_line;
@@ -51,6 +52,8 @@ struct observer {
 	void (*expect_event)(void *priv, const struct ct_expect *exp, bool ended);
 	/* A connection's helper drops the packet. */
 	void (*helper)(void *priv, const struct pkt *pkt, const char *name, const char *reason);
+	/* An accounting object of nfacct(8) reached its quota; told once until it is reset. */
+	void (*overquota)(void *priv, struct acct_object *acct);
 	/* An interface came into being; its address and MTU may still be set. */
 	void (*iface_new)(void *priv, struct iface *iface);
 	/* An ICMP error, RST or other packet weir made itself, before it enters LOCAL_OUT. */

@@ -117,6 +117,8 @@ static int add(struct instance *inst, int argc, char **argv, struct strbuf *err)
 		code = read_values(l4, argc - 3, argv + 3, values, &count, err);
 	if (code)
 		return code;
+	if (!count)
+		return answer(-EINVAL, err);
 	snprintf(name, sizeof(name), "%s", argv[0]);
 	return answer(ct_policy_add(inst, name, family, l4->number, values, count), err);
 }

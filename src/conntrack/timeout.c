@@ -36,14 +36,24 @@ struct ct_timeout_policy *ct_policy_find(const struct instance *inst, const char
 	return NULL;
 }
 
+void ct_policy_change(struct instance *inst, struct ct_timeout_policy *policy, const struct ct_policy_value *values, size_t count)
+{
+	for (unsigned int i = 0; i < CT_POLICY_STATES_MAX; i++) {
+		const unsigned int *seconds = ct_timeout_default(inst, policy->proto->number, i);
+
+		policy->jiffies[i] = seconds ? *seconds * WEIR_HZ : 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (values[i].which < CT_POLICY_STATES_MAX)
+			policy->jiffies[values[i].which] = values[i].seconds * WEIR_HZ;
+}
+
 int ct_policy_add(struct instance *inst, const char *name, uint8_t family, uint8_t number,
 		  const struct ct_policy_value *values, size_t count)
 {
 	const struct ct_proto *proto = ct_proto_of(inst, number);
 	struct ct_timeout_policy *policy;
 
-	if (!count || !*name)
-		return -EINVAL;
 	if (ct_policy_find(inst, name))
 		return -EBUSY;
 	if (proto->number != number)
@@ -55,14 +65,7 @@ int ct_policy_add(struct instance *inst, const char *name, uint8_t family, uint8
 	policy->proto = proto;
 	policy->family = family;
 	policy->shares = 1;
-	for (unsigned int i = 0; i < CT_POLICY_STATES_MAX; i++) {
-		const unsigned int *seconds = ct_timeout_default(inst, number, i);
-
-		policy->jiffies[i] = seconds ? *seconds * WEIR_HZ : 0;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (values[i].which < CT_POLICY_STATES_MAX)
-			policy->jiffies[values[i].which] = values[i].seconds * WEIR_HZ;
+	ct_policy_change(inst, policy, values, count);
 	list_append(&inst->ct->policies, &policy->node);
 	return 0;
 }

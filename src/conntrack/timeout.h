@@ -25,9 +25,11 @@ struct ct_timeout_policy {
 /* One state's timeout as it was asked for. */
 struct ct_policy_value { unsigned int which; uint32_t seconds; };
 
-/* 0; -EBUSY when the name is taken, -EOPNOTSUPP without a tracker of that number, -EINVAL without values, -ENOMEM. */
+/* 0; -EBUSY when the name is taken, -EOPNOTSUPP without a tracker of that number, -ENOMEM. */
 int ct_policy_add(struct instance *inst, const char *name, uint8_t family, uint8_t proto,
 		  const struct ct_policy_value *values, size_t count);
+/* Its values are these from now on, the others the sysctls'. */
+void ct_policy_change(struct instance *inst, struct ct_timeout_policy *policy, const struct ct_policy_value *values, size_t count);
 struct ct_timeout_policy *ct_policy_find(const struct instance *inst, const char *name);
 /* -ENOENT; -EBUSY while a rule has it. */
 int ct_policy_delete(struct instance *inst, const char *name);

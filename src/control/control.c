@@ -23,6 +23,15 @@ static void on_expect_event(void *priv, const struct ct_expect *exp, bool ended)
 	expnetlink_event(control, exp, ended);
 }
 
+static void on_overquota(void *priv, struct acct_object *acct)
+{
+	struct control *control = priv;
+
+	if (control->before.overquota)
+		control->before.overquota(control->before.priv, acct);
+	acctnetlink_event(control, acct);
+}
+
 /* The others are handed on as they are. */
 #define PASS(name, args, ...)										\
 static void on_##name args										\
@@ -58,6 +67,7 @@ struct control *control_new(struct instance *inst, const struct control_callback
 		.priv = control, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop, .ct_event = on_ct_event,
 		.log = on_log, .nflog = on_nflog, .invalid = on_invalid, .expect_event = on_expect_event,
 		.helper = on_helper, .iface_new = on_iface_new, .made = on_made,
+		.overquota = on_overquota,
 	};
 	return control;
 }

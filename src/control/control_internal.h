@@ -15,6 +15,7 @@ enum {
 	NL_GROUP_COUNT = 32,
 };
 
+struct acct_object;
 struct ct_event;
 struct ct_expect;
 struct nl_request;
@@ -80,7 +81,7 @@ struct nl_subsystem {
 	const struct nl_command *commands;
 	unsigned int command_count;
 };
-extern const struct nl_subsystem nl_ctnetlink, nl_expect;
+extern const struct nl_subsystem nl_ctnetlink, nl_expect, nl_timeout, nl_acct, nl_osf;
 
 /* --- nl_msg.c: messages are written into a strbuf --- */
 /* Begins a message; its place for nl_end(). */
@@ -105,6 +106,9 @@ static inline size_t nl_len(const struct nlattr *a) { return a->nla_len - sizeof
 int nl_get_u8(const struct nlattr *a, uint8_t *out);
 int nl_get_be16(const struct nlattr *a, be16 *out);
 int nl_get_be32(const struct nlattr *a, uint32_t *host);
+int nl_get_be64(const struct nlattr *a, uint64_t *host);
+/* A name of at most @room - 1 bytes with its NUL; -EINVAL, -ERANGE. */
+int nl_get_name(const struct nlattr *a, char *out, size_t room);
 
 /* --- nl_sock.c --- */
 /* Queues one datagram, or counts an overrun. @must: answers to requests are never dropped. */
@@ -115,6 +119,8 @@ static inline bool nl_group_heard(const struct control *control, unsigned int gr
 {
 	return control->groups & 1u << (group - 1);
 }
+/* Begins a dump of messages that are there already: nobody must come or go meanwhile. @all is taken, also on failure. */
+int nl_dump_messages(struct nl_sock *sock, struct strbuf *all);
 /* Fills the queue with what a dump still has to say, as room allows. */
 void nl_dump_go_on(struct nl_sock *sock);
 
@@ -129,5 +135,6 @@ void nfnetlink_datagram(struct nl_sock *sock, const void *data, size_t len);
 /* --- ctnetlink.c, expnetlink.c: events --- */
 void ctnetlink_event(struct control *control, const struct ct_event *event);
 void expnetlink_event(struct control *control, const struct ct_expect *exp, bool ended);
+void acctnetlink_event(struct control *control, struct acct_object *acct);
 
 #endif

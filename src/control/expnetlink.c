@@ -47,44 +47,13 @@ static void add_one(void *priv, const struct ct_expect *exp)
 		put_message(e->inst, exp, IPCTNL_MSG_EXP_NEW, NLM_F_MULTI, e->seq, e->port, e->out);
 }
 
-/* All messages are made when the dump begins (nobody must come or go meanwhile) and handed out piece by piece. */
-static bool dump_more(struct nl_sock *sock, struct nl_dump *dump, struct strbuf *out)
-{
-	const struct strbuf *all = dump->state;
-
-	while (dump->at < all->len) {
-		uint32_t len;
-
-		memcpy(&len, all->s + dump->at, sizeof(len));
-		if (out->len && out->len + len > NL_DUMP_BYTES)
-			return true;
-		sb_add(out, all->s + dump->at, NLMSG_ALIGN(len));
-		dump->at += NLMSG_ALIGN(len);
-	}
-	return false;
-}
-
-static void dump_done(struct nl_dump *dump)
-{
-	sb_free(dump->state);
-	free(dump->state);
-}
-
 static int dump_all(struct nl_request *req)
 {
-	struct strbuf *all = calloc(1, sizeof(*all));
-	struct expectations e = { req->control->inst, req->nfg->nfgen_family, req->nlh->nlmsg_seq, req->sock->port, all };
+	struct strbuf all = STRBUF_INIT;
+	struct expectations e = { req->control->inst, req->nfg->nfgen_family, req->nlh->nlmsg_seq, req->sock->port, &all };
 
-	if (!all)
-		return -ENOMEM;
 	ct_expect_each(e.inst, add_one, &e);
-	if (all->failed) {
-		sb_free(all);
-		free(all);
-		return -ENOMEM;
-	}
-	req->sock->dump = (struct nl_dump){ .more = dump_more, .done = dump_done, .state = all };
-	return 0;
+	return nl_dump_messages(req->sock, &all);
 }
 
 /* --- one, by its tuple (and its master's or its id) --- */

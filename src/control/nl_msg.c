@@ -129,3 +129,27 @@ int nl_get_be32(const struct nlattr *a, uint32_t *host)
 	*host = ntohl(v);
 	return 0;
 }
+
+int nl_get_be64(const struct nlattr *a, uint64_t *host)
+{
+	be32 v[2];
+
+	if (nl_len(a) < sizeof(v))
+		return -ERANGE;
+	memcpy(v, nl_data(a), sizeof(v));
+	*host = (uint64_t)ntohl(v[0]) << 32 | ntohl(v[1]);
+	return 0;
+}
+
+int nl_get_name(const struct nlattr *a, char *out, size_t room)
+{
+	const char *text = nl_data(a);
+	size_t len = nl_len(a), end = strnlen(text, MIN_OF(len, room));
+
+	if (end == MIN_OF(len, room))
+		return -EINVAL;		/* it does not end where it should */
+	if (len > room)
+		return -ERANGE;
+	memcpy(out, text, end + 1);
+	return 0;
+}

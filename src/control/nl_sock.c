@@ -246,6 +246,41 @@ void nl_dump_go_on(struct nl_sock *sock)
 	sb_free(&out);
 }
 
+static bool messages_more(struct nl_sock *sock, struct nl_dump *dump, struct strbuf *out)
+{
+	const struct strbuf *all = dump->state;
+
+	while (dump->at < all->len) {
+		uint32_t len;
+
+		memcpy(&len, all->s + dump->at, sizeof(len));
+		if (out->len && out->len + len > NL_DUMP_BYTES)
+			return true;
+		sb_add(out, all->s + dump->at, NLMSG_ALIGN(len));
+		dump->at += NLMSG_ALIGN(len);
+	}
+	return false;
+}
+
+static void messages_done(struct nl_dump *dump)
+{
+	sb_free(dump->state);
+	free(dump->state);
+}
+
+int nl_dump_messages(struct nl_sock *sock, struct strbuf *all)
+{
+	struct strbuf *kept = all->failed ? NULL : malloc(sizeof(*kept));
+
+	if (!kept) {
+		sb_free(all);
+		return -ENOMEM;
+	}
+	*kept = *all;
+	sock->dump = (struct nl_dump){ .more = messages_more, .done = messages_done, .state = kept };
+	return 0;
+}
+
 struct nl_datagram *nl_sock_next(struct nl_sock *sock)
 {
 	struct nl_datagram *d;

@@ -11,6 +11,7 @@ enum { QUOTA_MODES = NFACCT_F_QUOTA_PKTS | NFACCT_F_QUOTA_BYTES };
 
 struct acct_object {
 	struct list node;		/* unlinked (next == node) once deleted */
+	struct instance *inst;		/* whose observer hears of the quota */
 	char name[NFACCT_NAME_MAX];
 	uint32_t flags;
 	unsigned int refs;		/* the list's and each rule's */
@@ -37,7 +38,7 @@ static const struct ext_state_kind acct_kind = {
 	.size = sizeof(struct acct_objects), .init = objects_init, .end = objects_end,
 };
 
-static struct acct_object *find(struct instance *inst, const char *name)
+struct acct_object *acct_find(struct instance *inst, const char *name)
 {
 	struct acct_objects *objects = ext_state_if_any(inst, &acct_kind);
 
@@ -54,21 +55,30 @@ static struct acct_object *find(struct instance *inst, const char *name)
 
 int acct_add(struct instance *inst, const char *name, uint32_t flags, uint64_t quota, struct refusal *why)
 {
+	return acct_make(inst, &(struct acct_values){ .name = name, .flags = flags, .quota = quota }, why);
+}
+
+int acct_make(struct instance *inst, const struct acct_values *set, struct refusal *why)
+{
+	const char *name = set->name;
 	struct acct_objects *objects = ext_state(inst, &acct_kind);
 	struct acct_object *acct;
 
 	if (!*name || strlen(name) >= NFACCT_NAME_MAX)
 		return refuse(why, -EINVAL, "nfacct: a name has 1 to %d bytes", NFACCT_NAME_MAX - 1);
-	if (flags & ~QUOTA_MODES || (flags & QUOTA_MODES) == QUOTA_MODES)
+	if (set->flags & ~QUOTA_MODES || (set->flags & QUOTA_MODES) == QUOTA_MODES)
 		return refuse(why, -EINVAL, "nfacct: a quota counts packets or bytes");
-	if (find(inst, name))
+	if (acct_find(inst, name))
 		return refuse(why, -EEXIST, "nfacct: \"%s\" exists", name);
 	acct = objects ? calloc(1, sizeof(*acct)) : NULL;
 	if (!acct)
 		return refuse(why, -ENOMEM, "nfacct: no memory");
 	snprintf(acct->name, sizeof(acct->name), "%s", name);
-	acct->flags = flags;
-	acct->quota = quota;
+	acct->inst = inst;
+	acct->flags = set->flags;
+	acct->quota = set->quota;
+	acct->packets = set->packets;
+	acct->bytes = set->bytes;
 	acct->refs = 1;
 	list_append(&objects->all, &acct->node);
 	return 0;
@@ -76,7 +86,7 @@ int acct_add(struct instance *inst, const char *name, uint32_t flags, uint64_t q
 
 int acct_delete(struct instance *inst, const char *name, struct refusal *why)
 {
-	struct acct_object *acct = find(inst, name);
+	struct acct_object *acct = acct_find(inst, name);
 
 	if (!acct)
 		return refuse(why, -ENOENT, "nfacct: there is no \"%s\"", name);
@@ -103,23 +113,40 @@ void acct_flush(struct instance *inst)
 	}
 }
 
-static void print_one(struct acct_object *acct, bool reset, struct strbuf *out)
+void acct_each(struct instance *inst, void (*visit)(void *priv, struct acct_object *acct), void *priv)
 {
-	sb_printf(out, "{ pkts = %020" PRIu64 ", bytes = %020" PRIu64, acct->packets, acct->bytes);
-	if (acct->flags & QUOTA_MODES)
-		sb_printf(out, ", quota = %020" PRIu64 ", mode = %s, overquota = %d", acct->quota,
-			  acct->flags & NFACCT_F_QUOTA_BYTES ? "byte" : "packet", !!(acct->flags & NFACCT_F_OVERQUOTA));
-	sb_printf(out, " } = %s;\n", acct->name);
+	struct acct_objects *objects = ext_state_if_any(inst, &acct_kind);
+
+	if (objects)
+		list_for_each(node, &objects->all)
+			visit(priv, list_entry(node, struct acct_object, node));
+}
+
+void acct_read(struct acct_object *acct, bool reset, struct acct_values *out)
+{
+	*out = (struct acct_values){ acct->name, acct->flags, acct->refs, acct->packets, acct->bytes, acct->quota };
 	if (reset) {
 		acct->packets = acct->bytes = 0;
 		acct->flags &= ~NFACCT_F_OVERQUOTA;
 	}
 }
 
+static void print_one(struct acct_object *acct, bool reset, struct strbuf *out)
+{
+	struct acct_values v;
+
+	acct_read(acct, reset, &v);
+	sb_printf(out, "{ pkts = %020" PRIu64 ", bytes = %020" PRIu64, v.packets, v.bytes);
+	if (v.flags & QUOTA_MODES)
+		sb_printf(out, ", quota = %020" PRIu64 ", mode = %s, overquota = %d", v.quota,
+			  v.flags & NFACCT_F_QUOTA_BYTES ? "byte" : "packet", !!(v.flags & NFACCT_F_OVERQUOTA));
+	sb_printf(out, " } = %s;\n", v.name);
+}
+
 int acct_print(struct instance *inst, const char *name, bool reset, struct strbuf *out, struct refusal *why)
 {
 	struct acct_objects *objects = ext_state_if_any(inst, &acct_kind);
-	struct acct_object *acct = name ? find(inst, name) : NULL;
+	struct acct_object *acct = name ? acct_find(inst, name) : NULL;
 
 	if (name && !acct)
 		return refuse(why, -ENOENT, "nfacct: there is no \"%s\"", name);
@@ -133,7 +160,7 @@ int acct_print(struct instance *inst, const char *name, bool reset, struct strbu
 
 struct acct_object *acct_get(struct instance *inst, const char *name)
 {
-	struct acct_object *acct = find(inst, name);
+	struct acct_object *acct = acct_find(inst, name);
 
 	if (acct)
 		acct->refs++;
@@ -155,7 +182,10 @@ bool acct_count(struct acct_object *acct, uint32_t bytes)
 	if (!(acct->flags & QUOTA_MODES))
 		return true;
 	now = acct->flags & NFACCT_F_QUOTA_PKTS ? acct->packets : acct->bytes;
-	if (now >= acct->quota)
+	if (now >= acct->quota && !(acct->flags & NFACCT_F_OVERQUOTA)) {
 		acct->flags |= NFACCT_F_OVERQUOTA;
+		if (acct->inst->observer.overquota)
+			acct->inst->observer.overquota(acct->inst->observer.priv, acct);
+	}
 	return now > acct->quota;
 }

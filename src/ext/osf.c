@@ -58,6 +58,11 @@ static struct osf_entry *find(const struct osf_fingers *fingers, const struct nf
 	return NULL;
 }
 
+bool osf_is_known(const struct instance *inst, const struct nf_osf_user_finger *finger)
+{
+	return find(ext_state_if_any(inst, &osf_kind), finger);
+}
+
 int osf_add(struct instance *inst, const struct nf_osf_user_finger *finger, struct refusal *why)
 {
 	struct osf_fingers *fingers = ext_state(inst, &osf_kind);

@@ -9,7 +9,6 @@ static void policy(void **state)
 	struct ct_policy_value values[] = { { 0, 9 } };
 	struct drive *d = *state;
 
-	assert_int_equal(ct_policy_add(d->inst, "p", NFPROTO_IPV4, IPPROTO_UDP, values, 0), -EINVAL);
 	assert_int_equal(ct_policy_add(d->inst, "p", NFPROTO_IPV4, IPPROTO_DCCP, values, 1), -EOPNOTSUPP);
 	assert_int_equal(ct_policy_add(d->inst, "p", NFPROTO_IPV4, IPPROTO_UDP, values, 1), 0);
 	assert_int_equal(ct_policy_add(d->inst, "p", NFPROTO_IPV4, IPPROTO_UDP, values, 1), -EBUSY);
