@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 #include "conntrack/labels.h"
 #include "nat/nat.h"
 
@@ -48,6 +49,82 @@ static void change_mark(struct ct *ct, const struct ct_request *req)
 		ct->mark = (ct->mark & ~req->mark_mask) ^ req->mark;
 }
 
+/* Those that were made by hand, are helped or proxied have numbers that can be moved. */
+static void change_numbers(struct ct *ct, const struct ct_request *req)
+{
+	if (!ct_synproxy_of(ct) && !ct_help_of(ct))
+		return;
+	for (int dir = 0; dir < IP_CT_DIR_MAX; dir++) {
+		if (!req->has_seq[dir])
+			continue;
+		ct->extra->seq[dir] = req->seq[dir];
+		ct->status |= IPS_SEQ_ADJUST;
+	}
+}
+
+static void change_synproxy(struct ct *ct, const struct ct_request *req)
+{
+	if (req->has_synproxy && ct_synproxy_of(ct))
+		*ct_synproxy_of(ct) = req->synproxy;
+}
+
+static int begin_help(struct ct *ct, const struct ct_request *req)
+{
+	const struct ct_helper *helper;
+
+	if (!req->helper)
+		return 0;
+	helper = ct_helper_find(req->helper, ct_family(ct), ct_proto_num(ct));
+	if (!helper)
+		return -EOPNOTSUPP;
+	if (!ct_help_add(ct, helper))
+		return -ENOMEM;
+	if (helper->picked_up)
+		helper->picked_up(ct_help_of(ct));
+	return 0;
+}
+
+static int change_help(struct instance *inst, struct ct *ct, const struct ct_request *req)
+{
+	struct ct_help *help = ct_help_of(ct);
+	const struct ct_helper *helper;
+
+	if (!req->helper)
+		return 0;
+	if (ct_master(ct))
+		return help && help->helper && !strcmp(help->helper->name, req->helper) ? 0 : -EBUSY;
+	if (!*req->helper) {
+		if (help && help->helper) {
+			ct_expect_remove_all(inst, ct);
+			ct_help_free(inst, ct);
+		}
+		return 0;
+	}
+	helper = ct_helper_find(req->helper, ct_family(ct), ct_proto_num(ct));
+	if (!helper || !help)
+		return -EOPNOTSUPP;
+	if (help->helper != helper)
+		return -EBUSY;
+	if (helper->picked_up)
+		helper->picked_up(help);
+	return 0;
+}
+
+static int begin_as_child(struct instance *inst, struct ct *ct, const struct ct_request *req)
+{
+	struct ct *master;
+	int dir;
+
+	if (!req->has_master)
+		return 0;
+	master = ct_find(inst, &req->zone, &req->master, &dir);
+	if (!master)
+		return -ENOENT;
+	ct->status |= IPS_EXPECTED;
+	ct->extra->master = master;	/* the share that was found */
+	return 0;
+}
+
 static int bind_half(struct instance *inst, struct ct *ct, bool is_given, const struct nf_nat_range2 *range,
 		     enum nat_manip manip)
 {
@@ -70,20 +147,27 @@ static int set_up_nat(struct instance *inst, struct ct *ct, const struct ct_requ
 
 static int begin(struct instance *inst, struct ct *ct, const struct ct_request *req)
 {
-	int err = set_up_nat(inst, ct, req);
+	int err = begin_help(ct, req);
 
+	if (!err)
+		err = set_up_nat(inst, ct, req);
 	if (err)
 		return err;
+	if (!ct_synproxy_add(ct))
+		return -ENOMEM;
 	ct_set_timeout_sec(inst, ct, req->timeout_sec);
 	if (req->has_status) {
 		err = change_status(ct, req->status);
 		if (err)
 			return err;
 	}
+	change_numbers(ct, req);
 	memset(&ct->proto, 0, sizeof(ct->proto));
 	change_protocol(ct, req);
+	change_synproxy(ct, req);
 	change_mark(ct, req);
-	return ct_insert(inst, ct);
+	err = begin_as_child(inst, ct, req);
+	return err ? err : ct_insert(inst, ct);
 }
 
 static bool is_known(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
@@ -109,7 +193,12 @@ int ct_control_new(struct instance *inst, const struct ct_request *req)
 		return -ENOMEM;
 	err = begin(inst, ct, req);
 	if (!err) {
-		ct->event_mask = REPORTED | 1 << IPCT_NEW;
+		uint8_t all[CT_LABEL_BYTES];
+
+		ct->event_mask = REPORTED | 1 << (req->has_master ? IPCT_RELATED : IPCT_NEW);
+		memset(all, 0xff, sizeof(all));
+		if (req->has_labels)
+			ct_labels_replace(ct, req->labels, all);	/* where nobody uses labels there are none */
 		ct_events_deliver(inst, ct);
 	}
 	ct_put(inst, ct);
@@ -120,8 +209,11 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 {
 	int err;
 
-	if (req->has_snat || req->has_dnat)
+	if (req->has_snat || req->has_dnat || req->has_master)
 		return -EOPNOTSUPP;
+	err = change_help(inst, ct, req);
+	if (err)
+		return err;
 	if (req->has_timeout) {
 		if (ct->status & IPS_FIXED_TIMEOUT)
 			return -EPERM;
@@ -134,6 +226,8 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 	}
 	change_protocol(ct, req);
 	change_mark(ct, req);
+	change_numbers(ct, req);
+	change_synproxy(ct, req);
 	if (req->has_labels) {
 		uint8_t all[CT_LABEL_BYTES];
 
@@ -162,6 +256,10 @@ int ct_control_expect_new(struct instance *inst, const struct ct_expect_request 
 	exp.tuple = req->tuple;
 	exp.mask_src = req->mask_src;
 	exp.mask_src_port = req->mask_src_port;
+	exp.arrived = req->arrived;
+	exp.saved_addr = req->saved_addr;
+	exp.saved_port = req->saved_port;
+	exp.dir = req->dir;
 	exp.flags = req->flags & ~(uint32_t)NF_CT_EXPECT_USERSPACE;
 	if (!ct_help_of(master))
 		err = -EOPNOTSUPP;

@@ -6,6 +6,7 @@
 #define WEIR_CONNTRACK_CONTROL_H
 
 #include "conntrack/conntrack.h"
+#include "conntrack/expect.h"
 
 #include <linux/netfilter/nf_nat.h>
 
@@ -18,17 +19,23 @@ struct ct_request {
 	uint32_t timeout_sec, status, mark, mark_mask;	/* the new mark is (old & ~mask) ^ mark */
 	uint8_t tcp_state, tcp_flags;			/* flags are set in both directions, never cleared */
 	struct ct_sctp sctp;				/* its state and vtags */
+	struct ct_seqadj seq[IP_CT_DIR_MAX];
+	struct ct_synproxy synproxy;
+	struct ct_tuple master;				/* one tuple of who announced it; of new connections only */
+	const char *helper;				/* its name, "" = none any more; NULL = nothing was said */
+	bool has_seq[IP_CT_DIR_MAX], has_synproxy, has_master;
 	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat,
 	     has_labels, has_sctp;
 };
 
 /**
  * ct_control_new() - Begin a connection by hand
- * Return: 0 with a NEW event; -EEXIST when either tuple is known; -EINVAL, -EBUSY (status), -ENOMEM.
+ * Return: 0 with a NEW event; -EEXIST when either tuple is known; -EINVAL, -EBUSY (status), -ENOENT (master),
+ * -EOPNOTSUPP (helper), -ENOMEM.
  */
 int ct_control_new(struct instance *inst, const struct ct_request *req);
 
-/* Changes @ct, with an UPDATE event; what was changed before an error stays: -EOPNOTSUPP (NAT), -EPERM, -EBUSY. */
+/* Changes @ct, with an UPDATE event; what was changed before an error stays: -EOPNOTSUPP (NAT, master, helper), -EPERM, -EBUSY. */
 int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_request *req);
 
 /* Ends every connection, each with its event. */
@@ -39,6 +46,10 @@ struct ct_expect_request {
 	struct ct_tuple tuple, master;
 	union nf_inet_addr mask_src;
 	be16 mask_src_port;
+	ct_arrival_fn arrived;		/* NULL = nothing happens when it comes */
+	union nf_inet_addr saved_addr;	/* NAT, see struct ct_expect */
+	be16 saved_port;
+	uint8_t dir;
 	struct ct_zone zone;
 	uint32_t flags;			/* NF_CT_EXPECT_* */
 	uint8_t class;

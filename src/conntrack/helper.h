@@ -36,7 +36,8 @@ struct ct_help {
 	uint8_t events_wanted;		/* 1 << IPEXP_*: of these the observer hears */
 	struct ct_gre_key *gre_keys[IP_CT_DIR_MAX];
 	union {
-		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX]; } ftp;
+		struct { uint32_t after_line[IP_CT_DIR_MAX][CT_FTP_LINES]; uint8_t lines[IP_CT_DIR_MAX];
+			 bool picked_up[IP_CT_DIR_MAX]; } ftp;
 		struct { bool start_requested; } sane;
 		struct ct_pptp pptp;
 		struct { uint32_t register_cseq, invite_cseq; be16 forced_port; } sip;
@@ -69,6 +70,8 @@ struct ct_helper {
 	void (*set_policy)(const struct ct_helper_conf *conf, unsigned int class, struct ct_expect_policy *policy);
 	/* NF_ACCEPT or NF_DROP. */
 	unsigned int (*help)(const struct ct_help_call *call);
+	/* The connection was put here by hand in the middle of its talk. NULL = that makes no difference. */
+	void (*picked_up)(struct ct_help *help);
 	/* The connection ends: what hangs on it ends, too. NULL = nothing but its expectations. */
 	void (*ended)(struct instance *inst, struct ct *ct);
 };

@@ -54,6 +54,7 @@ struct control {
 	struct list socks;
 	uint32_t cookie;
 	uint32_t groups;		/* that somebody listens to */
+	uint32_t asker;			/* port of the socket whose request is served: its events name it; 0 = none */
 };
 
 /* --- one request on its way through nfnetlink --- */

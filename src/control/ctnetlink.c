@@ -201,6 +201,7 @@ struct listing {
 	struct selection sel;
 	struct ct **list;
 	uint32_t count, room;
+	uint16_t flags;			/* of its messages */
 	bool clear_counters;
 };
 
@@ -234,7 +235,7 @@ static bool dump_more(struct nl_sock *sock, struct nl_dump *dump, struct strbuf 
 
 		if (!ct_is_dying(ct)) {
 			l->list[dump->at]->refs--;	/* use= does not count this listing's share */
-			ct_put_message(l->inst, ct, NLM_F_MULTI, dump->seq, sock->port, out);
+			ct_put_message(l->inst, ct, l->flags, dump->seq, sock->port, out);
 			l->list[dump->at]->refs++;
 		}
 		if (out->len > NL_DUMP_BYTES && before) {
@@ -260,6 +261,14 @@ static void dump_done(struct nl_dump *dump)
 	free(l);
 }
 
+/* A mask alone is not looked at. */
+static bool asks_for_some(const struct nl_request *req)
+{
+	const struct nlattr **a = req->attrs;
+
+	return req->nfg->nfgen_family || a[CTA_MARK] || a[CTA_STATUS] || a[CTA_ZONE] || a[CTA_FILTER];
+}
+
 static int dump_start(struct nl_request *req, bool empty)
 {
 	struct listing *l = calloc(1, sizeof(*l));
@@ -269,10 +278,14 @@ static int dump_start(struct nl_request *req, bool empty)
 		return -ENOMEM;
 	l->inst = req->control->inst;
 	l->clear_counters = NFNL_MSG_TYPE(req->nlh->nlmsg_type) == IPCTNL_MSG_CT_GET_CTRZERO;
-	err = selection_read(req, &l->sel);
-	if (err) {
-		free(l);
-		return err;
+	l->flags = NLM_F_MULTI;
+	if (asks_for_some(req)) {
+		err = selection_read(req, &l->sel);
+		if (err) {
+			free(l);
+			return err;
+		}
+		l->flags |= NLM_F_DUMP_FILTERED;
 	}
 	if (!empty)
 		ct_each(l->inst, list_one, l);
@@ -293,7 +306,7 @@ static int get_one(struct nl_request *req)
 
 	if (err)
 		return err;
-	ct_put_message(req->control->inst, ct, 0, req->nlh->nlmsg_seq, req->sock->port, req->reply);
+	ct_put_message(req->control->inst, ct, NLM_F_MULTI, req->nlh->nlmsg_seq, req->sock->port, req->reply);
 	ct_put(req->control->inst, ct);
 	return 0;
 }
@@ -409,6 +422,46 @@ static int protoinfo_read(const struct nlattr *nest, struct ct_request *out)
 	return 0;
 }
 
+/* All three or none. */
+static int seqadj_read(const struct nlattr *nest, struct ct_seqadj *out)
+{
+	const struct nlattr *a[CTA_SEQADJ_MAX + 1];
+	uint32_t before, after;
+
+	if (nl_parse_nest(nest, a, CTA_SEQADJ_MAX) || !a[CTA_SEQADJ_CORRECTION_POS] || !a[CTA_SEQADJ_OFFSET_BEFORE] ||
+	    !a[CTA_SEQADJ_OFFSET_AFTER])
+		return -EINVAL;
+	if (nl_get_be32(a[CTA_SEQADJ_CORRECTION_POS], &out->position) || nl_get_be32(a[CTA_SEQADJ_OFFSET_BEFORE], &before) ||
+	    nl_get_be32(a[CTA_SEQADJ_OFFSET_AFTER], &after))
+		return -ERANGE;
+	out->before = (int32_t)before;
+	out->after = (int32_t)after;
+	return 0;
+}
+
+static int synproxy_read(const struct nlattr *nest, struct ct_synproxy *out)
+{
+	const struct nlattr *a[CTA_SYNPROXY_MAX + 1];
+
+	if (nl_parse_nest(nest, a, CTA_SYNPROXY_MAX) || !a[CTA_SYNPROXY_ISN] || !a[CTA_SYNPROXY_ITS] || !a[CTA_SYNPROXY_TSOFF])
+		return -EINVAL;
+	if (nl_get_be32(a[CTA_SYNPROXY_ISN], &out->isn) || nl_get_be32(a[CTA_SYNPROXY_ITS], &out->its) ||
+	    nl_get_be32(a[CTA_SYNPROXY_TSOFF], &out->tsoff))
+		return -ERANGE;
+	return 0;
+}
+
+/* The name, borrowed from the message. */
+static int help_read(const struct nlattr *nest, const char **out)
+{
+	const struct nlattr *a[CTA_HELP_MAX + 1];
+
+	if (nl_parse_nest(nest, a, CTA_HELP_MAX) || !a[CTA_HELP_NAME])
+		return -EINVAL;
+	*out = nl_data(a[CTA_HELP_NAME]);
+	return memchr(*out, '\0', nl_len(a[CTA_HELP_NAME])) ? 0 : -EINVAL;
+}
+
 static int request_read(struct nl_request *req, struct ct_request *out)
 {
 	const struct nlattr **a = req->attrs;
@@ -447,6 +500,20 @@ static int request_read(struct nl_request *req, struct ct_request *out)
 		err = nat_range(a[CTA_NAT_DST], family, &out->dnat);
 	if (!err && a[CTA_PROTOINFO])
 		err = protoinfo_read(a[CTA_PROTOINFO], out);
+	if (!err && a[CTA_SEQ_ADJ_ORIG])
+		err = seqadj_read(a[CTA_SEQ_ADJ_ORIG], &out->seq[IP_CT_DIR_ORIGINAL]);
+	if (!err && a[CTA_SEQ_ADJ_REPLY])
+		err = seqadj_read(a[CTA_SEQ_ADJ_REPLY], &out->seq[IP_CT_DIR_REPLY]);
+	if (!err && a[CTA_SYNPROXY])
+		err = synproxy_read(a[CTA_SYNPROXY], &out->synproxy);
+	if (!err && a[CTA_HELP])
+		err = help_read(a[CTA_HELP], &out->helper);
+	if (!err && a[CTA_TUPLE_MASTER])
+		err = ct_get_tuple(a[CTA_TUPLE_MASTER], family, IP_CT_DIR_ORIGINAL, &out->master, NULL);
+	out->has_seq[IP_CT_DIR_ORIGINAL] = a[CTA_SEQ_ADJ_ORIG];
+	out->has_seq[IP_CT_DIR_REPLY] = a[CTA_SEQ_ADJ_REPLY];
+	out->has_synproxy = a[CTA_SYNPROXY];
+	out->has_master = a[CTA_TUPLE_MASTER];
 	out->has_timeout = a[CTA_TIMEOUT];
 	out->has_status = a[CTA_STATUS];
 	out->has_mark = a[CTA_MARK];
@@ -533,7 +600,7 @@ static int get_stats(struct nl_request *req)
 {
 	struct instance *inst = req->control->inst;
 	struct strbuf text = STRBUF_INIT;
-	size_t at = nl_begin(req->reply, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, 0, req->nlh->nlmsg_seq,
+	size_t at = nl_begin(req->reply, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, NLM_F_MULTI, req->nlh->nlmsg_seq,
 			     req->sock->port, NFPROTO_UNSPEC, NFNETLINK_V0, 0);
 
 	nl_put_u32(req->reply, CTA_STATS_GLOBAL_ENTRIES, ct_count(inst));
@@ -567,7 +634,7 @@ void ctnetlink_event(struct control *control, const struct ct_event *event)
 
 	if (!nl_group_heard(control, groups[event->kind]))
 		return;
-	ct_put_event(control->inst, event, 0, 0, &msg);
+	ct_put_event(control->inst, event, 0, control->asker, &msg);
 	nl_multicast(control, groups[event->kind], &msg);
 	sb_free(&msg);
 }

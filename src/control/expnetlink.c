@@ -6,6 +6,56 @@
 #include "conntrack/expect.h"
 #include "conntrack/helper.h"
 #include "control/ct_msg.h"
+#include "nat/mangle.h"
+
+/* The one thing to happen at an arrival that has a name which tools can give back. */
+static const char follow_master[] = "nat-follow-master";
+
+/* What the master's side has said, when NAT changed it. */
+static void put_nat(const struct ct_expect *exp, struct strbuf *out)
+{
+	static const union nf_inet_addr any;
+	struct ct_tuple said = { .family = ct_family(exp->master), .proto = ct_proto_num(exp->master), .src = exp->saved_addr,
+				 .src_l4.port = exp->saved_port };
+	size_t at;
+
+	if (!exp->saved_port && ct_addr_equal(&exp->saved_addr, &any))
+		return;
+	at = nl_nest(out, CTA_EXPECT_NAT);
+	nl_put_u32(out, CTA_EXPECT_NAT_DIR, exp->dir);
+	ct_put_tuple(out, CTA_EXPECT_NAT_TUPLE, &said, 0);
+	nl_nest_end(out, at);
+}
+
+static int get_nat(const struct nlattr *nest, uint8_t family, struct ct_expect_request *out)
+{
+	const struct nlattr *a[CTA_EXPECT_NAT_MAX + 1];
+	struct ct_tuple said;
+	uint32_t dir;
+	int err = nl_parse_nest(nest, a, CTA_EXPECT_NAT_MAX);
+
+	if (err || !a[CTA_EXPECT_NAT_DIR] || !a[CTA_EXPECT_NAT_TUPLE])
+		return err ? err : -EINVAL;
+	err = ct_get_tuple(a[CTA_EXPECT_NAT_TUPLE], family, IP_CT_DIR_ORIGINAL, &said, NULL);
+	if (!err)
+		err = nl_get_be32(a[CTA_EXPECT_NAT_DIR], &dir);
+	if (err)
+		return err;
+	out->saved_addr = said.src;
+	out->saved_port = said.src_l4.port;
+	out->dir = dir ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+	return 0;
+}
+
+static int get_arrival(const struct nlattr *attr, ct_arrival_fn *out)
+{
+	char name[sizeof(follow_master)];
+
+	if (nl_get_name(attr, name, sizeof(name)) || strcmp(name, follow_master))
+		return -EINVAL;
+	*out = nat_follow_master;
+	return 0;
+}
 
 static void put_expect(const struct instance *inst, const struct ct_expect *exp, struct strbuf *out)
 {
@@ -19,12 +69,15 @@ static void put_expect(const struct instance *inst, const struct ct_expect *exp,
 	mask.dst_l4.port = 0xffff;
 	ct_put_tuple(out, CTA_EXPECT_MASK, &mask, 0);
 	ct_put_tuple(out, CTA_EXPECT_MASTER, ct_tuple(exp->master, IP_CT_DIR_ORIGINAL), 0);
+	put_nat(exp, out);
 	nl_put_u32(out, CTA_EXPECT_TIMEOUT, ct_expect_left_sec(inst, exp));
 	nl_put_u32(out, CTA_EXPECT_ID, (uint32_t)((uintptr_t)exp >> 4));
 	nl_put_u32(out, CTA_EXPECT_FLAGS, exp->flags);
 	nl_put_u32(out, CTA_EXPECT_CLASS, exp->class);
 	if (name)
 		nl_put_text(out, CTA_EXPECT_HELP_NAME, name);
+	if (exp->arrived == nat_follow_master)
+		nl_put_text(out, CTA_EXPECT_FN, follow_master);
 }
 
 static void put_message(const struct instance *inst, const struct ct_expect *exp, uint16_t command, uint16_t flags,
@@ -90,16 +143,18 @@ static int get_one(struct nl_request *req)
 	int err = named(req, &exp);
 
 	if (!err)
-		put_message(req->control->inst, exp, IPCTNL_MSG_EXP_NEW, 0, req->nlh->nlmsg_seq, req->sock->port, req->reply);
+		put_message(req->control->inst, exp, IPCTNL_MSG_EXP_NEW, NLM_F_MULTI, req->nlh->nlmsg_seq, req->sock->port, req->reply);
 	return err;
 }
 
-struct all { const struct ct_expect **list; size_t count, room; };
+struct all { const struct ct_expect **list; size_t count, room; const char *helper; };
 
 static void gather(void *priv, const struct ct_expect *exp)
 {
 	struct all *all = priv;
 
+	if (all->helper && (!exp->helper || strcmp(exp->helper->name, all->helper)))
+		return;
 	if (all->count == all->room) {
 		size_t room = all->room ? all->room * 2 : 32;
 		const struct ct_expect **more = realloc(all->list, room * sizeof(*more));
@@ -114,7 +169,7 @@ static void gather(void *priv, const struct ct_expect *exp)
 
 static int delete(struct nl_request *req)
 {
-	struct all all = { NULL, 0, 0 };
+	struct all all = { NULL, 0, 0, NULL };
 	const struct ct_expect *exp;
 
 	if (req->attrs[CTA_EXPECT_TUPLE]) {
@@ -124,6 +179,10 @@ static int delete(struct nl_request *req)
 			ct_expect_remove(req->control->inst, (struct ct_expect *)exp);
 		return err;
 	}
+	if (req->attrs[CTA_EXPECT_HELP_NAME])
+		all.helper = (const char *)nl_data(req->attrs[CTA_EXPECT_HELP_NAME]);
+	if (all.helper && !memchr(all.helper, '\0', nl_len(req->attrs[CTA_EXPECT_HELP_NAME])))
+		return -EINVAL;
 	ct_expect_each(req->control->inst, gather, &all);
 	for (size_t i = 0; i < all.count; i++)
 		ct_expect_remove(req->control->inst, (struct ct_expect *)all.list[i]);
@@ -157,6 +216,10 @@ static int new(struct nl_request *req)
 		err = nl_get_be32(a[CTA_EXPECT_FLAGS], &want.flags);
 	if (!err && a[CTA_EXPECT_CLASS])
 		err = nl_get_be32(a[CTA_EXPECT_CLASS], &class);
+	if (!err && a[CTA_EXPECT_NAT])
+		err = get_nat(a[CTA_EXPECT_NAT], family, &want);
+	if (!err && a[CTA_EXPECT_FN])
+		err = get_arrival(a[CTA_EXPECT_FN], &want.arrived);
 	if (err)
 		return err;
 	if (class > UINT8_MAX)
@@ -169,7 +232,28 @@ static int new(struct nl_request *req)
 	return ct_control_expect_new(req->control->inst, &want);
 }
 
+static bool stats_more(struct nl_sock *sock, struct nl_dump *dump, struct strbuf *out)
+{
+	const struct ct_stats *stats = ct_stats(sock->control->inst);
+	/* of the other subsystem, as Linux has it */
+	size_t at = nl_begin(out, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_EXP_GET_STATS_CPU, NLM_F_MULTI, dump->seq, sock->port,
+			     NFPROTO_UNSPEC, NFNETLINK_V0, 0);
+
+	nl_put_u32(out, CTA_STATS_EXP_NEW, (uint32_t)stats->expect_new);
+	nl_put_u32(out, CTA_STATS_EXP_CREATE, (uint32_t)stats->expect_create);
+	nl_put_u32(out, CTA_STATS_EXP_DELETE, (uint32_t)stats->expect_delete);
+	nl_end(out, at);
+	return false;
+}
+
+static int dump_stats(struct nl_request *req)
+{
+	req->sock->dump = (struct nl_dump){ .more = stats_more };
+	return 0;
+}
+
 static const struct nl_command commands[] = {
+	[IPCTNL_MSG_EXP_GET_STATS_CPU] = { .dump = dump_stats },
 	[IPCTNL_MSG_EXP_NEW] = { .call = new, .attr_max = CTA_EXPECT_MAX, .needs_change = true },
 	[IPCTNL_MSG_EXP_GET] = { .call = get_one, .dump = dump_all, .attr_max = CTA_EXPECT_MAX },
 	[IPCTNL_MSG_EXP_DELETE] = { .call = delete, .attr_max = CTA_EXPECT_MAX, .needs_change = true },
@@ -185,7 +269,7 @@ void expnetlink_event(struct control *control, const struct ct_expect *exp, bool
 	if (!nl_group_heard(control, group))
 		return;
 	put_message(control->inst, exp, ended ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW,
-		    ended ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, 0, &msg);
+		    ended ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, control->asker, &msg);
 	nl_multicast(control, group, &msg);
 	sb_free(&msg);
 }

@@ -300,7 +300,9 @@ struct nl_datagram *nl_sock_next(struct nl_sock *sock)
 int nl_sock_send(struct nl_sock *sock, const void *data, size_t len)
 {
 	sock->bound = true;
+	sock->control->asker = sock->port;
 	nfnetlink_datagram(sock, data, len);
+	sock->control->asker = 0;
 	nl_dump_go_on(sock);
 	return 0;
 }

@@ -303,7 +303,7 @@ static unsigned int ftp_help(const struct ct_help_call *call)
 	enum found found = FOUND_NOTHING;
 	uint32_t off, seq;
 	struct cursor c;
-	bool ends_line;
+	bool ends_line, picked_up;
 
 	if (!ct_help_is_established(call))
 		return NF_ACCEPT;
@@ -313,8 +313,11 @@ static unsigned int ftp_help(const struct ct_help_call *call)
 	c.at = call->pkt->data + off;
 	ends_line = c.at[c.len - 1] == '\n';
 	seq = get_be32(call->pkt->data + call->l4_off + 4);
+	picked_up = call->help->of.ftp.picked_up[call->dir];
 
-	if (is_line_begin(call->help, call->dir, seq)) {
+	if (is_line_begin(call->help, call->dir, seq) || picked_up) {
+		if (!is_line_begin(call->help, call->dir, seq))
+			call->help->of.ftp.picked_up[call->dir] = false;
 		for (int i = 0; i < 2 && !found; i++)
 			found = look_for(command = &commands[call->dir][i], c, &place);
 		if (found == FOUND_PART)
@@ -328,7 +331,13 @@ static unsigned int ftp_help(const struct ct_help_call *call)
 	return verdict;
 }
 
+/* Which segment begins a line is not known yet: the first one is taken for it. */
+static void ftp_picked_up(struct ct_help *help)
+{
+	help->of.ftp.picked_up[IP_CT_DIR_ORIGINAL] = help->of.ftp.picked_up[IP_CT_DIR_REPLY] = true;
+}
+
 const struct ct_helper ct_helper_ftp = {
 	.name = "ftp", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true,
-	.policy = { .max_expected = 1, .timeout_sec = 300 }, .help = ftp_help,
+	.policy = { .max_expected = 1, .timeout_sec = 300 }, .help = ftp_help, .picked_up = ftp_picked_up,
 };

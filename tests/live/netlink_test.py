@@ -229,6 +229,7 @@ def connections():
     yield message(EXP, 2, ACK, text(6, "ftp"), family=V4)
     yield message(EXP, 2, ACK, family=V4)
     yield message(EXP, 3, DUMP)
+    yield message(CT, 4, DUMP)
     yield message(CT, 2, ACK)
     yield message(CT, 1, DUMP)
 
@@ -266,6 +267,19 @@ def plain(msg):
     return "message %#x flags %#x head %s: %s" % (kind, flags, msg[16:20].hex(), " ".join(out))
 
 
+def one_cpu(msgs):
+    """Statistics come from each CPU; weir's are those of a machine with one."""
+    sums, rest = {}, []
+    for msg in msgs:
+        length, kind = struct.unpack_from("=IH", msg)
+        if kind not in (CT << 8 | 3, CT << 8 | 4):
+            rest.append(msg)
+            continue
+        for at in range(20, length, 8):
+            sums.setdefault(kind, {}).setdefault(struct.unpack_from("=H", msg, at + 2)[0], []).append(struct.unpack_from(">I", msg, at + 4)[0])
+    return [message(kind >> 8, kind & 255, 1, *(u32(t, sum(v)) for t, v in values.items())) for kind, values in sums.items()] + rest
+
+
 def ask():
     for name, part in PARTS.items():
         for number, request in enumerate(part()):
@@ -279,9 +293,9 @@ def ask():
                     data = s.recv(65536)
                     while len(data) >= 16:
                         n = struct.unpack_from("=I", data)[0]
-                        answers.append(plain(data[:n]))
+                        answers.append(data[:n])
                         data = data[n + 3 & ~3:]
-                    if answers and answers[-1].startswith("done"):
+                    if answers and answers[-1][4:6] == b"\3\0":
                         break
                     if first:
                         s.setblocking(False)    # all that is not a dump is there when send() returns
@@ -289,6 +303,7 @@ def ask():
             except (TimeoutError, BlockingIOError):
                 pass
             s.close()
+            answers = [plain(a) for a in one_cpu(answers)]
             dumped = answers and answers[-1].startswith("done")
             for a in sorted(answers[:-1]) + answers[-1:] if dumped else answers:
                 print("%s %d\t%s" % (name, number, a))
