@@ -57,27 +57,9 @@ static inline void list_remove(struct list *node)
 	for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
 	     node = node##_next, node##_next = node->next)
 
-/* A chain of a hash table: a bucket is one pointer, and who is in it can leave without it. */
+/* A chain of a hash table: a bucket is one pointer, and who is in it can leave without it (nat/source.c). */
 struct chain {
 	struct chain *next, **at;	/* at: the pointer that points here; NULL when in no chain */
 };
-
-static inline void chain_insert(struct chain **at, struct chain *node)
-{
-	node->next = *at;
-	node->at = at;
-	if (node->next)
-		node->next->at = &node->next;
-	*at = node;
-}
-
-static inline void chain_remove(struct chain *node)
-{
-	*node->at = node->next;
-	if (node->next)
-		node->next->at = node->at;
-	node->next = NULL;
-	node->at = NULL;
-}
 
 #endif

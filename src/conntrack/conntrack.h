@@ -27,10 +27,28 @@ struct ct_tuple {
 	uint8_t pad;		/* zero: tuples are compared and hashed as bytes without dir */
 };
 
+/*
+ * A link of a bucket's chain: who comes next, and in the upper 16 bits one bit of the hash of each from there on. Most tuples
+ * that nobody has are known not to be there by their bucket alone. Bits of those who left may stay a while.
+ */
+typedef uint64_t ct_link;
+enum { CT_LINK_SHIFT = 48 };
+static inline uint64_t ct_link_bit(uint32_t hash) { return 1ull << (CT_LINK_SHIFT + (hash & 15)); }
+
 struct ct_node {		/* one direction in the table */
-	struct ct_node *next;
+	ct_link next;
 	struct ct_tuple tuple;
 };
+
+static inline struct ct_node *ct_link_node(ct_link link)
+{
+	return (struct ct_node *)(uintptr_t)(link & ((1ull << CT_LINK_SHIFT) - 1));
+}
+/* The next one; NULL: from here on nobody has this hash. */
+static inline struct ct_node *ct_link_towards(ct_link link, uint32_t hash)
+{
+	return link & ct_link_bit(hash) ? ct_link_node(link) : NULL;
+}
 
 /* nf_conntrack_zone: default id 0, both directions. */
 enum { CT_ZONE_DIR_ORIGINAL = 1, CT_ZONE_DIR_REPLY = 2, CT_ZONE_DIR_BOTH = 3, CT_ZONE_FLAG_MARK = 1 };
@@ -303,8 +321,9 @@ static inline bool ct_is_simple(const struct pkt *pkt)
  */
 unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count,
 			       struct pkt **fresh);
-/* Where a tuple of the default zone would hang, asked for; what hangs there may be asked for afterwards. */
-struct ct_node **ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
+/* Where a tuple of the default zone would hang, asked for, with its hash; who hangs there may be asked for afterwards. */
+struct ct_place { const ct_link *bucket; uint32_t hash; };
+struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
 /* The packet's connection, or NULL. Nobody's share is taken: good until a packet is processed. */
 struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir);
 /*

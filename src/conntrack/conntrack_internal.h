@@ -51,7 +51,7 @@ struct ct_early {
  * each other here whatever the size is. While the table grows, old buckets below @moved live in @buckets.
  */
 struct ct_table {
-	struct ct_node **buckets, **old_buckets;
+	ct_link *buckets, *old_buckets;
 	unsigned int bits, old_bits;
 	uint32_t moved, move_debt;
 	uint32_t nodes;
@@ -102,7 +102,7 @@ bool ct_read_ports(const struct instance *inst, const uint8_t *l4, uint32_t l4_l
 
 /* --- table.c --- */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
-static inline struct ct_node **ct_bucket(const struct ct_table *table, uint32_t hash)
+static inline ct_link *ct_bucket(const struct ct_table *table, uint32_t hash)
 {
 	if (table->old_buckets) {
 		uint32_t old = hash >> (32 - table->old_bits);

@@ -72,6 +72,7 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 {
 	struct ct_node *node = pkt->flow_node;
 	struct simple_key key;
+	uint32_t hash;
 
 	/* Somebody is to end first, and conntrack's hook sees to that; or it owes another packet an answer. */
 	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || inst->ct->early.pkt))
@@ -81,8 +82,8 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 		*dir = node->tuple.dir;
 		return ct_is_late(inst, ct_of_node(node)) ? NULL : ct_of_node(node);
 	}
-	node = *ct_bucket(inst->ct, pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key));
-	for (; node; node = node->next) {
+	hash = pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key);
+	for (node = ct_link_towards(*ct_bucket(inst->ct, hash), hash); node; node = ct_link_towards(node->next, hash)) {
 		*dir = node->tuple.dir;
 		if (is_mine(&key, node) && !ct_is_late(inst, ct_of_node(node)))
 			return ct_of_node(node);
@@ -94,7 +95,8 @@ enum { CHAIN_PASSES = 4 };
 
 struct search {		/* one packet's way along its bucket's chain */
 	struct pkt *pkt;
-	struct ct_node **bucket, *node;
+	const ct_link *bucket;
+	struct ct_node *node;
 };
 
 static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
@@ -136,7 +138,7 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	unsigned int n = hash_all(inst, burst, count, search), new = 0, left;
 
 	for (unsigned int i = 0; i < n; i++) {
-		search[i].node = *search[i].bucket;
+		search[i].node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
 		__builtin_prefetch(search[i].node);
 		__builtin_prefetch(search[i].node ? &search[i].node->tuple.dir : NULL);
 	}
@@ -156,7 +158,7 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 				at->pkt->flow_node = at->node;
 				continue;
 			}
-			at->node = at->node->next;
+			at->node = ct_link_towards(at->node->next, at->pkt->flow_hash);
 			__builtin_prefetch(at->node);
 			__builtin_prefetch(at->node ? &at->node->tuple.dir : NULL);
 			search[left++] = *at;
@@ -168,10 +170,11 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	return new;
 }
 
-struct ct_node **ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple)
+struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple)
 {
-	struct ct_node **bucket = ct_bucket(inst->ct, ct_hash(inst->ct, tuple, 0));
+	uint32_t hash = ct_hash(inst->ct, tuple, 0);
+	struct ct_place place = { ct_bucket(inst->ct, hash), hash };
 
-	__builtin_prefetch(bucket);
-	return bucket;
+	__builtin_prefetch(place.bucket);
+	return place;
 }

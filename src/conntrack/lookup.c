@@ -58,7 +58,7 @@ bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const s
 	uint32_t hash = ct_hash(inst->ct, tuple, ct_zone_id(zone, IP_CT_DIR_REPLY));
 
 	ct_end_overdue(inst);
-	for (struct ct_node *node = *ct_bucket(inst->ct, hash); node; node = node->next) {
+	for (struct ct_node *node = ct_link_towards(*ct_bucket(inst->ct, hash), hash); node; node = ct_link_towards(node->next, hash)) {
 		struct ct *ct = ct_of_node(node);
 		int dir = node->tuple.dir;
 
@@ -303,7 +303,7 @@ void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, .
  */
 void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
 {
-	struct ct_node **bucket[PKT_BURST_MAX];
+	struct ct_place place[PKT_BURST_MAX];
 	struct ct_node *node[PKT_BURST_MAX];
 	unsigned int found = 0, there = 0;
 
@@ -314,15 +314,15 @@ void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int c
 		if (burst[i]->ct || !ct_l4_find(burst[i]->data, burst[i]->len, burst[i]->l.family, &l4) ||
 		    !ct_tuple_read(inst, burst[i]->data, burst[i]->l.family, &l4, &tuple))
 			continue;
-		bucket[found] = ct_bucket(inst->ct, ct_hash(inst->ct, &tuple, 0));
-		__builtin_prefetch(bucket[found++]);
+		place[found++] = ct_tuple_prefetch(inst, &tuple);
 	}
 	for (unsigned int i = 0; i < found; i++) {
-		node[there] = *bucket[i];
+		node[there] = ct_link_towards(*place[i].bucket, place[i].hash);
 		if (!node[there])
 			continue;
 		__builtin_prefetch(node[there]);
-		__builtin_prefetch(&node[there++]->tuple.dir);
+		__builtin_prefetch(&node[there]->tuple.dir);
+		place[there++] = place[i];
 	}
 	for (unsigned int i = 0; i < there; i++) {
 		const struct ct *ct = ct_of_node(node[i]);
@@ -331,7 +331,7 @@ void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int c
 		__builtin_prefetch(&ct->node[1]);
 		__builtin_prefetch(&ct->status);
 		__builtin_prefetch(&ct->refs);
-		if (node[i]->next)
-			__builtin_prefetch(&node[i]->next->tuple);
+		if (ct_link_towards(node[i]->next, place[i].hash))
+			__builtin_prefetch(&ct_link_node(node[i]->next)->tuple);
 	}
 }

@@ -22,18 +22,18 @@ static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
 	unsigned int dropped = 0;
 
 	for (uint32_t b = first; b <= last; b++) {
-		struct ct_node *node = table->buckets[b];
+		struct ct_node *node = ct_link_node(table->buckets[b]);
 
 		while (node) {
 			struct ct *ct = ct_of_node(node);
 
 			if (ct->status & IPS_ASSURED || hash_scale(ct_node_hash(table, node), n) != nominal ||
 			    !ct_end(inst, ct, false)) {
-				node = node->next;
+				node = ct_link_node(node->next);
 				continue;
 			}
 			dropped++;
-			node = table->buckets[b];	/* both its nodes may have been in here */
+			node = ct_link_node(table->buckets[b]);	/* both its nodes may have been in here */
 		}
 	}
 	return dropped;

@@ -50,20 +50,27 @@ uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node)
 	return ct_hash(table, &node->tuple, ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir));
 }
 
+static inline void link_push(ct_link *head, struct ct_node *node, uint32_t hash)
+{
+	node->next = *head;
+	*head = (uintptr_t)node | (*head & ~(uint64_t)0 << CT_LINK_SHIFT) | ct_link_bit(hash);
+}
+
 static void move_bucket(struct ct_table *table)
 {
-	struct ct_node *node = table->old_buckets[table->moved], *next, **tail[2];
+	struct ct_node *node = ct_link_node(table->old_buckets[table->moved]), *next, *turned = NULL;
 
-	/* Bucket i becomes 2i and 2i+1; order within is kept. */
-	tail[0] = &table->buckets[table->moved * 2];
-	tail[1] = &table->buckets[table->moved * 2 + 1];
+	/* Bucket i becomes 2i and 2i+1. Turned round and pushed one by one, they keep their order. */
 	for (; node; node = next) {
-		unsigned int half = ct_node_hash(table, node) >> (32 - table->bits) & 1;
+		next = ct_link_node(node->next);
+		node->next = (uintptr_t)turned;
+		turned = node;
+	}
+	for (node = turned; node; node = next) {
+		uint32_t hash = ct_node_hash(table, node);
 
-		next = node->next;
-		node->next = NULL;
-		*tail[half] = node;
-		tail[half] = &node->next;
+		next = ct_link_node(node->next);
+		link_push(&table->buckets[hash >> (32 - table->bits)], node, hash);
 	}
 	table->moved++;
 }
@@ -76,14 +83,16 @@ static void move_some(struct ct_table *table, uint32_t count)
 		uint32_t until = MIN_OF(stop, table->moved + CT_MOVE_AT_ONCE);
 
 		for (uint32_t i = table->moved; i < until; i++) {
-			if (!table->old_buckets[i])
+			struct ct_node *node = ct_link_node(table->old_buckets[i]);
+
+			if (!node)
 				continue;
-			__builtin_prefetch(table->old_buckets[i], 1);
-			__builtin_prefetch(&table->old_buckets[i]->tuple.dir);
+			__builtin_prefetch(node, 1);
+			__builtin_prefetch(&node->tuple.dir);
 		}
 		for (uint32_t i = table->moved; i < until; i++)
-			if (table->old_buckets[i] && table->old_buckets[i]->next)
-				__builtin_prefetch(table->old_buckets[i]->next, 1);
+			if (table->old_buckets[i])
+				__builtin_prefetch(ct_link_node(ct_link_node(table->old_buckets[i])->next), 1);
 		while (table->moved < until)
 			move_bucket(table);
 	}
@@ -101,7 +110,7 @@ void ct_table_finish_growing(struct ct_table *table)
 
 static void grow(struct ct_table *table)
 {
-	struct ct_node **buckets = bigmem_alloc(2 * sizeof(*buckets) << table->bits);
+	ct_link *buckets = bigmem_alloc(2 * sizeof(*buckets) << table->bits);
 
 	if (!buckets)
 		return;		/* longer chains, nothing worse */
@@ -115,8 +124,6 @@ static void grow(struct ct_table *table)
 
 void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash)
 {
-	struct ct_node **head;
-
 	if (table->old_buckets) {
 		table->move_debt += CT_MOVE_PER_INSERT;
 		if (table->move_debt >= CT_MOVE_AT_ONCE) {
@@ -126,20 +133,16 @@ void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash
 	} else if (table->nodes >> table->bits >= CT_NODES_PER_BUCKET && table->bits < CT_BITS_MAX) {
 		grow(table);
 	}
-	head = ct_bucket(table, hash);
-	node->next = *head;
-	*head = node;
+	link_push(ct_bucket(table, hash), node, hash);
 	table->nodes++;
 }
 
 void ct_table_remove(struct ct_table *table, struct ct_node *node)
 {
-	struct ct_node **at = ct_bucket(table, ct_node_hash(table, node));
-
-	for (; *at; at = &(*at)->next) {
-		if (*at == node) {
-			*at = node->next;
-			node->next = NULL;
+	for (ct_link *at = ct_bucket(table, ct_node_hash(table, node)); *at; at = &ct_link_node(*at)->next) {
+		if (ct_link_node(*at) == node) {
+			*at = node->next;	/* links before this one keep its bit until they are written anew */
+			node->next = 0;
 			table->nodes--;
 			return;
 		}
@@ -150,7 +153,7 @@ void ct_table_remove(struct ct_table *table, struct ct_node *node)
 struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
 			      uint32_t hash)
 {
-	for (struct ct_node *node = *ct_bucket(table, hash); node; node = node->next)
+	for (struct ct_node *node = ct_link_towards(*ct_bucket(table, hash), hash); node; node = ct_link_towards(node->next, hash))
 		if (ct_tuple_equal(&node->tuple, tuple) &&
 		    ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir) == ct_zone_id(zone, node->tuple.dir))
 			return node;
@@ -179,7 +182,7 @@ struct ct *ct_record_alloc(struct ct_table *table)
 	struct ct_chunk *chunk = table->newest;
 
 	if (ct) {
-		table->free = (struct ct *)ct->node[0].next;
+		table->free = (struct ct *)ct_link_node(ct->node[0].next);
 		for (size_t at = 0; table->free && at < sizeof(*ct); at += 64)
 			__builtin_prefetch((const char *)table->free + at, 1);
 		memset(ct, 0, sizeof(*ct));
@@ -192,7 +195,7 @@ struct ct *ct_record_alloc(struct ct_table *table)
 
 void ct_record_free(struct ct_table *table, struct ct *ct)
 {
-	ct->node[0].next = (struct ct_node *)table->free;
+	ct->node[0].next = (uintptr_t)table->free;
 	table->free = ct;
 }
 

@@ -18,9 +18,9 @@ struct nat_family {
 
 struct nat {
 	struct nat_family v4, v6;
-	struct chain **by_source;		/* connections by the source of their first packet, newest first */
+	uint64_t *by_source;		/* connections by the source of their first packet, newest first */
 	uint32_t bucket_mask, source_count;
-	struct chain **old_by_source;	/* half as many buckets; those from @moved on are still in use */
+	uint64_t *old_by_source;	/* half as many buckets; those from @moved on are still in use */
 	uint32_t moved, move_debt;
 	union nf_inet_addr last_source[2];	/* IPv4, IPv6: the address that a source was given last */
 };
@@ -37,7 +37,9 @@ bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const st
 		     const struct nf_nat_range2 *range, struct ct_tuple *result);
 
 /* Where a source's connections hang, asked for. */
-struct chain **nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple);
+const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple);
+/* ... and what is asked of them, once the bucket is there. */
+void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tuple);
 
 /* --- range.c: what a range allows --- */
 bool nat_range_holds_source(const struct nf_nat_range2 *range, const struct ct_tuple *tuple);

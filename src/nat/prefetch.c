@@ -8,8 +8,9 @@
 enum { PLACES = 2 };
 
 struct places {
-	struct ct_node **bucket[PLACES];
-	struct chain **source;
+	struct ct_place place[PLACES];
+	const uint64_t *source;
+	struct ct_tuple tuple;
 };
 
 static void ask(struct instance *inst, const struct pkt *pkt, struct places *places)
@@ -30,10 +31,11 @@ static void ask(struct instance *inst, const struct pkt *pkt, struct places *pla
 	reply.dst = tuple.src;
 	reply.src_l4.all = tuple.dst_l4.all;
 	reply.dst_l4.all = tuple.src_l4.all;
-	places->bucket[0] = ct_tuple_prefetch(inst, &reply);
+	places->place[0] = ct_tuple_prefetch(inst, &reply);
 	reply.dst = inst->nat->last_source[tuple.family == NFPROTO_IPV6];
-	places->bucket[1] = ct_tuple_prefetch(inst, &reply);
+	places->place[1] = ct_tuple_prefetch(inst, &reply);
 	places->source = nat_source_prefetch(inst, &tuple);
+	places->tuple = tuple;
 }
 
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count)
@@ -48,17 +50,13 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 			ask(inst, fresh[i], &places[n++]);
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		const struct chain *first = *places[i].source;
-
 		for (int k = 0; k < PLACES; k++) {
-			const struct ct_node *node = *places[i].bucket[k];
+			const struct ct_place *place = &places[i].place[k];
+			const struct ct_node *node = ct_link_towards(*place->bucket, place->hash);
 
 			__builtin_prefetch(node);
 			__builtin_prefetch(node ? &node->tuple.dir : NULL);
 		}
-		if (first) {
-			__builtin_prefetch(first, 1);
-			__builtin_prefetch(list_entry(first, struct ct, by_source));
-		}
+		nat_source_prefetch_first(places[i].source, &places[i].tuple);
 	}
 }

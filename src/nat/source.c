@@ -2,6 +2,9 @@
  * nat/source.c - connections by the source of their first packet.
  * One internal socket should look like one external socket to everybody: a new connection from a source that
  * has a mapping takes the same mapping where it can. Newest mappings are asked first.
+ *
+ * A bucket is a pointer to the first connection and, in its upper 16 bits, a bit for each source in the chain: most sources
+ * that nobody has are known by the bucket alone. Bits of those who left go when the chain is empty, or was searched in vain.
  */
 #include "base/bigmem.h"
 #include "nat/nat_internal.h"
@@ -12,6 +15,42 @@ enum {
 	MOVE_PER_INSERT = 1,
 	PER_BUCKET = 2,			/* connections, before there are more buckets */
 };
+
+enum { BITS_SHIFT = 48 };
+static const uint64_t pointer_mask = (1ull << BITS_SHIFT) - 1;
+
+static inline uint64_t source_bit(const struct ct_tuple *tuple)
+{
+	uint32_t addr = tuple->src.all[0] ^ tuple->src.all[1] ^ tuple->src.all[2] ^ tuple->src.all[3];
+
+	return 1ull << (BITS_SHIFT + ((addr ^ (uint32_t)tuple->src_l4.all << 16 ^ tuple->proto) * 0x9e3779b1u >> 28));
+}
+
+static inline struct chain *chain_of(uint64_t link)
+{
+	return (struct chain *)(uintptr_t)(link & pointer_mask);
+}
+
+/* Links between two connections have no bits. */
+static inline void source_insert(uint64_t *bucket, struct chain *node, uint64_t bit)
+{
+	node->next = chain_of(*bucket);
+	node->at = (struct chain **)bucket;
+	if (node->next)
+		node->next->at = &node->next;
+	*bucket = (uintptr_t)node | (*bucket & ~pointer_mask) | bit;
+}
+
+static inline void source_remove(struct chain *node)
+{
+	uint64_t *at = (uint64_t *)node->at;
+
+	*at = node->next ? (uintptr_t)node->next | (*at & ~pointer_mask) : 0;
+	if (node->next)
+		node->next->at = node->at;
+	node->next = NULL;
+	node->at = NULL;
+}
 
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
 {
@@ -45,12 +84,12 @@ static bool is_same_source(const struct ct *ct, const struct ct_zone *zone, cons
 	       (ct->zone.dir == CT_ZONE_DIR_BOTH ? ct->zone.id : 0) == (zone->dir == CT_ZONE_DIR_BOTH ? zone->id : 0);
 }
 
-static struct chain **buckets_new(uint32_t count)
+static uint64_t *buckets_new(uint32_t count)
 {
-	return bigmem_alloc(count * sizeof(struct chain *));
+	return bigmem_alloc(count * sizeof(uint64_t));
 }
 
-static void buckets_free(struct chain **buckets, uint32_t count)
+static void buckets_free(uint64_t *buckets, uint32_t count)
 {
 	bigmem_free(buckets, count * sizeof(*buckets));
 }
@@ -63,11 +102,11 @@ bool nat_source_index_new(struct nat *nat)
 }
 
 /* Connections that outlive the index must not reach back into it. */
-static void buckets_let_go(struct chain **buckets, uint32_t count)
+static void buckets_let_go(uint64_t *buckets, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		while (buckets[i])
-			chain_remove(buckets[i]);
+			source_remove(chain_of(buckets[i]));
 	buckets_free(buckets, count);
 }
 
@@ -78,7 +117,7 @@ void nat_source_index_free(struct nat *nat)
 		buckets_let_go(nat->old_by_source, (nat->bucket_mask + 1) / 2);
 }
 
-static struct chain **bucket_of(const struct nat *nat, uint32_t hash)
+static uint64_t *bucket_of(const struct nat *nat, uint32_t hash)
 {
 	uint32_t old = hash & nat->bucket_mask / 2;
 
@@ -90,19 +129,19 @@ static struct chain **bucket_of(const struct nat *nat, uint32_t hash)
 /* It becomes two, which nobody has used before; order within is kept. */
 static void move_bucket(struct instance *inst, struct nat *nat)
 {
-	struct chain **from = &nat->old_by_source[nat->moved], **end[2];
-	uint32_t half = (nat->bucket_mask + 1) / 2;
+	struct chain *node = chain_of(nat->old_by_source[nat->moved]), *last = NULL;
 
-	end[0] = &nat->by_source[nat->moved];
-	end[1] = &nat->by_source[nat->moved + half];
-	while (*from) {
-		struct chain *node = *from;
-		struct ct *ct = list_entry(node, struct ct, by_source);
-		int which = (source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL)) & half) != 0;
+	for (; node; node = node->next)
+		last = node;
+	while (last) {		/* from the end on, each to the front */
+		struct ct *ct = list_entry(last, struct ct, by_source);
+		const struct ct_tuple *tuple = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+		bool is_first = last->at == (struct chain **)&nat->old_by_source[nat->moved];
 
-		chain_remove(node);
-		chain_insert(end[which], node);
-		end[which] = &node->next;
+		node = is_first ? NULL : container_of(last->at, struct chain, next);
+		source_remove(last);
+		source_insert(&nat->by_source[source_hash(inst, &ct->zone, tuple) & nat->bucket_mask], last, source_bit(tuple));
+		last = node;
 	}
 	nat->moved++;
 }
@@ -112,7 +151,7 @@ static void move_some(struct instance *inst, struct nat *nat)
 	uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
 
 	for (uint32_t i = nat->moved; i < until; i++) {
-		const struct chain *first = nat->old_by_source[i];
+		const struct chain *first = chain_of(nat->old_by_source[i]);
 
 		if (first) {
 			const struct ct *ct = list_entry(first, struct ct, by_source);
@@ -134,7 +173,7 @@ static void move_some(struct instance *inst, struct nat *nat)
 static void index_grow(struct nat *nat)
 {
 	uint32_t count = nat->bucket_mask + 1;
-	struct chain **wider = buckets_new(2 * count);
+	uint64_t *wider = buckets_new(2 * count);
 
 	if (!wider)
 		return;
@@ -155,27 +194,36 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 		index_grow(nat);
 	else if (nat->old_by_source && ++nat->move_debt % MOVE_EVERY == 0)
 		move_some(inst, nat);
-	chain_insert(bucket_of(nat, hash), &ct->by_source);
+	source_insert(bucket_of(nat, hash), &ct->by_source, source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL)));
 	nat->source_count++;
 }
 
-struct chain **nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
+const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
 {
 	static const struct ct_zone zone = { 0, 0, CT_ZONE_DIR_BOTH };
 	struct nat *nat = inst->nat;
-	uint32_t hash = source_hash(inst, &zone, tuple), old = hash & nat->bucket_mask / 2;
-	struct chain **bucket = nat->old_by_source && old >= nat->moved ? &nat->old_by_source[old] :
-									&nat->by_source[hash & nat->bucket_mask];
+	const uint64_t *bucket = bucket_of(nat, source_hash(inst, &zone, tuple));
 
 	__builtin_prefetch(bucket, 1);
 	return bucket;
+}
+
+void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tuple)
+{
+	const struct chain *first = chain_of(*bucket);
+
+	if (!first)
+		return;
+	__builtin_prefetch(first, 1);	/* whoever comes before it is noted there */
+	if (*bucket & source_bit(tuple))
+		__builtin_prefetch(list_entry(first, struct ct, by_source));
 }
 
 void nat_ct_freed(struct instance *inst, struct ct *ct)
 {
 	if (!ct->by_source.at)
 		return;
-	chain_remove(&ct->by_source);
+	source_remove(&ct->by_source);
 	if (inst->nat)
 		inst->nat->source_count--;
 }
@@ -183,11 +231,14 @@ void nat_ct_freed(struct instance *inst, struct ct *ct)
 bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
 		     const struct nf_nat_range2 *range, struct ct_tuple *result)
 {
-	struct nat *nat = inst->nat;
+	uint64_t *bucket = bucket_of(inst->nat, source_hash(inst, zone, tuple)), bits = 0;
 
-	for (struct chain *node = *bucket_of(nat, source_hash(inst, zone, tuple)); node; node = node->next) {
+	if (!(*bucket & source_bit(tuple)))
+		return false;
+	for (struct chain *node = chain_of(*bucket); node; node = node->next) {
 		const struct ct *ct = list_entry(node, struct ct, by_source);
 
+		bits |= source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 		if (!is_same_source(ct, zone, tuple) || !ct_tuple_invert(result, ct_tuple(ct, IP_CT_DIR_REPLY)))
 			continue;
 		result->dst = tuple->dst;
@@ -195,5 +246,6 @@ bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const st
 		if (nat_range_holds_source(range, result))
 			return true;
 	}
+	*bucket = (*bucket & pointer_mask) | bits;
 	return false;
 }
