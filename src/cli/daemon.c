@@ -30,7 +30,8 @@ static const char help[] =
 "      --socket PATH       where to listen (else $WEIR_SOCKET, $XDG_RUNTIME_DIR/weir/default.sock, /run/weir/default.sock)\n"
 "      --instance NAME     the same, as NAME.sock there\n"
 "      --port IFACE=PORT   where the interface's frames come from and go to; repeatable. PORT is one of\n"
-"                          tap:NAME, packet:INTERFACE, unix:PATH (QEMU -netdev stream, passt)\n"
+"                          tap:NAME, packet:INTERFACE, ring:INTERFACE, xdp:INTERFACE[,QUEUE],\n"
+"                          unix:PATH (QEMU -netdev stream, passt)\n"
 "      --local PORT        where packets for the host itself go and its own come from: tun:NAME\n"
 "      --conntrack auto|on track connections from the moment that a rule needs it (auto), or always\n"
 "      --seed N            of every random choice (else the system's randomness)\n"
@@ -63,6 +64,7 @@ struct daemon {
 	int signals;
 	struct { const char *iface, *spec; struct port *port; } ports[PORTS_MAX];	/* iface NULL: the host's side */
 	unsigned int port_count;
+	bool in_burst;			/* frames of a port are on their way through: what they send waits */
 	struct port *local;
 };
 
@@ -152,12 +154,20 @@ static int64_t clock_now_ns(void)
 
 /* --- ports --- */
 
+/* What a burst sends waits for its end; what timers and commands send does not. */
+static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
+{
+	port_send(port, frame, len);
+	if (!d->in_burst)
+		port_flush(port);
+}
+
 static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
 {
 	struct port *port = out->driver_priv;
 
 	if (port)
-		port->driver->send(port, frame, len);
+		send_on(priv, port, frame, len);
 }
 
 static void on_deliver(void *priv, const struct pkt *pkt)
@@ -165,7 +175,7 @@ static void on_deliver(void *priv, const struct pkt *pkt)
 	struct daemon *d = priv;
 
 	if (d->local)
-		d->local->driver->send(d->local, pkt->data, pkt->len);
+		send_on(d, d->local, pkt->data, pkt->len);
 }
 
 static void on_drop(void *priv, const struct pkt *pkt)
@@ -180,8 +190,13 @@ static void on_port(void *priv, uint32_t events)
 {
 	struct port *port = priv;
 	struct daemon *d = port->owner;
-	int err = port_receive(port);
+	int err;
 
+	d->in_burst = true;
+	err = port_receive(port);
+	d->in_burst = false;
+	for (unsigned int i = 0; i < d->port_count; i++)
+		port_flush(d->ports[i].port);
 	if (!err)
 		return;
 	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",

@@ -119,7 +119,7 @@ static int packet_read(struct run *run, struct input *input, struct ahead *ahead
 	}
 	input->packets++;
 	input->truncated += input->head.wire_len > input->head.len;
-	if (!run->options.strict_checksums && offload_complete(pkt))
+	if (!run->options.strict_checksums && pkt_complete_partial_sum(pkt))
 		input->offloaded++;
 	ahead->list[ahead->count].pkt = pkt;
 	ahead->list[ahead->count].stamp_ns = input->head.stamp_ns;

@@ -76,9 +76,6 @@ unsigned short inputs_port_type(void *inputs, const char *name);
 /* Bytes read and to be read, for the progress bar; total 0: unknown. */
 void inputs_progress(const struct inputs *inputs, uint64_t *done, uint64_t *total);
 
-/* Fills in a checksum that was left to the network card; true when it did. */
-bool offload_complete(struct pkt *pkt);
-
 /* --- snapshot: the directory that an instance is made of --- */
 
 struct snapshot_paths { char *net, *sysctl, *host, *nfct, *labels, *rules4, *rules6; };	/* owned; NULL: not there */

@@ -236,6 +236,8 @@ void csum_replace16(be16 *sum, const be32 from[4], const be32 to[4]);
 bool pkt_l4_checksum_ok(struct pkt *pkt);
 /* The same ahead of time for a whole TCP or UDP packet right behind an IP header that is good; a no is not noted. */
 void pkt_l4_checksum_early(struct pkt *pkt);
+/* Fills in a TCP or UDP checksum that its sender left to the network card; true when it did. */
+bool pkt_complete_partial_sum(struct pkt *pkt);
 /*
  * nf_ip_checksum() / nf_ip6_checksum() themselves for everything from l4_off on, whatever @proto is: what REJECT
  * asks about protocols it does not know. A UDP checksum of 0 is not special here.

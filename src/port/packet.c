@@ -2,74 +2,58 @@
  * port/packet.c - AF_PACKET on an interface of the host: every frame that comes in there, and frames out of it. What comes
  * from a peer on the same machine may be large and unsummed; the virtio header says so.
  */
-#include <linux/if_packet.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "packet/packet.h"
-#include "port/port.h"
+#include "port/af_packet.h"
 
-enum { BATCH = 32, FRAME_ROOM = 65536 + 64, SOCKET_BUFFER = 8 << 20 };
+enum { BATCH = 32, FRAME_ROOM = 65536 + 64 };
 
 struct slot { struct virtio_net_hdr head; uint8_t frame[FRAME_ROOM]; };
-struct packet_port { struct mmsghdr msgs[BATCH]; struct iovec iov[BATCH]; struct sockaddr_ll from[BATCH]; struct slot slots[BATCH]; };
+struct packet_port {
+	struct packet_batch *out;
+	struct mmsghdr msgs[BATCH];
+	struct iovec iov[BATCH];
+	union { struct cmsghdr head; uint8_t room[CMSG_SPACE(sizeof(struct tpacket_auxdata))]; } aux[BATCH];
+	struct slot slots[BATCH];
+};
+
+static void packet_close(struct port *port)
+{
+	struct packet_port *p = port->priv;
+
+	close(port->fd);
+	if (p)
+		packet_batch_free(p->out);
+	free(p);
+}
 
 static int packet_open(struct port *port, const char *arg, struct refusal *why)
 {
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1, size = SOCKET_BUFFER, err;
-	struct ifreq ifr = { 0 };
+	struct packet_port *p;
+	int ifindex, err = af_packet_socket(port, arg, &ifindex, why);
 
-	if (fd < 0)
-		return refuse(why, -errno, "no packet socket: %s", strerror(errno));
-	if (!*arg || strlen(arg) >= sizeof(ifr.ifr_name)) {
-		close(fd);
-		return refuse(why, -EINVAL, "\"%s\" is no interface", arg);
-	}
-	strcpy(ifr.ifr_name, arg);
-	if (ioctl(fd, SIOCGIFINDEX, &ifr))
-		goto fail;
-	addr.sll_ifindex = promiscuous.mr_ifindex = ifr.ifr_ifindex;
-	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
-	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous, sizeof(promiscuous)) ||
-	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		goto fail;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (!ioctl(fd, SIOCGIFHWADDR, &ifr)) {
-		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
-		port->has_mac = true;
-	}
-	if (!ioctl(fd, SIOCGIFMTU, &ifr))
-		port->mtu = (uint32_t)ifr.ifr_mtu;
-	port->priv = calloc(1, sizeof(struct packet_port));
-	if (!port->priv) {
-		errno = ENOMEM;
-		goto fail;
-	}
-	port->fd = fd;
-	return 0;
-fail:
-	err = -errno;
-	close(fd);
+	if (err)
+		return err;
+	p = port->priv = calloc(1, sizeof(*p));
+	if (p)
+		p->out = packet_batch_new();
+	err = p && p->out ? af_packet_bind(port, ifindex) : -ENOMEM;
+	if (!err)
+		return 0;
+	packet_close(port);
 	return refuse(why, err, "%s: %s", arg, strerror(-err));
 }
 
-/* What the virtio header says about a frame; false: nothing is left to be done. */
-static bool offload_of(const struct virtio_net_hdr *head, struct port_offload *out)
+static struct tpacket_auxdata auxdata(struct msghdr *msg)
 {
-	*out = (struct port_offload){
-		.gso = head->gso_type & ~VIRTIO_NET_HDR_GSO_ECN,
-		.needs_sum = head->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.sum_start = head->csum_start, .sum_offset = head->csum_offset,
-		.header_len = head->hdr_len, .segment_len = head->gso_size,
-	};
-	return out->gso || out->needs_sum;
+	struct tpacket_auxdata aux = { 0 };
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == SOL_PACKET && c->cmsg_type == PACKET_AUXDATA)
+			memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+	return aux;
 }
 
 static int packet_receive(struct port *port)
@@ -79,39 +63,38 @@ static int packet_receive(struct port *port)
 
 	for (unsigned int i = 0; i < BATCH; i++) {
 		p->iov[i] = (struct iovec){ &p->slots[i], sizeof(p->slots[i].head) + sizeof(p->slots[i].frame) };
-		p->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i], .msg_iovlen = 1 };
+		p->msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &p->iov[i], .msg_iovlen = 1,
+						    .msg_control = &p->aux[i], .msg_controllen = sizeof(p->aux[i]) };
 	}
 	count = recvmmsg(port->fd, p->msgs, BATCH, MSG_DONTWAIT, NULL);
 	if (count < 0)
 		return errno == EAGAIN || errno == EINTR || errno == ENETDOWN ? 0 : -errno;
 	for (int i = 0; i < count; i++) {
+		struct tpacket_auxdata aux = auxdata(&p->msgs[i].msg_hdr);
 		struct slot *slot = &p->slots[i];
-		struct port_offload offload;
 
-		if (p->msgs[i].msg_len <= sizeof(slot->head))
-			continue;
-		port_frame(port, slot->frame, p->msgs[i].msg_len - (uint32_t)sizeof(slot->head),
-			   offload_of(&slot->head, &offload) ? &offload : NULL);
+		if (p->msgs[i].msg_len > sizeof(slot->head))
+			af_packet_frame(port, &slot->head, p->msgs[i].msg_len - (uint32_t)sizeof(slot->head), aux.tp_status,
+					aux.tp_vlan_tci, aux.tp_vlan_tpid);
 	}
 	return 0;
 }
 
 static void packet_send(struct port *port, const void *frame, uint32_t len)
 {
-	struct virtio_net_hdr none = { 0 };
-	struct iovec iov[2] = { { &none, sizeof(none) }, { (void *)frame, len } };
+	struct packet_port *p = port->priv;
 
-	if (writev(port->fd, iov, 2) < 0)
-		port->tx_dropped++;
+	packet_batch_add(p->out, port, frame, len);
 }
 
-static void packet_close(struct port *port)
+static void packet_flush(struct port *port)
 {
-	close(port->fd);
-	free(port->priv);
+	struct packet_port *p = port->priv;
+
+	packet_batch_send(p->out, port);
 }
 
 const struct port_driver port_packet = {
 	.name = "packet", .help = "packet:IFACE    an interface of the host, by AF_PACKET", .open = packet_open,
-	.receive = packet_receive, .send = packet_send, .close = packet_close,
+	.receive = packet_receive, .send = packet_send, .flush = packet_flush, .close = packet_close,
 };

@@ -7,7 +7,13 @@
 
 #include "path/path.h"
 
-const struct port_driver *const port_drivers[] = { &port_tap, &port_tun, &port_packet, &port_unix, NULL };
+const struct port_driver *const port_drivers[] = {
+	&port_tap, &port_tun, &port_packet, &port_ring,
+#ifdef WEIR_HAS_XDP
+	&port_xdp,
+#endif
+	&port_unix, NULL
+};
 
 struct port *port_open(const char *spec, struct refusal *why)
 {
@@ -20,7 +26,11 @@ struct port *port_open(const char *spec, struct refusal *why)
 		    !strncmp(port_drivers[i]->name, spec, (size_t)(colon - spec)))
 			driver = port_drivers[i];
 	if (!driver) {
-		refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE or unix:PATH", spec);
+		refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE, ring:INTERFACE, "
+#ifdef WEIR_HAS_XDP
+		       "xdp:INTERFACE[,QUEUE] "
+#endif
+		       "or unix:PATH", spec);
 		return NULL;
 	}
 	port = calloc(1, sizeof(*port));
@@ -80,6 +90,17 @@ int port_receive(struct port *port)
 	return err;
 }
 
+void port_send(struct port *port, const void *frame, uint32_t len)
+{
+	port->driver->send(port, frame, len);
+}
+
+void port_flush(struct port *port)
+{
+	if (port->driver->flush)
+		port->driver->flush(port);
+}
+
 static void take(void *priv, uint8_t *frame, uint32_t len)
 {
 	struct port *port = priv;
@@ -95,6 +116,8 @@ static void take(void *priv, uint8_t *frame, uint32_t len)
 		port->rx_dropped++;
 		return;
 	}
+	if (port->may_be_partial)
+		pkt_complete_partial_sum(pkt);
 	pkt->stamp_ns = port->inst->now_ns;
 	port->burst[port->burst_count++] = pkt;
 	if (port->burst_count == PKT_BURST_MAX)

@@ -27,11 +27,12 @@ struct port_driver {
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
 	/* Hands what is there to port_frame(), some 64 at most; negative errno: the port is dead. */
 	int (*receive)(struct port *port);
-	/* One frame; what does not fit is dropped and counted. */
+	/* One frame, borrowed; what does not fit is dropped and counted. It may wait for flush(), if the driver has one. */
 	void (*send)(struct port *port, const void *frame, uint32_t len);
+	void (*flush)(struct port *port);
 	void (*close)(struct port *port);
 };
-extern const struct port_driver port_tap, port_tun, port_packet, port_unix;
+extern const struct port_driver port_tap, port_tun, port_packet, port_ring, port_xdp, port_unix;
 extern const struct port_driver *const port_drivers[];	/* NULL-terminated */
 
 struct port {
@@ -44,6 +45,7 @@ struct port {
 	void *owner;			/* whoever opened it */
 	uint8_t mac[6];
 	bool has_mac;
+	bool may_be_partial;		/* frames come with checksums that the peer left undone, and nobody says which */
 	uint32_t mtu;			/* of the device; 0: unknown */
 	uint64_t rx_dropped, tx_dropped;
 	struct pkt *burst[PKT_BURST_MAX];	/* gathered by port_frame() */
@@ -57,6 +59,9 @@ void port_attach(struct port *port, struct instance *inst, struct iface *iface);
 void port_close(struct port *port);
 /* Reads and processes what is there; negative errno: the port is dead. */
 int port_receive(struct port *port);
+/* A frame to the peer; it may wait in the driver for port_flush(). */
+void port_send(struct port *port, const void *frame, uint32_t len);
+void port_flush(struct port *port);
 
 /* --- for drivers --- */
 /* One frame of the peer, borrowed; segmented and summed as @offload (NULL: nothing) says. */

@@ -13,6 +13,10 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT + "/tests/kernel")
+
+from packets import ip, udp  # noqa: E402
+
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 TAG = "weir%d" % os.getpid()
 A, R, B = TAG + "a", TAG + "r", TAG + "b"
@@ -176,18 +180,23 @@ def world():
         sh("ip link set eth0 up; ip addr add %s.2/24 dev eth0; ip addr add %s::2/64 dev eth0 nodad; ip route add default via %s.1; ip -6 route add default via %s::1" % (n4, n6, n4, n6), ns)
 
 
-def packet_ports():
-    s = daemon(R, ["--port", "eth0=packet:eth0", "--port", "eth1=packet:eth1"])
-    pings("ping", A, "10.1.0.2")
-    pings("ping of IPv6", A, "fd00:1::2")
-    pings("ping in fragments", A, "10.1.0.2", "-s", "4000")
-    pings("ping of IPv6 in fragments", A, "fd00:1::2", "-s", "4000")
-    sh("ip link set eth0 mtu 9000; ip route add 10.1.0.9/32 via 10.0.0.1 mtu 9000", A)
+def too_large():
+    sh("ip link set eth0 mtu 9000; ip route replace 10.1.0.9/32 via 10.0.0.1 mtu 9000", A)
     sh("ip link set eth0 mtu 9000", R)
     out = sh("ping -c 1 -W 2 -M do -s 3000 10.1.0.2", A, ok=False)
     check("too large a packet is answered", "Frag needed and DF set (mtu = 1500)" in out, out)
     sh("ip link set eth0 mtu 1500; ip route flush cache", A)
     sh("ip link set eth0 mtu 1500", R)
+
+
+def packet_ports(driver="packet"):
+    s = daemon(R, ["--port", "eth0=%s:eth0" % driver, "--port", "eth1=%s:eth1" % driver])
+    pings("ping", A, "10.1.0.2")
+    pings("ping of IPv6", A, "fd00:1::2")
+    pings("ping in fragments", A, "10.1.0.2", "-s", "4000")
+    pings("ping of IPv6 in fragments", A, "fd00:1::2", "-s", "4000")
+    if driver != "xdp":
+        too_large()
     peer = transfer("TCP with MASQUERADE", A, B, "10.1.0.2", 9000, ("10.1.0.2", 9000))
     check("the server sees the router's address", peer == "10.1.0.1", peer)
     transfer("TCP with DNAT", A, B, "10.0.0.1", 8080, ("10.1.0.2", 80))
@@ -221,6 +230,38 @@ def packet_ports():
     stop()
     check("the kernel between knows no connection", sh("conntrack -L 2>/dev/null", R, ok=False) == "")
     check("the kernel between has no table", sh("cat /proc/net/ip_tables_names", R, ok=False) == "")
+
+
+def ring_ports():
+    packet_ports("ring")
+
+
+def xdp_ports():
+    if "xdp:" not in sh("%s daemon --port eth0=none:" % WEIR, ok=False):
+        print("weir was built without AF_XDP")
+        return
+    packet_ports("xdp")
+
+
+def tagged_frames():
+    """The kernel takes 802.1Q tags out of what packet sockets see; the ports put them back."""
+    for driver in ("packet", "ring"):
+        s = daemon(R, ["--port", "eth0=%s:eth0" % driver, "--port", "eth1=%s:eth1" % driver],
+                   NET + "link add link eth0 name eth0.5 type vlan id 5\nlink set dev eth0.5 up\naddr add 10.5.0.1/24 dev eth0.5\n", "")
+        raw = sock_in(A, socket.AF_PACKET, socket.SOCK_RAW)
+        raw.bind(("eth0", 0))
+        ear = sock_in(B, socket.AF_INET, socket.SOCK_DGRAM)
+        ear.bind(("10.1.0.2", 7001))
+        ear.settimeout(3)
+        packet = udp(5, 7001, b"tagged")(ip("10.5.0.2", "10.1.0.2"))
+        mac = bytes.fromhex(re.search(r"link/ether (\S+)", sh("ip link show eth0", R)).group(1).replace(":", ""))
+        raw.send(mac + b"\2\0\0\0\5\5" + b"\x81\0\0\5\x08\0" + packet)
+        try:
+            got = ear.recvfrom(100)
+        except OSError as e:
+            got = e
+        check("a tagged frame over %s" % driver, got == (b"tagged", ("10.5.0.2", 5)), str(got))
+        stop()
 
 
 def local_port():
@@ -271,7 +312,7 @@ def main():
         return 0
     try:
         world()
-        for part in (packet_ports, local_port, tap_port, unix_port):
+        for part in (packet_ports, ring_ports, xdp_ports, tagged_frames, local_port, tap_port, unix_port):
             try:
                 part()
             except Exception as e:

@@ -1,10 +1,9 @@
 /*
- * cli/offload.c - checksums that a sender left to its network card.
+ * packet/partial_sum.c - checksums that a sender left to its network card.
  * A capture taken on the sending host (or on a veth pair) shows such a packet with the pseudo header's sum where
  * the checksum belongs. The card would have filled it in, so it is filled in here; a wrong checksum of any
  * other kind stays as it is.
  */
-#include "cli/run.h"
 #include "packet/packet.h"
 
 /* Where the checksum of a TCP or UDP header is; 0: neither. */
@@ -44,7 +43,7 @@ static bool whole_l4(const struct pkt *pkt, uint32_t *off, uint32_t *len, uint8_
 	return false;
 }
 
-bool offload_complete(struct pkt *pkt)
+bool pkt_complete_partial_sum(struct pkt *pkt)
 {
 	uint32_t off, len, pseudo, at;
 	be16 found, partial, sum;
