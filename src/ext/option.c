@@ -115,19 +115,24 @@ bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	return true;
 }
 
-int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why)
+static int port_of_service(const char *text, const char *proto, uint16_t *out, struct refusal *why)
 {
 	struct servent entry, *found = NULL;
 	char buf[2048];
-	uint64_t port;
 
-	if (opt_u64(text, 0, UINT16_MAX, &port)) {
-		*out = port;
-		return 0;
-	}
 	if (!*text || getservbyname_r(text, proto, &entry, buf, sizeof(buf), &found) || !found)
 		return refuse(why, -EINVAL, "\"%s\" is neither a port nor a known service", text);
 	*out = ntohs((uint16_t)found->s_port);
+	return 0;
+}
+
+int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why)
+{
+	uint64_t port;
+
+	if (!opt_u64(text, 0, UINT16_MAX, &port))
+		return port_of_service(text, proto, out, why);
+	*out = port;
 	return 0;
 }
 
@@ -145,7 +150,7 @@ static int port_word(const char *text, size_t len, uint16_t *out, struct refusal
 		*out = number;
 		return 0;
 	}
-	return opt_port(word, NULL, out, why);
+	return port_of_service(word, NULL, out, why);
 }
 
 int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why)

@@ -17,6 +17,8 @@ import struct
 import subprocess
 import sys
 
+import grammar
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLONE_NEWNET = 0x40000000
 GET_INFO, GET_ENTRIES = 64, 65              # IPT_SO_* and IP6T_SO_*: the same numbers
@@ -114,7 +116,8 @@ class Weir:
 def list_differences(kernel, weir):
     found = []
     for a, b in zip(kernel, weir):
-        old, new = a.decode(errors="replace").split("\n"), b.decode(errors="replace").split("\n")
+        # upstream ends a line about bpf with a NUL
+        old, new = a.decode(errors="replace").replace("\0", "").split("\n"), b.decode(errors="replace").split("\n")
         found += [f"list: kernel {x!r} weir {y!r}" for x, y in zip(old, new) if x != y]
         if len(old) != len(new):
             found.append(f"list: {len(old)} lines, {len(new)} lines")
@@ -334,8 +337,7 @@ def from_options(kernel, weir, cases, count, rng, tables):
         m = re.match(r"-A (\S+)", rule)
         for name in re.findall(r"(?:-m|-j) (\S+)", rule) if m and not refused and table != "text:" else ():
             places.setdefault(name, set()).add((table, m.group(1)))
-    # what iptables 1.8.9 has no extension for cannot be compared
-    real = {re.sub(r"^lib(xt|ipt|ip6t)_|\.so$", "", os.path.basename(p)) for p in glob.glob("/usr/lib*/*/xtables/*.so") + glob.glob("/usr/lib*/xtables/*.so")}
+    real = upstream_extensions()
     tables, absent = [e for e in tables if e[1] in real], 0
     while passed + failed + absent < count:
         ext = tables[(passed + failed + absent) % len(tables)]
@@ -372,6 +374,58 @@ def from_options(kernel, weir, cases, count, rng, tables):
     return 1 if failed else 0
 
 
+# What no kernel of the day loads, or what needs objects of a host: these options are drawn in vain.
+VAIN = {"CLUSTERIP", "LED", "SECMARK", "SET", "ULOG", "ipvs", "set", "nfacct", "cgroup --path", "bpf --object-pinned", "CT --timeout", "TPROXY --on-ip"}
+
+
+def from_grammar(kernel, weir, count, rng, tables):
+    """Rules of the grammar, several in one table: blobs, saved and listed texts are equal, and every option of every extension
+    is in a rule that the kernel took."""
+    passed, failed, accepted, seen = 0, 0, 0, {}
+    queue, late = [], 0
+    real = upstream_extensions()
+    wanted = {(e[1], o[0]) for e in tables if e[1] in real for o in e[5]}
+    missing = lambda: sorted((ext, name) for ext, name in wanted if not seen.get((ext, name), [0, 0])[1] and ext not in VAIN and f"{ext} --{name}" not in VAIN)
+    while passed + failed < count or missing() and late < 600:
+        if not queue:
+            queue = [(row, v) for row in grammar.ROWS for v in row[2] if passed + failed < count or row[1] in {ext for ext, _ in missing()}]
+            rng.shuffle(queue)
+        late += passed + failed >= count
+        row, family = queue.pop()
+        draw = grammar.Draw(rng, family)
+        draw.label = 1000 * (passed + failed)      # timers and hash tables are known by name, in all tables
+        table, chain, line = grammar.rule(draw, row)
+        estimators = "".join(f"-A {chain} -j RATEEST --rateest-name {n} --rateest-interval 250ms --rateest-ewmalog 1s\n" for n in "qr") if row[1] == "rateest" else ""
+        text = case_text(table, estimators + line)
+        k, w = (side.load(family, text, True) for side in (kernel, weir))
+        found = differences(family, k, w)
+        if "missing kernel module" in k[1]:
+            passed += 1
+            continue
+        if k[0] and w[0] and not found:
+            found = list_differences(kernel.lists(family, k[2]), weir.listed)
+        accepted += k[0]
+        names = {o[0] for e in tables if e[0] == row[0] and e[1] == row[1] for o in e[5]}
+        for name in set(re.findall(r"--([a-z][a-z0-9-]*)", line)) & names:
+            both = seen.setdefault((row[1], name), [0, 0])
+            both[0] += 1
+            both[1] += k[0] and not found
+        passed, failed = passed + (not found), failed + bool(found)
+        if found:
+            print(f"IPv{family} {table}: {line}")
+            for text in found:
+                print("    " + text)
+    missing = [f"{ext} --{name}" for ext, name in missing()]
+    print(f"{accepted} of {passed + failed} accepted; {len(seen)} of {len(wanted)} options drawn; in no accepted rule: {', '.join(missing) or 'none'}")
+    print(f"{passed} passed, {failed + len(missing)} failed, 0 skipped")
+    return 1 if failed or missing else 0
+
+
+def upstream_extensions():
+    """What iptables 1.8.9 has; the rest cannot be compared."""
+    return {re.sub(r"^lib(xt|ipt|ip6t)_|\.so$", "", os.path.basename(p)) for p in glob.glob("/usr/lib*/*/xtables/*.so") + glob.glob("/usr/lib*/xtables/*.so")}
+
+
 def suite_cases(source):
     """Every rule line of upstream's extensions/*.t, for each of its chains; libxt_ ones for both families."""
     number = 0
@@ -401,6 +455,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--mutate", type=int, default=0, help="N rule lines with their words shuffled, instead of the list")
     parser.add_argument("--options", type=int, default=0, help="N rules drawn from the option tables, instead of the list")
+    parser.add_argument("--grammar", type=int, default=0, help="N rules of grammar.py, every option of every extension among them, instead of the list")
     parser.add_argument("--suite", help="the rules of iptables' extensions/*.t under this source folder, instead of the list")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true")
@@ -419,6 +474,8 @@ def main():
         return mutations(kernel, weir, cases, args.mutate, random.Random(args.seed))
     if args.options:
         return from_options(kernel, weir, cases, args.options, random.Random(args.seed), option_tables(args.dump))
+    if args.grammar:
+        return from_grammar(kernel, weir, args.grammar, random.Random(args.seed), option_tables(args.dump))
     if args.suite:
         cases = list(suite_cases(args.suite))
     failed = absent = 0

@@ -2,7 +2,7 @@
 """The differential harness: every case on the real kernel and on weir, everything observable compared.
 
 run.py [--cases GLOB] [--generated N] [--seed S] [--jobs J] [--soak SECONDS] [--weir PATH] [--verbose] [--shrink]
-       [--profile NAME] [--extra "weir run options"] [--exactness FILE]
+       [--profile NAME] [--extra "weir run options"] [--exactness FILE [--add]]
 --profile NAME draws the generated cases from gen_NAME.py's case(seed), or from a profile of gen.py.
 Ends with the line "N passed, N failed, N skipped"; exit 1 when something failed.
 """
@@ -172,6 +172,7 @@ def main():
     ap.add_argument("--shrink", action="store_true")
     ap.add_argument("--extra", default="")
     ap.add_argument("--exactness")
+    ap.add_argument("--add", action="store_true", help="to what --exactness FILE counts already")
     ap.add_argument("--list", action="store_true")
     args = ap.parse_args()
     args.extra = args.extra.split()
@@ -230,6 +231,10 @@ def main():
                 covers[c] = covers.get(c, 0) + 1
     stop.set()
     if args.exactness:
+        if args.add and os.path.exists(args.exactness):
+            with open(args.exactness) as f:
+                for name, n in json.load(f).items():
+                    covers[name] = covers.get(name, 0) + n
         with open(args.exactness, "w") as f:
             json.dump(covers, f, indent=1, sort_keys=True)
     sockets.remove_cgroups()

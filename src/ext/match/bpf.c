@@ -198,7 +198,7 @@ static void bpf_save(const void *data, const struct ext_view *view, struct strbu
 
 static void bpf_print(const void *data, const struct ext_view *view, struct strbuf *out)
 {
-	sb_adds(out, " match bpf ");
+	sb_adds(out, "match bpf ");
 	add_program(out, data);
 }
 

@@ -29,7 +29,8 @@ static bool cluster_match(const struct pkt *pkt, const void *data, struct ext_ca
 		return false;
 	ct = ct_master(ct) ? ct_master(ct) : ct;
 	src = &ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src;
-	node = hash_scale(jhash_words(src->all, ct_family(ct) == NFPROTO_IPV4 ? 1 : 4, info->hash_seed), info->total_nodes);
+	/* of an IPv6 address, too, the kernel hashes the first word alone: networks, not hosts, are shared out */
+	node = hash_scale(jhash_words(src->all, 1, info->hash_seed), info->total_nodes);
 	return !!(info->node_mask & 1u << node) != !!(info->flags & XT_CLUSTER_F_INV);
 }
 

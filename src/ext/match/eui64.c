@@ -28,7 +28,7 @@ static void eui64_save(const void *data, const struct ext_view *view, struct str
 
 static void eui64_print(const void *data, const struct ext_view *view, struct strbuf *out)
 {
-	sb_adds(out, " eui64 ");
+	sb_adds(out, "eui64 ");
 }
 
 static const struct ext_text eui64_text = {

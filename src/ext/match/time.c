@@ -131,7 +131,7 @@ static int parse_monthdays(struct opt_call *call, struct refusal *why)
 			return refuse(why, -EINVAL, "time: \"%s\" is not a list of days from 1 to 31", call->arg);
 		days |= 1u << day;
 	}
-	info->monthdays_match = call->invert ? XT_TIME_ALL_MONTHDAYS & ~days : days;
+	info->monthdays_match = call->invert ? XT_TIME_ALL_MONTHDAYS ^ days : days;
 	return 0;
 }
 
@@ -163,13 +163,13 @@ static int parse_weekdays(struct opt_call *call, struct refusal *why)
 		if (!*at)
 			break;
 	}
-	info->weekdays_match = call->invert ? XT_TIME_ALL_WEEKDAYS & ~days : days;
+	info->weekdays_match = call->invert ? XT_TIME_ALL_WEEKDAYS ^ days : days;
 	return 0;
 }
 
 #define TIME_OPTION(n, field, fn, a, h) { .name = n, .type = OPT_CUSTOM, .parse = fn, \
 	.at = offsetof(struct xt_time_info, field), .arg = a, .help = h }
-#define TIME_FLAG(n, bit, h) { .name = n, .type = OPT_FLAG, .set_at = offsetof(struct xt_time_info, flags), \
+#define TIME_FLAG(n, bit, other, h) { .name = n, .excludes = other, .type = OPT_FLAG, .set_at = offsetof(struct xt_time_info, flags), \
 	.set_bits = bit, .set_width = 1, .help = h }
 
 static const struct opt time_options[] = {
@@ -181,9 +181,9 @@ static const struct opt time_options[] = {
 	  .help = "list of days of the month, 1 to 31" },
 	{ .name = "weekdays", .type = OPT_CUSTOM, .flags = OPT_INVERTIBLE, .parse = parse_weekdays, .arg = "days",
 	  .help = "list of days of the week: Mon, Tue, ... or 1 to 7" },
-	TIME_FLAG("kerneltz", XT_TIME_LOCAL_TZ, "work with the kernel timezone instead of UTC (the same here)"),
-	TIME_FLAG("contiguous", XT_TIME_CONTIGUOUS, "a range over midnight belongs to the day it starts on"),
-	TIME_FLAG("utc", 0, "times are UTC (as they are anyway)"),
+	TIME_FLAG("kerneltz", XT_TIME_LOCAL_TZ, "utc", "work with the kernel timezone instead of UTC (the same here)"),
+	TIME_FLAG("contiguous", XT_TIME_CONTIGUOUS, NULL, "a range over midnight belongs to the day it starts on"),
+	TIME_FLAG("utc", 0, "kerneltz", "times are UTC (as they are anyway)"),
 	OPT_END
 };
 

@@ -216,7 +216,7 @@ enum { CODE_POLICY_FAIL = 5, CODE_REJECT_ROUTE = 6 };	/* RFC 4443; not in the ke
 
 static const struct way ways6[] = {
 	{ "icmp6-no-route", "no-route", IP6T_ICMP6_NO_ROUTE, ICMPV6_NOROUTE },
-	{ "icmp6-adm-prohibited", "adm-prohib", IP6T_ICMP6_ADM_PROHIBITED, ICMPV6_ADM_PROHIBITED },
+	{ "icmp6-adm-prohibited", "adm-prohibited", IP6T_ICMP6_ADM_PROHIBITED, ICMPV6_ADM_PROHIBITED },
 	{ "icmp6-addr-unreachable", "addr-unreach", IP6T_ICMP6_ADDR_UNREACH, ICMPV6_ADDR_UNREACH },
 	{ "icmp6-port-unreachable", "port-unreach", IP6T_ICMP6_PORT_UNREACH, ICMPV6_PORT_UNREACH },
 	{ "tcp-reset", "tcp-reset", IP6T_TCP_RESET, -1 },
