@@ -96,6 +96,17 @@ int proc_read(struct proc_files *files, const char *path, struct strbuf *out, st
 	return out->failed ? refuse(why, -ENOMEM, "%s: no memory for its text", path) : 0;
 }
 
+int proc_mode(struct proc_files *files, const char *path, uint16_t *mode)
+{
+	bool found;
+	size_t at = position(files, path, &found);
+
+	if (!found)
+		return -ENOENT;
+	*mode = files->by_path[at].mode ? files->by_path[at].mode : files->by_path[at].write ? 0644 : 0440;
+	return 0;
+}
+
 int proc_write(struct proc_files *files, const char *path, const char *text, size_t len, struct refusal *why)
 {
 	bool found;

@@ -183,6 +183,7 @@ struct ct_zone ct_packet_zone(const struct ct *template, const struct pkt *pkt);
 void ct_gre_keys_free(struct ct_table *table);
 
 /* --- sysctl.c --- */
+int ct_proc_register(struct instance *inst);	/* 0, -ENOMEM */
 int ct_sysctls_register(struct instance *inst, struct ct_table *table);
 
 #endif

@@ -57,7 +57,11 @@ struct ct_help_call {
 };
 
 struct ct_helper_conf;
-struct ct_expect_policy { unsigned int max_expected, timeout_sec; };	/* 0 = as many as there may be at all */
+struct ct_expect_policy {
+	unsigned int max_expected;	/* 0 = as many as there may be at all */
+	unsigned int timeout_sec;
+	const char *name;		/* of the class; NULL = it has none */
+};
 
 struct ct_helper {
 	const char *name;
@@ -80,6 +84,11 @@ extern const struct ct_helper *const ct_helpers[];	/* made by tools/list-variant
 static inline const struct ct_expect_policy *ct_helper_policy(const struct ct_helper *helper, unsigned int class)
 {
 	return class && helper->more_policies ? &helper->more_policies[class - 1] : &helper->policy;
+}
+
+static inline const char *ct_helper_class_name(const struct ct_helper *helper, unsigned int class)
+{
+	return ct_helper_policy(helper, class)->name;
 }
 
 /* What can be set about helpers: net.netfilter.nf_conntrack_<helper>_*, the kernel's module parameters. */

@@ -218,7 +218,7 @@ struct ct_table *ct_table_new(struct instance *inst)
 		table->protos[i] = &ct_proto_generic;
 	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++)
 		table->protos[(*proto)->number] = *proto;
-	if (!table->buckets || ct_sysctls_register(inst, table)) {
+	if (!table->buckets || ct_sysctls_register(inst, table) || ct_proc_register(inst)) {
 		ct_table_free(inst, table);
 		return NULL;
 	}

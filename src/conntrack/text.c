@@ -2,15 +2,13 @@
  * conntrack/text.c - connections and events as conntrack-tools print them.
  * What the line holds follows from what the kernel puts into the message: a listing has everything, an
  * update its state only when that changed, the end no timeout when it was expiry and no mark of zero.
- *
- * /proc/net/nf_conntrack differs: IPv6 addresses in full, GRE's two timeouts in front of its tuple, zone=0
- * always there, no id, and use= is one higher, since reading takes a share. Nobody serves it yet.
  */
 #include <time.h>
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 #include "conntrack/labels.h"
+#include "host/secctx.h"
 
 static const char *const tcp_state_names[] = {
 	[TCP_CONNTRACK_NONE] = "NONE",
@@ -113,7 +111,7 @@ static void print_labels(const struct instance *inst, const struct ct *ct, struc
 
 /* What a message about a connection carries beside its tuples and status. */
 struct shown {
-	bool timeout, state, counters, mark, stamp, helper, use, labels;
+	bool timeout, state, counters, mark, stamp, helper, use, labels, secctx;
 };
 
 static void print_connection(const struct instance *inst, const struct ct *ct, unsigned int flags,
@@ -148,6 +146,8 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 		sb_adds(out, "[ASSURED] ");
 	if (shown->mark)
 		sb_printf(out, "mark=%u ", ct->mark);
+	if (shown->secctx && secctx_name(inst, ct_secmark(ct)))
+		sb_printf(out, "secctx=%s ", secctx_name(inst, ct_secmark(ct)));
 	if (zoned && ct->zone.dir == CT_ZONE_DIR_BOTH)
 		sb_printf(out, "zone=%u ", ct->zone.id);
 	if (shown->stamp && ct->extra && ct->extra->has_stamp) {
@@ -175,7 +175,7 @@ static void print_connection(const struct instance *inst, const struct ct *ct, u
 
 void ct_print(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out)
 {
-	static const struct shown everything = { true, true, true, true, true, true, true, true };
+	static const struct shown everything = { true, true, true, true, true, true, true, true, true };
 
 	print_connection(inst, ct, flags, &everything, out);
 }
@@ -191,6 +191,7 @@ void ct_event_print(const struct instance *inst, const struct ct_event *event, u
 		.mark = event->mask & 1 << IPCT_MARK || event->ct->mark,
 		.stamp = ended,
 		.helper = !ended,
+		.secctx = !ended,
 		.labels = event->mask & 1 << IPCT_LABEL,
 	};
 

@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
 #include "conntrack/helper.h"
+#include "host/secctx.h"
 #include "conntrack/labels.h"
 
 static void put_ports(struct strbuf *out, const struct ct_tuple *tuple)
@@ -225,6 +226,18 @@ static void put_helper(const struct ct *ct, struct strbuf *out)
 	nl_nest_end(out, at);
 }
 
+static void put_secctx(const struct instance *inst, const struct ct *ct, struct strbuf *out)
+{
+	const char *name = secctx_name(inst, ct_secmark(ct));
+	size_t at;
+
+	if (!name)
+		return;
+	at = nl_nest(out, CTA_SECCTX);
+	nl_put_text(out, CTA_SECCTX_NAME, name);
+	nl_nest_end(out, at);
+}
+
 static void put_labels(const struct ct *ct, struct strbuf *out)
 {
 	if (ct_labels(ct))
@@ -274,6 +287,7 @@ void ct_put_message(const struct instance *inst, const struct ct *ct, uint16_t f
 	put_tuples(ct, out);
 	nl_put_u32(out, CTA_STATUS, ct->status);
 	nl_put_u32(out, CTA_MARK, ct->mark);
+	put_secctx(inst, ct, out);
 	nl_put_u32(out, CTA_ID, ct_id(inst, ct));
 	nl_put_u32(out, CTA_USE, ct->refs);
 	put_master(ct, out);
@@ -311,10 +325,11 @@ void ct_put_event(const struct instance *inst, const struct ct_event *event, uin
 		if (event->mask & 1 << IPCT_PROTOINFO)
 			put_protoinfo(ct, false, out);
 		put_helper(ct, out);
-		if (event->mask & 1 << IPCT_RELATED)
-			put_master(ct, out);
+		put_secctx(inst, ct, out);
 		if (event->mask & 1 << IPCT_LABEL)
 			put_labels(ct, out);
+		if (event->mask & 1 << IPCT_RELATED)
+			put_master(ct, out);
 		if (event->mask & 1 << IPCT_SEQADJ)
 			put_seqadj(ct, out);
 		if (event->mask & 1 << IPCT_SYNPROXY)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/procfs.h"
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
 #include "control/control_internal.h"
@@ -57,7 +58,6 @@ static const struct file files[] = {
 /* Families whose host tables must not shine through: they are as in a kernel without them. */
 static const char *const absent[] = {
 	"/proc/net/arp_tables_names", "/proc/net/ip_vs", "/proc/net/ip_vs_conn", "/proc/net/ip_vs_stats",
-	"/proc/net/nf_conntrack", "/proc/net/nf_conntrack_expect", "/proc/net/stat/nf_conntrack",
 };
 
 static const struct file *find(const char *path)
@@ -94,6 +94,7 @@ int control_file_read(struct control *control, const char *path, struct strbuf *
 {
 	const struct file *file = find(path);
 	char name[256];
+	uint16_t mode;
 
 	if (file) {
 		file->read(control, out);
@@ -101,6 +102,8 @@ int control_file_read(struct control *control, const char *path, struct strbuf *
 	}
 	if (is_absent(path))
 		return -ENOENT;
+	if (!proc_mode(control->inst->files, path, &mode))
+		return proc_read(control->inst->files, path, out, NULL);
 	if (!setting_name(path, name, sizeof(name)) || sysctl_get(control->inst->sysctls, name, out, NULL))
 		return -ENOSYS;
 	sb_addc(out, '\n');
@@ -111,10 +114,13 @@ int control_file_write(struct control *control, struct control_cred cred, const 
 {
 	char name[256], value[512];
 	struct strbuf old = STRBUF_INIT;
+	uint16_t mode;
 	int err;
 
 	if (find(path))
 		return -EACCES;
+	if (!proc_mode(control->inst->files, path, &mode))
+		return !cred.may_change ? -EPERM : proc_write(control->inst->files, path, text, len, NULL);
 	if (!setting_name(path, name, sizeof(name)))
 		return -ENOSYS;
 	err = sysctl_get(control->inst->sysctls, name, &old, NULL);
@@ -136,9 +142,14 @@ int control_file_mode(struct control *control, const char *path, uint32_t *mode)
 {
 	const struct file *file = find(path);
 	struct strbuf text = STRBUF_INIT;
+	uint16_t bits;
 	char name[256];
 	int err;
 
+	if (!proc_mode(control->inst->files, path, &bits)) {
+		*mode = S_IFREG | bits;
+		return 0;
+	}
 	if (file) {
 		*mode = S_IFREG | file->mode;
 		return 0;

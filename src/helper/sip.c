@@ -311,17 +311,19 @@ static unsigned int sip_tcp_help(const struct ct_help_call *call)
 }
 
 static const struct ct_expect_policy media_policies[] = {
-	[SIP_AUDIO - 1] = { .max_expected = 2 * IP_CT_DIR_MAX, .timeout_sec = 180 },
-	[SIP_VIDEO - 1] = { .max_expected = 2 * IP_CT_DIR_MAX, .timeout_sec = 180 },
-	[SIP_IMAGE - 1] = { .max_expected = IP_CT_DIR_MAX, .timeout_sec = 180 },
+	[SIP_AUDIO - 1] = { .max_expected = 2 * IP_CT_DIR_MAX, .timeout_sec = 180, .name = "audio" },
+	[SIP_VIDEO - 1] = { .max_expected = 2 * IP_CT_DIR_MAX, .timeout_sec = 180, .name = "video" },
+	[SIP_IMAGE - 1] = { .max_expected = IP_CT_DIR_MAX, .timeout_sec = 180, .name = "image" },
 };
 
 const struct ct_helper ct_helper_sip_udp = {
 	.name = "sip", .proto = IPPROTO_UDP, .ip4 = true, .ip6 = true,
-	.policy = { .max_expected = 1, .timeout_sec = 180 }, .more_policies = media_policies, .help = sip_udp_help,
+	.policy = { .max_expected = 1, .timeout_sec = 180, .name = "signalling" }, .more_policies = media_policies,
+	.help = sip_udp_help,
 };
 
 const struct ct_helper ct_helper_sip_tcp = {
 	.name = "sip", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true,
-	.policy = { .max_expected = 1, .timeout_sec = 180 }, .more_policies = media_policies, .help = sip_tcp_help,
+	.policy = { .max_expected = 1, .timeout_sec = 180, .name = "signalling" }, .more_policies = media_policies,
+	.help = sip_tcp_help,
 };

@@ -2,6 +2,7 @@
 """The same netlink messages to the kernel and, through `weir exec`, to a daemon: the answers must be equal byte for byte. The asker is this file
 with --ask; what is the machine's (ports, ids, remaining seconds) is left out of the comparison. Ends with "N passed, N failed, N skipped"."""
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -245,6 +246,7 @@ def odd():
 
 
 PARTS = {"timeouts": timeouts, "accounting": accounting, "fingerprints": fingerprints, "connections": connections, "odd": odd}
+LOOKS = {"connections": (30, 59, 69, 77)}
 # whose values are the machine's: ids, and seconds that pass
 CHANGING = {CT: {12: "id", 7: "seconds"}, EXP: {4: "seconds", 5: "id"}}
 
@@ -280,7 +282,39 @@ def one_cpu(msgs):
     return [message(kind >> 8, kind & 255, 1, *(u32(t, sum(v)) for t, v in values.items())) for kind, values in sums.items()] + rest
 
 
+def hear(listener, name, number):
+    """Events that the request has caused; in the order of their sorting, since a flush follows the hash table."""
+    lines = []
+    try:
+        while True:
+            data, (pid, groups) = listener.recvfrom(65536)
+            lines.append("%s %d event\tgroups %#x asked %d %s" % (name, number, groups, struct.unpack_from("=I", data, 12)[0] != 0, plain(data)))
+    except (TimeoutError, BlockingIOError):
+        pass
+    for line in sorted(lines):
+        print(line)
+
+
+FILES = ("/proc/net/nf_conntrack", "/proc/net/nf_conntrack_expect", "/proc/net/stat/nf_conntrack")
+
+
+def look(name):
+    """The files as text, at the end of each part; seconds left and CPUs are the machine's."""
+    for path in FILES:
+        with open(path, encoding="ascii") as f:
+            lines = f.read().splitlines()
+        if "stat" in path:
+            sums = [sum(int(line.split()[i], 16) for line in lines[1:]) for i in range(1, 17)]
+            lines = [lines[0], re.sub("[0-9a-f]", "x", lines[1]), str(sums)]
+        seconds = re.compile(r"^(\S+ +\d+ +\S+ +\d+ )\d+" if path.endswith("conntrack") else r"^()\d+")
+        for line in lines[:1] + sorted(lines[1:]) if "stat" in path else sorted(seconds.sub(r"\1N", line) for line in lines):
+            print("%s %s\t%s" % (name, path, line))
+
+
 def ask():
+    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    listener.bind((0, 0x3f | 1 << 7))
+    listener.setblocking(False)
     for name, part in PARTS.items():
         for number, request in enumerate(part()):
             s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
@@ -309,6 +343,9 @@ def ask():
                 print("%s %d\t%s" % (name, number, a))
             if not answers:
                 print("%s %d\tsilence" % (name, number))
+            hear(listener, name, number)
+            if number in LOOKS.get(name, ()):
+                look("%s %d" % (name, number))
 
 
 def main():
