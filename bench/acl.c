@@ -8,9 +8,10 @@
  * made of parts of such that match (another port, another rule's address) and that match nothing, "hit" are nineteen in
  * twenty points of random rules. Both engines' answers are compared with each other, or with a linear search.
  *
- *	bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk] > JSON lines
+ *	bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk] [--singly] > JSON lines
  *
- * --walk measures the plain walk instead: where a classifier begins to pay, and what it saves.
+ * --walk measures the plain walk instead: where a classifier begins to pay, and what it saves. --singly: packets that come
+ * one by one, without the burst's look ahead.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,7 @@ struct weir {
 	struct iface in, out;
 	struct pkt pkts[BURST];
 	uint8_t bytes[BURST][64];
+	bool looks_ahead;
 };
 
 static void die(const char *what, const struct refusal *why)
@@ -330,9 +332,15 @@ static void weir_write(struct weir *w, unsigned int slot, const struct five *p)
 
 static void weir_classify(struct weir *w, const struct five *trace, uint32_t count, const struct table_rule_ref **answers)
 {
+	struct pkt *burst[BURST];
+
+	for (unsigned int k = 0; k < BURST; k++)
+		burst[k] = &w->pkts[k];
 	for (uint32_t i = 0; i < count; i += BURST) {
 		for (unsigned int k = 0; k < BURST; k++)
 			weir_write(w, k, &trace[i + k]);
+		if (w->looks_ahead)
+			tables_look_ahead(w->inst, NFPROTO_IPV4, burst, BURST);
 		for (unsigned int k = 0; k < BURST; k++)
 			answers[i + k] = weir_ask(w, k);
 	}
@@ -491,7 +499,7 @@ static uint32_t trace_misses(struct weir *w, struct rng *rng, const struct five_
 
 /* --- measuring --- */
 
-struct options { unsigned int rounds; uint32_t sizes[8]; unsigned int size_count; uint32_t peer_max; const char *only; bool walks; };
+struct options { unsigned int rounds; uint32_t sizes[8]; unsigned int size_count; uint32_t peer_max; const char *only; bool walks, singly; };
 
 static double cpu_ns(void)
 {
@@ -685,6 +693,7 @@ static void bench_set(const struct options *o, const struct seed *seed, uint32_t
 		rule_text(&rules[i], i, &text);
 	sb_adds(&text, "COMMIT\n");
 	weir_new(w, sb_str(&text), text.len);
+	w->looks_ahead = !o->singly;
 	*b = (struct bench){ .worst = worst, .options = o, .seed = seed, .rules = rules, .count = count, .weir = w };
 	if (has_peer && count <= o->peer_max && peer_new(&peer, rules, count))
 		b->peer = &peer;
@@ -721,6 +730,8 @@ static void options_read(int argc, char **argv, struct options *o)
 		} else if (!strcmp(argv[i], "--walk")) {
 			o->walks = true;
 			o->peer_max = 0;
+		} else if (!strcmp(argv[i], "--singly")) {
+			o->singly = true;
 		} else if (!strcmp(argv[i], "--rounds")) {
 			o->rounds = MIN_OF((unsigned int)strtoul(value, NULL, 10), (unsigned int)ROUNDS_MAX);
 			i++;
@@ -736,7 +747,7 @@ static void options_read(int argc, char **argv, struct options *o)
 			for (o->size_count = 0; at && *at && o->size_count < ARRAY_SIZE(o->sizes); at += *at == ',')
 				o->sizes[o->size_count++] = (uint32_t)strtoul(at, &at, 10);
 		} else {
-			die("usage: bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk]", NULL);
+			die("usage: bench-acl [--rounds N] [--only ROW,ROW] [--sizes N,N] [--peer-max N] [--quick] [--walk] [--singly]", NULL);
 		}
 	}
 	if (!o->rounds)

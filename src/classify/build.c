@@ -42,9 +42,11 @@ static uint32_t shift_for(uint64_t n)
 
 void brief_make(const struct classifier *c, uint32_t id, const struct class_rule *rule, struct brief *out)
 {
-	uint32_t *pair = (uint32_t *)(out + 1);
+	uint32_t *words = (uint32_t *)(out + 1);
 
-	*out = (struct brief){ .id = id, .sports = { 0, UINT16_MAX }, .dports = { 0, UINT16_MAX }, .states = rule->states };
+	memset(words, 0, c->brief_steps * 2 * BRIEF_STEP * sizeof(*words));
+	*out = (struct brief){ .id = id, .sports = { 0, UINT16_MAX }, .dports = { 0, UINT16_MAX }, .states = rule->states,
+			       .sure = rule->sure, .note = rule->note };
 	if (rule->sport_count)
 		out->sports = rule->sports[0];
 	if (rule->dport_count)
@@ -56,9 +58,15 @@ void brief_make(const struct classifier *c, uint32_t id, const struct class_rule
 		out->dports = (struct class_range){ MIN_OF(out->dports.low, rule->dports[i].low),
 						    MAX_OF(out->dports.high, rule->dports[i].high) };
 	for (uint32_t i = 0; i < c->brief_words; i++) {
-		*pair++ = rule->value[c->brief_word[i]];
-		*pair++ = rule->mask[c->brief_word[i]];
+		const unsigned int w = c->brief_word[i];
+		uint32_t *step = words + i / BRIEF_STEP * 2 * BRIEF_STEP + i % BRIEF_STEP;
+
+		step[0] = rule->value[w];
+		step[BRIEF_STEP] = rule->mask[w];
 	}
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		if (rule->mask[w] & ~c->brief_asked[w])
+			out->sure = CLASS_MAYBE;
 }
 
 /* A run that fits into one cache line does not straddle two. */
@@ -138,10 +146,13 @@ static int lanes_make(struct classifier *c, uint32_t salt)
 			any |= c->groups[g].mask[w];
 		if (any)
 			c->hash_word[c->hash_words++] = (uint8_t)w;
-		if (c->asked.mask[w])
+		if (c->asked.mask[w]) {
 			c->brief_word[c->brief_words++] = (uint8_t)w;
+			c->brief_asked[w] = UINT32_MAX;
+		}
 	}
-	c->brief_len = BRIEF_HEAD + 2 * c->brief_words;
+	c->brief_steps = (c->brief_words + BRIEF_STEP - 1) / BRIEF_STEP;
+	c->brief_len = BRIEF_HEAD + 2 * BRIEF_STEP * c->brief_steps;
 	c->lanes = ALIGN_UP(c->group_count, (uint32_t)LANES);
 	c->group_mask = bigmem_alloc(mask_size(c));
 	c->group_seed = bigmem_alloc(seed_size(c));

@@ -30,6 +30,7 @@ enum { CLASS_HEAD_PROTO = 0, CLASS_HEAD_FLAGS = 8, CLASS_HEAD_TOS = 16, CLASS_HE
 enum {
 	CLASS_STATE_ANY = 0xffff,
 	CLASS_RANGES = 15,		/* as many ports as a multiport rule holds */
+	CLASS_GROUPS_MAX = 40,
 	CLASS_NONE = UINT32_MAX,
 };
 
@@ -49,7 +50,13 @@ struct class_rule {
 	uint8_t family;			/* NFPROTO_* */
 	uint16_t states;		/* one of these bits */
 	bool closed;			/* what stands behind in the rule may not be asked instead */
+	bool is_partial;		/* something else must hold as well: what is said here is not all */
+	uint8_t sure, note;		/* for whoever finds it: enum class_sure, and a word of his own */
 };
+
+/* Need a rule that was found be tried at all? */
+enum class_sure { CLASS_MAYBE, CLASS_MATCHES_FIT, CLASS_ALL_FITS };
+struct class_found { uint32_t id; uint8_t sure, note; };
 
 /* --- rule.c: what a match says of its rule (struct match's .classify); later words never widen earlier ones --- */
 void class_rule_init(struct class_rule *rule, uint8_t family);
@@ -63,8 +70,12 @@ void class_rule_dports(struct class_rule *rule, const struct class_range *ranges
 void class_rule_states(struct class_rule *rule, uint16_t states);
 /* A packet that fits all this so far may be dropped, or remembered: what other matches want does not count any more. */
 void class_rule_close(struct class_rule *rule);
+/* There is more that must hold. Who says less than he asks for calls this, or leaves it to the functions above. */
+void class_rule_partly(struct class_rule *rule);
 /* For .classify of matches that always answer without a trace, and that no word above is about. */
 void class_rule_nothing(const void *info, struct class_rule *rule);
+/* For those that match every packet. */
+void class_rule_always(const void *info, struct class_rule *rule);
 /* 16 bits of an interface's name, up to its end. */
 uint16_t class_name_hash(const char *name);
 /* Does a packet with this key show what the rule asks for? The plain way, one by one. */
@@ -87,9 +98,23 @@ void classifier_free(struct classifier *c);
 /**
  * classifier_find() - The first rule at or after @from that a packet may match
  * @place: of each id, its place in the chain now; NULL: the id is the place
- * Return: the id; CLASS_NONE.
+ * Return: the id, or CLASS_NONE; what its rule said of itself.
  */
-uint32_t classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from);
+struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from);
+
+/*
+ * The same in three steps: each asks for the memory that the next one reads, so that a burst waits for all its
+ * packets' at once. @key stays as it is until the end.
+ */
+struct class_search {
+	uint32_t count;
+	uint32_t at[CLASS_GROUPS_MAX];	/* hashes, then runs */
+	uint8_t group[CLASS_GROUPS_MAX];
+};
+void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s);
+void classifier_open(const struct classifier *c, struct class_search *s);
+struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
+				  const uint32_t *place, uint32_t from);
 
 /*
  * One rule more, under an id that is free, or one less. @place as above, with the new rule's already in it.

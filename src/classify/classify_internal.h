@@ -16,10 +16,11 @@
 enum feature { BY_SRC, BY_DST, BY_SPORT, BY_DPORT, BY_PROTO, BY_IN, BY_OUT, BY_MARK, FEATURES };
 
 enum {
-	GROUPS_MAX = 40,
+	GROUPS_MAX = CLASS_GROUPS_MAX,
 	LANES = 8,
 	KEYS_MAX = 64,			/* hashes of one rule */
 	BRIEF_HEAD = 4,			/* words before the values and masks */
+	BRIEF_STEP = 4,			/* words compared at once */
 	RUN_HEAD = 2,
 	LINE_WORDS = 16,		/* a cache line */
 };
@@ -33,11 +34,12 @@ struct group {
 
 struct slot { uint32_t hash, run; };	/* run 0: free */
 
-/* In the arena, followed by a value and a mask for each of brief_word[]. */
+/* In the arena, followed by the values for brief_word[], BRIEF_STEP of them and their masks, and so on. */
 struct brief {
 	uint32_t id;
 	struct class_range sports, dports;
-	uint16_t states, unused;
+	uint16_t states;
+	uint8_t sure, note;
 };
 
 struct classifier {
@@ -48,7 +50,7 @@ struct classifier {
 	uint32_t *filter;
 	struct slot *slots;
 	uint32_t *arena;		/* 64-byte aligned; runs: count, room, briefs */
-	uint32_t lanes, hash_words, brief_words, brief_len;
+	uint32_t lanes, hash_words, brief_words, brief_steps, brief_len;
 	uint32_t filter_shift, slot_shift;
 	uint32_t open_run;		/* of the rules that no hash can find; 0: none */
 	uint8_t hash_word[CLASS_WORDS], brief_word[CLASS_WORDS];
@@ -62,6 +64,7 @@ struct classifier {
 	uint32_t live, room, open_built;
 	uint32_t added, removed;	/* since it was built */
 	uint8_t family;
+	uint32_t brief_asked[CLASS_WORDS];	/* all bits of those in brief_word[] */
 	struct class_rule asked;	/* of all rules that ever were in it */
 };
 

@@ -71,28 +71,40 @@ uint64_t (*probe_best(void))(const struct classifier *c, const uint32_t *words, 
 	return probe_plain;
 }
 
-struct search {
+typedef uint32_t four __attribute__((vector_size(16)));
+_Static_assert(BRIEF_STEP * sizeof(uint32_t) == sizeof(four), "a step is one comparison");
+
+/* What is compared with briefs. */
+struct wanted {
+	four words[CLASS_WORDS / BRIEF_STEP];	/* those that briefs hold, in their order */
 	const uint32_t *place;
-	uint32_t words[CLASS_WORDS];	/* those that briefs hold, in their order */
 	uint16_t sport, dport, states;
-	uint32_t from, best, best_place;
+	uint32_t from, best_place;
+	const struct brief *best;
 };
 
-static inline bool brief_allows(const struct brief *brief, const struct search *s, uint32_t words)
+static inline bool brief_allows(const struct brief *brief, const struct wanted *w, uint32_t steps)
 {
-	const uint32_t *pair = (const uint32_t *)(brief + 1);
-	uint32_t differs = 0;
+	const uint32_t *at = (const uint32_t *)(brief + 1);
+	four differs = { 0 };
+	uint64_t half[2];
 
-	for (uint32_t i = 0; i < words; i++, pair += 2)
-		differs |= (s->words[i] & pair[1]) ^ pair[0];
-	return !differs &
-	       ((uint16_t)(s->sport - brief->sports.low) <= (uint16_t)(brief->sports.high - brief->sports.low)) &
-	       ((uint16_t)(s->dport - brief->dports.low) <= (uint16_t)(brief->dports.high - brief->dports.low)) &
-	       !!(s->states & brief->states);
+	for (uint32_t i = 0; i < steps; i++, at += 2 * BRIEF_STEP) {
+		four value, mask;
+
+		memcpy(&value, at, sizeof(value));
+		memcpy(&mask, at + BRIEF_STEP, sizeof(mask));
+		differs |= (w->words[i] & mask) ^ value;
+	}
+	memcpy(half, &differs, sizeof(half));
+	return !(half[0] | half[1]) &
+	       ((uint16_t)(w->sport - brief->sports.low) <= (uint16_t)(brief->sports.high - brief->sports.low)) &
+	       ((uint16_t)(w->dport - brief->dports.low) <= (uint16_t)(brief->dports.high - brief->dports.low)) &
+	       !!(w->states & brief->states);
 }
 
 /* Runs are in the order of their rules: the first that fits is the run's answer. */
-static inline void search_run(const struct classifier *c, struct search *s, uint32_t run)
+static inline void search_run(const struct classifier *c, struct wanted *w, uint32_t run)
 {
 	const uint32_t count = c->arena[run];
 	const uint32_t *at = c->arena + run + RUN_HEAD;
@@ -101,14 +113,14 @@ static inline void search_run(const struct classifier *c, struct search *s, uint
 		const struct brief *brief = (const struct brief *)at;
 		uint32_t place;
 
-		if (!brief_allows(brief, s, c->brief_words))
+		if (!brief_allows(brief, w, c->brief_steps))
 			continue;
-		place = s->place ? s->place[brief->id] : brief->id;
-		if (place < s->from)
+		place = w->place ? w->place[brief->id] : brief->id;
+		if (place < w->from)
 			continue;
-		if (place < s->best_place) {
-			s->best_place = place;
-			s->best = brief->id;
+		if (place < w->best_place) {
+			w->best_place = place;
+			w->best = brief;
 		}
 		return;
 	}
@@ -123,37 +135,72 @@ static inline uint32_t run_of(const struct classifier *c, uint32_t hash)
 	return c->slots[at].run;
 }
 
-uint32_t classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from)
+void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
 {
-	uint32_t words[CLASS_WORDS], hashes[GROUPS_MAX + LANES];
-	struct search s = {
-		.place = place, .sport = (uint16_t)(key->word[CLASS_PORTS] >> 16),
-		.dport = (uint16_t)key->word[CLASS_PORTS], .states = key->states,
-		.from = from, .best = CLASS_NONE, .best_place = UINT32_MAX,
-	};
-	uint64_t hits, left;
+	uint32_t words[CLASS_WORDS], hashes[GROUPS_MAX + LANES], n = 0;
 
 	for (uint32_t i = 0; i < c->hash_words; i++)
 		words[i] = key->word[c->hash_word[i]];
-	for (uint32_t i = 0; i < c->brief_words; i++)
-		s.words[i] = key->word[c->brief_word[i]];
-	hits = c->probe(c, words, hashes);
-	for (left = hits; left; left &= left - 1)
-		__builtin_prefetch(&c->slots[slot_first(c, hashes[__builtin_ctzll(left)])]);
-	if (c->open_run)
-		search_run(c, &s, c->open_run);
-	for (left = hits; left; left &= left - 1) {
-		const uint32_t run = run_of(c, hashes[__builtin_ctzll(left)]);
+	for (uint64_t hits = c->probe(c, words, hashes); hits; hits &= hits - 1) {
+		const unsigned int g = (unsigned int)__builtin_ctzll(hits);
 
-		hashes[__builtin_ctzll(left)] = run;
+		__builtin_prefetch(&c->slots[slot_first(c, hashes[g])]);
+		s->group[n] = (uint8_t)g;
+		s->at[n++] = hashes[g];
+	}
+	s->count = n;
+}
+
+void classifier_open(const struct classifier *c, struct class_search *s)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t n = 0; n < s->count; n++) {
+		const uint32_t run = run_of(c, s->at[n]);
+
+		if (!run)
+			continue;
 		__builtin_prefetch(&c->arena[run]);
+		s->group[kept] = s->group[n];
+		s->at[kept++] = run;
 	}
-	for (left = hits; left; left &= left - 1) {
-		const unsigned int g = (unsigned int)__builtin_ctzll(left);
-		const uint32_t first = c->groups[g].first, run = hashes[g];
+	s->count = kept;
+}
 
-		if (run && (first == CLASS_NONE || (place ? place[first] : first) <= s.best_place))
-			search_run(c, &s, run);
+struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
+				  const uint32_t *place, uint32_t from)
+{
+	struct wanted w;
+
+	for (unsigned int i = 0; i < CLASS_WORDS / BRIEF_STEP; i++)
+		w.words[i] = (four){ 0 };
+	for (uint32_t i = 0; i < c->brief_words; i++)
+		((uint32_t *)w.words)[i] = key->word[c->brief_word[i]];
+	w.place = place;
+	w.sport = (uint16_t)(key->word[CLASS_PORTS] >> 16);
+	w.dport = (uint16_t)key->word[CLASS_PORTS];
+	w.states = key->states;
+	w.from = from;
+	w.best_place = UINT32_MAX;
+	w.best = NULL;
+	if (c->open_run)
+		search_run(c, &w, c->open_run);
+	for (uint32_t n = 0; n < s->count; n++) {
+		const uint32_t first = c->groups[s->group[n]].first;
+
+		if (first == CLASS_NONE || (place ? place[first] : first) <= w.best_place)
+			search_run(c, &w, s->at[n]);
 	}
-	return s.best;
+	if (!w.best)
+		return (struct class_found){ .id = CLASS_NONE };
+	return (struct class_found){ .id = w.best->id, .sure = w.best->sure, .note = w.best->note };
+}
+
+struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from)
+{
+	struct class_search s;
+
+	classifier_begin(c, key, &s);
+	classifier_open(c, &s);
+	return classifier_end(c, key, &s, place, from);
 }

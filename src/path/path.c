@@ -10,6 +10,7 @@
 #include "conntrack/conntrack.h"
 #include "flowcache/flowcache.h"
 #include "path/path_internal.h"
+#include "table/table.h"
 
 /* A tagged frame belongs to the VLAN interface on top; without one it is nobody's. */
 static void receive_vlan(struct instance *inst, struct pkt *pkt)
@@ -114,6 +115,7 @@ static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned 
 		flowcache_prefetch(inst, sound, n);
 	else if (n > 1)
 		hook_prefetch(sound, n, &state);
+	tables_look_ahead(inst, family, sound, n);
 }
 
 void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count)

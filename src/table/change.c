@@ -47,7 +47,7 @@ const struct table_rule_ref *table_rule_name(const struct ruleset *rs, uint32_t 
 	const struct table_rule_ref ref = {
 		.table = rs->table, .chain = chain ? chain : "", .number = rs->place[id] - segment->first + 1,
 		.file = rs->sources[id].file, .line = rs->sources[id].line, .family = rs->family,
-		.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + 1),
+		.weight = (uint8_t)(rs->weight + 1),
 	};
 	const struct table_rule_ref *name = ref_intern(rs->ref_pool, &ref);
 

@@ -70,15 +70,62 @@ static void ask_header6(const struct ip6t_ip6 *ip6, bool all, struct class_rule 
 		ask_proto(rule, ip6->proto, inv & IP6T_INV_PROTO);
 }
 
+static bool asks_iface(const unsigned char *mask)
+{
+	static const unsigned char none[IFNAMSIZ];
+
+	return memcmp(mask, none, sizeof(none)) != 0;
+}
+
+/* Is all that the header asks for in its class_rule? Names of interfaces are hashes there. */
+static bool header_is_said(const uint8_t *e, uint8_t family)
+{
+	const struct ipt_ip *ip = &((const struct ipt_entry *)e)->ip;
+	const struct ip6t_ip6 *ip6 = &((const struct ip6t_entry *)e)->ipv6;
+
+	if (entry_invflags(e, family) || entry_proto(e, family) > UINT8_MAX)
+		return false;
+	if (family == NFPROTO_IPV4)
+		return !asks_iface(ip->iniface_mask) && !asks_iface(ip->outiface_mask);
+	return !asks_iface(ip6->iniface_mask) && !asks_iface(ip6->outiface_mask);
+}
+
+static bool has_matches(const uint8_t *e, uint8_t family)
+{
+	return entry_target_offset(e, family) > entry_head_size(family);
+}
+
+/* What a found rule need not be asked again. */
+static void entry_is_sure(const uint8_t *e, uint8_t family, bool header_said, struct class_rule *rule)
+{
+	const struct xt_standard_target *t = entry_target(e, family);
+	const bool is_standard = !((const struct target *)t->target.u.kernel.target)->target;
+
+	if (rule->is_partial)
+		return;
+	rule->sure = CLASS_MATCHES_FIT;
+	if (!header_said || (family == NFPROTO_IPV6 && !is_standard))	/* whose targets hear from the header where L4 begins */
+		return;
+	rule->sure = CLASS_ALL_FITS;
+	if (is_standard && t->verdict == -NF_DROP - 1)
+		rule->note = NOTE_DROP;
+	else if (is_standard && t->verdict == -NF_ACCEPT - 1)
+		rule->note = NOTE_ACCEPT;
+}
+
 static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_rule *rule)
 {
+	bool header_said;
+
 	class_rule_init(rule, family);
 	if (family == NFPROTO_IPV4)
 		ask_header4(&((const struct ipt_entry *)e)->ip, rule);
 	else
 		ask_header6(&((const struct ip6t_entry *)e)->ipv6, all, rule);
+	header_said = !rule->is_partial && header_is_said(e, family);
+	rule->is_partial = false;
 	/* without IP6T_F_PROTO matches read the packet from its first byte on */
-	if (!all || (family == NFPROTO_IPV6 && !(entry_flags(e, family) & IP6T_F_PROTO)))
+	if (!all || (family == NFPROTO_IPV6 && !(entry_flags(e, family) & IP6T_F_PROTO) && has_matches(e, family)))
 		return;
 	for_each_match(m, e, family) {
 		const struct match *match = (const struct match *)m->u.kernel.match;
@@ -87,6 +134,7 @@ static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_
 			return;
 		match->classify(m->data, rule);
 	}
+	entry_is_sure(e, family, header_said, rule);
 }
 
 struct asking {
@@ -118,6 +166,16 @@ static struct classifier *segment_classifier(struct instance *inst, const struct
 		c = classifier_new(count, ids, segment->first, rs->id_room, rs->family, (uint32_t)inst->hash_key.k[0], rule_of, &a);
 	free(ids);
 	return c;
+}
+
+/* A policy, a foot: nothing is asked there. */
+static bool segment_end_fits(const struct ruleset *rs, const struct segment *segment)
+{
+	const uint8_t *e = rs->at[segment->last];
+	const struct xt_entry_target *t = entry_target(e, rs->family);
+
+	return entry_is_unconditional(e, rs->family) && !has_matches(e, rs->family) &&
+	       !((const struct target *)t->u.kernel.target)->target;
 }
 
 static void segment_depends(struct segment *segment)
@@ -156,12 +214,14 @@ static void segment_compile(struct instance *inst, const struct ruleset *rs, str
 	const uint32_t min = mode == RULES_CHECK ? 1 : COMPILE_MIN;
 
 	segment_forget(segment);
+	ahead_forget(&inst->tables->ahead);
 	if (mode == RULES_WALK || segment->last - segment->first < min)
 		return;
 	segment->all = segment_classifier(inst, rs, segment, true);
 	if (!segment->all)
 		return;
 	segment->compiled = segment->last - segment->first;
+	segment->end_fits = segment_end_fits(rs, segment);
 	segment_depends(segment);
 }
 
@@ -176,6 +236,7 @@ void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *seg
 	struct class_rule rule;
 	const uint8_t *e = rs->at[rs->place[id]];
 
+	ahead_forget(&inst->tables->ahead);
 	entry_asks(e, rs->family, true, &rule);
 	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all)) {
 		segment_compile(inst, rs, segment);
@@ -196,6 +257,7 @@ void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *
 {
 	struct class_rule rule;
 
+	ahead_forget(&inst->tables->ahead);
 	if (!segment->all)
 		return;
 	entry_asks(rs->at[rs->place[id]], rs->family, true, &rule);
@@ -210,26 +272,14 @@ void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *
 /* --- packets --- */
 
 /* Bytes of L4 that matches with a .classify may ask for without further thought. */
-static uint32_t l4_bytes(uint8_t proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return 20;
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		return 8;
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		return 12;
-	}
-	return 0;
-}
+static const uint8_t l4_bytes[256] = {
+	[IPPROTO_TCP] = 20, [IPPROTO_UDP] = 8, [IPPROTO_UDPLITE] = 8, [IPPROTO_ICMP] = 8, [IPPROTO_ICMPV6] = 8,
+	[IPPROTO_SCTP] = 12, [IPPROTO_DCCP] = 12,
+};
 
-static void key_l4(struct compiled_key *k, const struct pkt *pkt, uint8_t proto, uint32_t off)
+static inline void key_l4(struct compiled_key *k, const struct pkt *pkt, uint8_t proto, uint32_t off)
 {
-	const uint32_t want = l4_bytes(proto);
+	const uint32_t want = l4_bytes[proto];
 	const uint8_t *l4 = pkt_at(pkt, off, want);
 	uint32_t *word = k->key.word;
 
@@ -239,13 +289,13 @@ static void key_l4(struct compiled_key *k, const struct pkt *pkt, uint8_t proto,
 	if (!l4 || !want)
 		return;
 	word[CLASS_PORTS] = get_be32(l4);
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
-		word[CLASS_PORTS] = (uint32_t)l4[0] << 16 | l4[1];
-	else if (proto == IPPROTO_TCP)
+	if (proto == IPPROTO_TCP)
 		word[CLASS_HEAD] |= (uint32_t)l4[13] << CLASS_HEAD_FLAGS;
+	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		word[CLASS_PORTS] = (uint32_t)l4[0] << 16 | l4[1];
 }
 
-static void key4(struct compiled_key *k, const struct pkt *pkt)
+static inline void key4(struct compiled_key *k, const struct pkt *pkt)
 {
 	const struct iphdr *ip = pkt_ip4(pkt);
 	uint32_t *word = k->key.word;
@@ -302,12 +352,31 @@ static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *p
 	k->key.states = key_states(pkt);
 }
 
-uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct segment *segment, uint32_t at,
-		       struct compiled_key *k, const struct pkt *pkt, const struct hook_state *state)
+bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt)
 {
-	const struct classifier *c = segment->all;
-	uint32_t id;
+	struct compiled_key k;
 
+	memset(&k.key, 0, sizeof(k.key));
+	if (family == NFPROTO_IPV4)
+		key4(&k, pkt);
+	else
+		key6(&k, pkt);
+	k.key.word[CLASS_MARK] = pkt->mark;
+	*key = k.key;
+	return k.has_l4;
+}
+
+static uint32_t place_of(const struct ruleset *rs, const struct segment *segment, struct class_found *found)
+{
+	if (found->id != CLASS_NONE)
+		return rs->moved ? rs->place[found->id] : found->id;
+	*found = (struct class_found){ .id = CLASS_NONE, .sure = segment->end_fits ? CLASS_ALL_FITS : CLASS_MAYBE };
+	return segment->last;
+}
+
+static inline void key_complete(struct compiled_key *k, const struct ruleset *rs, const struct segment *segment,
+				const struct pkt *pkt, const struct hook_state *state)
+{
 	if (!k->known)
 		key_make(k, rs->family, pkt, state);
 	if (segment->depends & DEP_IFACES && !k->has_ifaces) {
@@ -315,6 +384,34 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 		k->key.word[CLASS_IFACES] = (uint32_t)class_name_hash(state->in ? state->in->name : "") << 16 |
 					    class_name_hash(state->out ? state->out->name : "");
 	}
+}
+
+uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct segment *segment, struct compiled_key *k,
+			const struct pkt *pkt, const struct hook_state *state, struct class_found *found)
+{
+	struct ahead *ahead = &inst->tables->ahead;
+	const struct ahead_answer *answer = ahead_answer(ahead, segment, pkt);
+	uint32_t at;
+
+	if (!answer)
+		return NO_PLACE;
+	key_complete(k, rs, segment, pkt, state);
+	if (!k->has_l4 || !ahead_holds(ahead, segment, answer, &k->key))
+		return NO_PLACE;
+	*found = answer->found;
+	at = place_of(rs, segment, found);
+	if (at >= segment->first + TRIED_FIRST)
+		ahead_note(ahead, rs, segment, &k->key);
+	return at;
+}
+
+uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct segment *segment, uint32_t at,
+		       struct compiled_key *k, const struct pkt *pkt, const struct hook_state *state,
+		       struct class_found *found)
+{
+	const struct classifier *c = segment->all;
+
+	key_complete(k, rs, segment, pkt, state);
 	if (unlikely(!k->has_l4)) {
 		if (!segment->bare && !segment->bare_failed) {
 			segment->bare = segment_classifier(inst, rs, segment, false);
@@ -323,14 +420,16 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 		if (segment->bare_failed)
 			return at;
 		c = segment->bare;
+	} else if (at == segment->first + TRIED_FIRST) {
+		ahead_note(&inst->tables->ahead, rs, segment, &k->key);
 	}
-	id = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
-	if (id == CLASS_NONE)
-		return segment->last;
-	at = rs->moved ? rs->place[id] : id;
-	__builtin_prefetch(&rs->counters[id], 1);
-	__builtin_prefetch(&rs->refs[id]);
-	for (unsigned int line = 0; line < ENTRY_LINES; line++)
+	*found = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
+	at = place_of(rs, segment, found);
+	if (found->id == CLASS_NONE)
+		return at;
+	__builtin_prefetch(&rs->counters[found->id], 1);
+	__builtin_prefetch(&rs->refs[found->id]);
+	for (unsigned int line = 0; line < ENTRY_LINES && !found->note; line++)
 		__builtin_prefetch(rs->at[at] + line * 64);
 	return at;
 }
@@ -343,8 +442,8 @@ void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t 
 	struct tables *tables = inst->tables;
 
 	if (!tables->differs[0])
-		snprintf(tables->differs, sizeof(tables->differs), "table %s, %s rule %u: the compiled rules pass over it, but it %s",
-			 ref->table, ref->chain, ref->number, what);
+		snprintf(tables->differs, sizeof(tables->differs), "table %s, %s rule %u: the compiled rules %s", ref->table, ref->chain,
+			 ref->number, what);
 }
 
 const char *tables_difference(const struct instance *inst)

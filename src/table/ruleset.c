@@ -63,7 +63,7 @@ static int refs_make(struct ruleset *rs, struct tables *tables, const struct rul
 		own = ref;
 		if (rs->roles[i] != ROLE_RULE)
 			own.number = 0;
-		own.weight = (uint8_t)(2 * !strcmp(rs->table, "filter") + (own.number != 0));
+		own.weight = (uint8_t)(rs->weight + (own.number != 0));
 		rs->refs[i] = ref_intern(tables->refs, &own);
 		if (!rs->refs[i])
 			return refuse(why, -ENOMEM, "table %s: no memory", rs->table);
@@ -161,6 +161,7 @@ static int ruleset_verify(uint8_t family, const struct ipt_replace *head, uint8_
 	rs->valid_hooks = head->valid_hooks;
 	rs->size = rs->arena_size = head->size;
 	memcpy(rs->table, head->name, sizeof(rs->table) - 1);
+	rs->weight = 2 * !strcmp(rs->table, "filter");
 	memset(rs->hook_entry, 0xff, sizeof(rs->hook_entry));
 	memset(rs->underflow, 0xff, sizeof(rs->underflow));
 	rs->entries = entries;
@@ -339,6 +340,8 @@ void ruleset_free(struct instance *inst, struct ruleset *rs)
 {
 	if (!rs)
 		return;
+	if (inst->tables)
+		ahead_forget(&inst->tables->ahead);
 	for (uint32_t i = 0; i < rs->number; i++)
 		entry_exts_release(inst, rs, rs->at ? rs->at[i] : blob_entry(rs, i));
 	ruleset_drop(rs);

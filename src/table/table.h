@@ -31,6 +31,8 @@ enum rules_mode {
 	RULES_CHECK,		/* so, too, every chain by a classifier beside it, and compared */
 };
 void tables_set_mode(struct instance *inst, enum rules_mode mode);
+/* These packets will be received soon: long chains are asked for all of them at once. Nothing happens to them. */
+void tables_look_ahead(struct instance *inst, uint8_t family, struct pkt *const *burst, unsigned int count);
 /* RULES_CHECK: what the first difference was; NULL: none. */
 const char *tables_difference(const struct instance *inst);
 /* Chains that are compiled, their rules, and the memory that this takes. */

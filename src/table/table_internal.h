@@ -33,6 +33,7 @@ struct segment {
 	uint32_t depends;		/* enum ext_depends: what finding a rule rests on */
 	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
 	bool bare_failed;
+	bool end_fits;			/* every packet that gets to .last goes by what stands there */
 	struct classifier *all;		/* by everything that is known of its rules; NULL: walked through */
 	struct classifier *bare;	/* by headers alone, for packets without a complete L4; made when one comes */
 };
@@ -80,6 +81,7 @@ struct ruleset {
 	bool keep_counters;			/* the blob is somebody else's, to be looked at only */
 	bool moved;				/* some id is not its place */
 	uint8_t family;
+	uint8_t weight;				/* the least of .refs[]->weight */
 	char table[XT_TABLE_MAXNAMELEN];
 };
 
@@ -93,11 +95,37 @@ struct table {
 
 struct ref_pool;
 
+/* --- ahead.c: chains that a burst asks before its packets get there --- */
+/* The first rules of a chain are so often the ones that decide that they are tried before anything is looked up. */
+enum { TRIED_FIRST = 2, AHEAD_CHAINS = 4 };
+struct ahead_answer {
+	const struct pkt *pkt;
+	struct class_key key;		/* what it was thought to show */
+	struct class_found found;
+};
+struct ahead_chain {
+	const struct ruleset *rs;
+	struct segment *segment;
+	uint32_t mask[CLASS_WORDS];	/* of what any rule asks for */
+	uint32_t ifaces;		/* as the last packet showed them */
+	uint16_t states, states_mask;
+	uint32_t burst, asked, used;	/* of the last burst's packets, how many asked, how many were guessed right */
+	uint32_t pause;			/* bursts to wait */
+	uint32_t made, next;
+	struct ahead_answer answers[PKT_BURST_MAX];
+};
+struct ahead {
+	uint32_t count;
+	bool has_answers;
+	struct ahead_chain chains[AHEAD_CHAINS];
+};
+
 struct tables {
 	struct list list4, list6;
 	struct list tallies;			/* struct tally.node */
 	struct ref_pool *refs;
 	enum rules_mode mode;
+	struct ahead ahead;
 	char differs[256];			/* RULES_CHECK: the first difference */
 };
 
@@ -283,6 +311,8 @@ int ruleset_link(struct ruleset *rs);
 int ruleset_verdict(const struct ruleset *rs, uint32_t place);
 
 /* --- compile.c: chains as classifiers --- */
+/* class_found.note: what a rule without a remainder says. */
+enum { NOTE_NONE, NOTE_DROP, NOTE_ACCEPT };
 /* What compiled rules know of a packet on its walk. */
 struct compiled_key {
 	bool known, has_l4, has_ifaces;
@@ -296,12 +326,29 @@ void ruleset_compile(struct instance *inst, struct ruleset *rs);
 void ruleset_forget_compiled(struct ruleset *rs);
 /*
  * The place of the first rule at or after @at, before the segment's last, that this packet can match; the last's when there
- * is none. Rules in between would have said no, and nothing else.
+ * is none. Rules in between would have said no, and nothing else. @found: whether it need be tried at all.
  */
 uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct segment *segment, uint32_t at,
-		       struct compiled_key *key, const struct pkt *pkt, const struct hook_state *state);
-/* RULES_CHECK: rule @place answered although it was to be passed over. */
+		       struct compiled_key *key, const struct pkt *pkt, const struct hook_state *state,
+		       struct class_found *found);
+/* The same for the segment's first place, if a burst asked ahead; NO_PLACE: it did not, or guessed wrong. */
+uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct segment *segment, struct compiled_key *key,
+			const struct pkt *pkt, const struct hook_state *state, struct class_found *found);
+/* RULES_CHECK: rule @place did what it was not to do. */
 void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t place, const char *what);
+/* What a packet will show of itself, but for interfaces and states; false: it has no whole L4. */
+bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt);
+
+/* --- ahead.c, again --- */
+/* What was found ahead for a packet that is about to enter a chain; NULL: nothing. */
+const struct ahead_answer *ahead_answer(struct ahead *ahead, const struct segment *segment, const struct pkt *pkt);
+/* Its guess holds, and the answer was taken. */
+bool ahead_holds(struct ahead *ahead, const struct segment *segment, const struct ahead_answer *answer,
+		 const struct class_key *key);
+/* A packet came as far as a look-up. */
+void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key);
+/* A classifier changed or goes. */
+void ahead_forget(struct ahead *ahead);
 
 /* --- tables.c --- */
 const struct table_kind *table_kind_find(const char *name);

@@ -129,7 +129,8 @@ static inline unsigned int decided(struct pkt *pkt, const struct ruleset *rs, ui
 
 	if (verdict == NF_STOLEN)	/* the target has taken the packet: it may be gone */
 		return verdict;
-	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= ref->weight)
+	/* the least that a rule of this table weighs is asked first: what is known of it may be far away */
+	if (verdict != NF_ACCEPT || !pkt->rule || pkt->rule->weight <= rs->weight || pkt->rule->weight <= ref->weight)
 		pkt->rule = ref;
 	if ((verdict & NF_VERDICT_MASK) == NF_DROP) {
 		if (by_number)
@@ -188,12 +189,10 @@ struct walk {
 	uint32_t place;
 	uint32_t passed;		/* RULES_CHECK: the places before this one were to be passed over */
 	bool checks;
+	struct class_found found;	/* of the rule at .place, if it was found */
 	struct compiled_key key;
 	struct record *rec;
 };
-
-/* The first rules of a chain are so often the ones that decide that they are tried before anything is looked up. */
-enum { TRIED_FIRST = 2 };
 
 static inline void walk_to(struct walk *w, const struct anchor *to)
 {
@@ -207,6 +206,7 @@ static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct
 {
 	struct segment *segment = w->segment;
 
+	w->found.sure = w->found.note = 0;
 	if (unlikely(w->place > segment->last)) {	/* only in blobs whose chains have no end */
 		w->segment = ++segment;
 		w->passed = 0;
@@ -217,10 +217,21 @@ static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct
 		record_segment(w->rec, segment);
 	if (unlikely(w->checks)) {
 		if (w->place >= w->passed)
-			w->passed = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state);
-	} else if (w->place >= segment->first + TRIED_FIRST) {
-		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state);
+			w->passed = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state, &w->found);
+		else
+			w->found.sure = CLASS_MAYBE;
+		return;
 	}
+	if (w->place == segment->first && state->inst->tables->ahead.has_answers) {
+		const uint32_t place = compiled_ahead(state->inst, w->rs, segment, &w->key, pkt, state, &w->found);
+
+		if (place != NO_PLACE)
+			w->place = place;
+	} else if (w->place >= segment->first + TRIED_FIRST) {
+		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state, &w->found);
+	}
+	if (unlikely(w->rec))			/* wants to hear from each match */
+		w->found.sure = w->found.note = 0;
 }
 
 /* RULES_CHECK: nobody may learn of a packet in a rule that it was to pass over. */
@@ -228,7 +239,22 @@ static void check_passed(const struct walk *w, const struct match *match, const 
 {
 	if (w->place < w->passed && !match->classify &&
 	    (!match->depends || match->depends & (DEP_STATE | DEP_RANDOM)))
-		compiled_differs(state->inst, w->rs, w->place, "asks a match that remembers");
+		compiled_differs(state->inst, w->rs, w->place, "pass over it, but it asks a match that remembers");
+}
+
+/* RULES_CHECK: what is said of a rule that was found must hold. */
+static void check_found(const struct walk *w, bool header_matches, bool matches, const uint8_t *e, struct instance *inst)
+{
+	const struct xt_standard_target *t = entry_target(e, w->rs->family);
+	const uint8_t sure = w->found.sure, note = w->found.note;
+
+	if (w->place != w->passed)
+		return;
+	if ((sure == CLASS_ALL_FITS && !matches) || (sure == CLASS_MATCHES_FIT && header_matches && !matches))
+		compiled_differs(inst, w->rs, w->place, "say that it matches, but it does not");
+	if (note && (((const struct target *)t->target.u.kernel.target)->target ||
+		     t->verdict != (note == NOTE_DROP ? -NF_DROP - 1 : -NF_ACCEPT - 1)))
+		compiled_differs(inst, w->rs, w->place, "say that it decides otherwise");
 }
 
 /* One body for both families: @family is a constant in each of the two callers. */
@@ -261,20 +287,32 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 		const struct xt_entry_target *t;
 		const struct target *target;
 		const uint8_t *e;
-		bool matches;
+		bool matches, header_matches;
+		uint8_t sure;
 
 		walk_seek(&w, pkt, state);
+		sure = unlikely(w.checks) ? CLASS_MAYBE : w.found.sure;
+		if (sure == CLASS_ALL_FITS && w.found.note && likely(!(pkt->flags & PKT_FLAG_TRACED))) {
+			counter = &rs->counters[w.found.id];
+			counter->pcnt++;
+			counter->bcnt += pkt->len;
+			verdict = decided(pkt, rs, w.found.id, w.found.note == NOTE_DROP ? NF_DROP : NF_ACCEPT, true);
+			break;
+		}
 		e = rs->at[w.place];
 		__builtin_prefetch(e + entry_next_offset(e, family) + 64);
-		if (family == NFPROTO_IPV4) {
+		if (sure == CLASS_ALL_FITS) {
+			matches = true;
+		} else if (family == NFPROTO_IPV4) {
 			matches = header_matches4(pkt_ip4(pkt), &((const struct ipt_entry *)e)->ip, in, out,
 						  call.fragoff);
 		} else {
 			call.thoff = 0;
 			matches = header_matches6(pkt, &((const struct ip6t_entry *)e)->ipv6, in, out, &end, &call);
 		}
+		header_matches = matches;
 		counter = (struct xt_counters *)(uintptr_t)entry_counters((void *)e, family)->pcnt;
-		if (matches) {
+		if (matches && sure == CLASS_MAYBE) {
 			for_each_match(m, e, family) {
 				const struct match *match = (const struct match *)m->u.kernel.match;
 
@@ -288,7 +326,9 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 			}
 		}
 		if (unlikely(w.place < w.passed) && (matches || call.hotdrop))
-			compiled_differs(state->inst, rs, w.place, matches ? "matches" : "drops");
+			compiled_differs(state->inst, rs, w.place, matches ? "pass over it, but it matches" : "pass over it, but it drops");
+		if (unlikely(w.checks))
+			check_found(&w, header_matches, matches, e, state->inst);
 		if (!matches) {
 			if (unlikely(call.hotdrop))
 				break;

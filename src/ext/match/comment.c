@@ -46,5 +46,5 @@ static const struct ext_text comment_text = {
 const struct match match_comment = {
 	.name = "comment", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_comment_info), .depends = DEP_NOTHING,
-	.match = comment_match, .classify = class_rule_nothing, .text = &comment_text,
+	.match = comment_match, .classify = class_rule_always, .text = &comment_text,
 };

@@ -118,6 +118,8 @@ static void states_classify(const struct xt_conntrack_mtinfo1 *info, uint16_t ma
 {
 	if (info->match_flags & XT_CONNTRACK_STATE)
 		class_rule_states(rule, info->invert_flags & XT_CONNTRACK_STATE ? (uint16_t)~mask : mask);
+	if ((info->match_flags & ~XT_CONNTRACK_STATE_ALIAS) != XT_CONNTRACK_STATE || info->invert_flags & XT_CONNTRACK_STATE)
+		class_rule_partly(rule);
 }
 
 static void conntrack_classify_1(const void *data, struct class_rule *rule)

@@ -72,6 +72,7 @@ static void dccp_classify(const void *data, struct class_rule *rule)
 		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
 	if (ASKED(XT_DCCP_OPTION))
 		class_rule_close(rule);		/* options that are cut off */
+	class_rule_partly(rule);
 }
 
 static int dccp_check(void *data, const struct ext_check *check, struct refusal *why)

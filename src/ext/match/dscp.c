@@ -13,6 +13,17 @@ static bool dscp_match(const struct pkt *pkt, const void *data, struct ext_call 
 	return (dsfield_get(pkt, call->family) >> XT_DSCP_SHIFT == info->dscp) != !!info->invert;
 }
 
+static void dscp_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_dscp_info *info = data;
+
+	if (info->invert)
+		class_rule_partly(rule);
+	else
+		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->dscp << XT_DSCP_SHIFT << CLASS_HEAD_TOS,
+				(uint32_t)XT_DSCP_MASK << CLASS_HEAD_TOS);
+}
+
 static int dscp_check(void *data, const struct ext_check *check, struct refusal *why)
 {
 	const struct xt_dscp_info *info = data;
@@ -66,5 +77,5 @@ static const struct ext_text dscp_text = {
 const struct match match_dscp = {
 	.name = "dscp", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_dscp_info), .depends = DEP_L3_TOS,
-	.match = dscp_match, .classify = class_rule_nothing, .checkentry = dscp_check, .text = &dscp_text,
+	.match = dscp_match, .classify = dscp_classify, .checkentry = dscp_check, .text = &dscp_text,
 };

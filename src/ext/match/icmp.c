@@ -32,6 +32,8 @@ static void icmp_classify(const void *data, struct class_rule *rule)
 {
 	const struct ipt_icmp *info = data;
 
+	if (info->invflags & IPT_ICMP_INV)
+		class_rule_partly(rule);
 	if (info->invflags & IPT_ICMP_INV || (rule->family == NFPROTO_IPV4 && info->type == 0xff))
 		return;
 	class_rule_sports(rule, &(struct class_range){ info->type, info->type }, 1);

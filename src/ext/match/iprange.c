@@ -65,6 +65,8 @@ static void iprange_classify(const void *data, struct class_rule *rule)
 		class_rule_between(rule, CLASS_SRC, &info->src_min, &info->src_max);
 	if ((info->flags & (IPRANGE_DST | IPRANGE_DST_INV)) == IPRANGE_DST)
 		class_rule_between(rule, CLASS_DST, &info->dst_min, &info->dst_max);
+	if (info->flags & (IPRANGE_SRC_INV | IPRANGE_DST_INV))
+		class_rule_partly(rule);
 }
 
 static const struct opt iprange_options[] = {

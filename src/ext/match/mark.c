@@ -19,6 +19,8 @@ static void mark_classify(const void *data, struct class_rule *rule)
 
 	if (!info->invert)
 		class_rule_bits(rule, CLASS_MARK, info->mark, info->mask);
+	else
+		class_rule_partly(rule);
 }
 
 static const struct opt mark_options[] = {

@@ -47,8 +47,10 @@ static void multiport_classify(const void *data, struct class_rule *rule)
 	struct class_range ranges[XT_MULTI_PORTS];
 	unsigned int count = 0;
 
-	if (info->invert || info->flags == XT_MULTIPORT_EITHER)
+	if (info->invert || info->flags == XT_MULTIPORT_EITHER) {
+		class_rule_partly(rule);
 		return;
+	}
 	for (unsigned int slot = 0; slot < info->count; slot += 1 + !!info->pflags[slot])
 		ranges[count++] = (struct class_range){ info->ports[slot], info->ports[slot + !!info->pflags[slot]] };
 	if (info->flags == XT_MULTIPORT_SOURCE)

@@ -86,6 +86,7 @@ static void sctp_classify(const void *data, struct class_rule *rule)
 		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
 	if (ASKED(XT_SCTP_CHUNK_TYPES))
 		class_rule_close(rule);		/* chunks that are cut off */
+	class_rule_partly(rule);
 }
 
 static int sctp_check(void *data, const struct ext_check *check, struct refusal *why)

@@ -77,6 +77,8 @@ static void tcp_classify(const void *data, struct class_rule *rule)
 	if (!(info->invflags & XT_TCP_INV_FLAGS))
 		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->flg_cmp << CLASS_HEAD_FLAGS,
 				(uint32_t)info->flg_mask << CLASS_HEAD_FLAGS);
+	if (info->invflags)
+		class_rule_partly(rule);
 	if (info->option)
 		class_rule_close(rule);		/* options that are cut off */
 }

@@ -13,6 +13,17 @@ static bool tos_match(const struct pkt *pkt, const void *data, struct ext_call *
 	return ((dsfield_get(pkt, call->family) & info->tos_mask) == info->tos_value) != !!info->invert;
 }
 
+static void tos_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_tos_match_info *info = data;
+
+	if (info->invert)
+		class_rule_partly(rule);
+	else
+		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->tos_value << CLASS_HEAD_TOS,
+				(uint32_t)info->tos_mask << CLASS_HEAD_TOS);
+}
+
 static int parse_value(struct opt_call *call, struct refusal *why)
 {
 	struct xt_tos_match_info *info = call->info;
@@ -53,5 +64,5 @@ static const struct ext_text tos_text = {
 const struct match match_tos = {
 	.name = "tos", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_tos_match_info), .depends = DEP_L3_TOS,
-	.match = tos_match, .classify = class_rule_nothing, .text = &tos_text,
+	.match = tos_match, .classify = tos_classify, .text = &tos_text,
 };

@@ -32,6 +32,8 @@ static void udp_classify(const void *data, struct class_rule *rule)
 		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
 	if (!(info->invflags & XT_UDP_INV_DSTPT))
 		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
+	if (info->invflags)
+		class_rule_partly(rule);
 }
 
 static int udp_check(void *data, const struct ext_check *check, struct refusal *why)

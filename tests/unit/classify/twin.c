@@ -72,6 +72,8 @@ static void random_rule(struct rng *rng, uint8_t family, struct class_rule *rule
 		class_rule_bits(rule, CLASS_MARK, rng_below(rng, 8), rng_below(rng, 2) ? UINT32_MAX : 5);
 	if (!rng_below(rng, 4))
 		class_rule_states(rule, (uint16_t)rng_below(rng, 32));
+	rule->sure = rule->is_partial ? CLASS_MAYBE : CLASS_ALL_FITS;
+	rule->note = (uint8_t)rng_below(rng, 3);
 }
 
 static void random_key(struct rng *rng, struct class_key *key, const struct set *set)
@@ -128,8 +130,13 @@ static bool is_held_in_full(const struct classifier *c, const struct class_rule 
 static void compare(const struct set *set, const struct classifier *c, const struct class_key *key, uint32_t from, bool moved)
 {
 	const uint32_t right = plain_find(set, key, from);
-	const uint32_t found = classifier_find(c, key, moved ? set->place : NULL, from);
+	const struct class_found answer = classifier_find(c, key, moved ? set->place : NULL, from);
+	const uint32_t found = answer.id;
 
+	if (answer.sure) {
+		assert_int_equal(found, right);
+		assert_int_equal(answer.note, set->rules[found].note);
+	}
 	if (found == right)
 		return;
 	assert_int_not_equal(found, CLASS_NONE);
