@@ -8,18 +8,12 @@
 #include "table/table_internal.h"
 
 enum {
-	CHAIN_MIN = 512,		/* rules; shorter chains stay in the nearer caches */
 	PAUSE_BURSTS = 64,		/* when nobody takes the answers */
 	ENTRY_LINES = 4,		/* cache lines of a usual rule */
 };
 
-static struct ahead_chain *chain_of(struct ahead *ahead, const struct segment *segment)
-{
-	for (uint32_t i = 0; i < ahead->count; i++)
-		if (ahead->chains[i].segment == segment)
-			return &ahead->chains[i];
-	return NULL;
-}
+typedef uint32_t four __attribute__((vector_size(16)));
+_Static_assert(CLASS_WORDS % 4 == 0, "keys are compared four words at a time");
 
 static __attribute__((noinline)) void chain_watch(struct ahead *ahead, const struct ruleset *rs, struct segment *segment)
 {
@@ -43,48 +37,42 @@ static __attribute__((noinline)) void chain_watch(struct ahead *ahead, const str
 	chain->asked = chain->used = chain->made = chain->burst = chain->pause = chain->next = 0;
 }
 
-static bool shows_same(const struct ahead_chain *chain, const struct class_key *a, const struct class_key *b)
+bool ahead_take(struct ahead_chain *chain, const struct pkt *pkt, const struct class_key *key, struct class_found *found)
 {
-	uint32_t differs = (uint32_t)(a->states ^ b->states) & chain->states_mask;
+	const struct ahead_answer *answer;
+	uint32_t i = chain->next;
+	four differs = { 0 };
+	uint64_t half[2];
 
-	for (unsigned int w = 0; w < CLASS_WORDS; w++)
-		differs |= (a->word[w] ^ b->word[w]) & chain->mask[w];
-	return !differs;
-}
-
-const struct ahead_answer *ahead_answer(struct ahead *ahead, const struct segment *segment, const struct pkt *pkt)
-{
-	struct ahead_chain *chain = chain_of(ahead, segment);
-	uint32_t i;
-
-	if (!chain)
-		return NULL;
-	for (i = chain->next; i < chain->made && chain->answers[i].pkt != pkt; i++)
-		;
+	while (i < chain->made && chain->answers[i].pkt != pkt)
+		i++;
 	if (i >= chain->made)
-		return NULL;
+		return false;
 	chain->next = i + 1;
-	return &chain->answers[i];
-}
+	answer = &chain->answers[i];
+	for (unsigned int w = 0; w < CLASS_WORDS; w += sizeof(four) / sizeof(uint32_t)) {
+		four a, b, mask;
 
-bool ahead_holds(struct ahead *ahead, const struct segment *segment, const struct ahead_answer *answer,
-		 const struct class_key *key)
-{
-	struct ahead_chain *chain = chain_of(ahead, segment);
-	const bool holds = shows_same(chain, key, &answer->key);
-
-	if (holds)
-		chain->used++;
-	return holds;
+		memcpy(&a, key->word + w, sizeof(a));
+		memcpy(&b, answer->key.word + w, sizeof(b));
+		memcpy(&mask, chain->mask + w, sizeof(mask));
+		differs |= (a ^ b) & mask;
+	}
+	memcpy(half, &differs, sizeof(half));
+	if (half[0] | half[1] | ((key->states ^ answer->key.states) & chain->states_mask))
+		return false;
+	*found = answer->found;
+	chain->used++;
+	return true;
 }
 
 void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key)
 {
 	struct ahead_chain *chain;
 
-	if (segment->compiled < CHAIN_MIN)
+	if (segment->compiled < ahead->chain_min)
 		return;
-	chain = chain_of(ahead, segment);
+	chain = ahead_chain_of(ahead, segment);
 	if (!chain) {
 		chain_watch(ahead, rs, segment);
 		return;

@@ -300,6 +300,7 @@ static inline void key4(struct compiled_key *k, const struct pkt *pkt)
 	const struct iphdr *ip = pkt_ip4(pkt);
 	uint32_t *word = k->key.word;
 
+	memset(word, 0, CLASS_PORTS * sizeof(*word));
 	word[CLASS_SRC] = ntohl(ip->saddr);
 	word[CLASS_DST] = ntohl(ip->daddr);
 	word[CLASS_HEAD] = (uint32_t)ip->tos << CLASS_HEAD_TOS;
@@ -356,7 +357,6 @@ bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt 
 {
 	struct compiled_key k;
 
-	memset(&k.key, 0, sizeof(k.key));
 	if (family == NFPROTO_IPV4)
 		key4(&k, pkt);
 	else
@@ -389,19 +389,20 @@ static inline void key_complete(struct compiled_key *k, const struct ruleset *rs
 uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct segment *segment, struct compiled_key *k,
 			const struct pkt *pkt, const struct hook_state *state, struct class_found *found)
 {
-	struct ahead *ahead = &inst->tables->ahead;
-	const struct ahead_answer *answer = ahead_answer(ahead, segment, pkt);
+	struct ahead_chain *chain = ahead_chain_of(&inst->tables->ahead, segment);
 	uint32_t at;
 
-	if (!answer)
+	if (!chain || !chain->made)
 		return NO_PLACE;
 	key_complete(k, rs, segment, pkt, state);
-	if (!k->has_l4 || !ahead_holds(ahead, segment, answer, &k->key))
+	if (!k->has_l4 || !ahead_take(chain, pkt, &k->key, found))
 		return NO_PLACE;
-	*found = answer->found;
 	at = place_of(rs, segment, found);
-	if (at >= segment->first + TRIED_FIRST)
-		ahead_note(ahead, rs, segment, &k->key);
+	if (at >= segment->first + TRIED_FIRST) {	/* else it would have come without a look-up */
+		chain->asked++;
+		chain->ifaces = k->key.word[CLASS_IFACES];
+		chain->states = k->key.states;
+	}
 	return at;
 }
 

@@ -97,7 +97,7 @@ struct ref_pool;
 
 /* --- ahead.c: chains that a burst asks before its packets get there --- */
 /* The first rules of a chain are so often the ones that decide that they are tried before anything is looked up. */
-enum { TRIED_FIRST = 2, AHEAD_CHAINS = 4 };
+enum { TRIED_FIRST = 2, AHEAD_CHAINS = 4, AHEAD_MIN = 2048 };
 struct ahead_answer {
 	const struct pkt *pkt;
 	struct class_key key;		/* what it was thought to show */
@@ -116,6 +116,7 @@ struct ahead_chain {
 };
 struct ahead {
 	uint32_t count;
+	uint32_t chain_min;		/* rules; shorter chains stay in the nearer caches: AHEAD_MIN, but for tests */
 	bool has_answers;
 	struct ahead_chain chains[AHEAD_CHAINS];
 };
@@ -340,11 +341,16 @@ void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t 
 bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt);
 
 /* --- ahead.c, again --- */
-/* What was found ahead for a packet that is about to enter a chain; NULL: nothing. */
-const struct ahead_answer *ahead_answer(struct ahead *ahead, const struct segment *segment, const struct pkt *pkt);
-/* Its guess holds, and the answer was taken. */
-bool ahead_holds(struct ahead *ahead, const struct segment *segment, const struct ahead_answer *answer,
-		 const struct class_key *key);
+static inline struct ahead_chain *ahead_chain_of(struct ahead *ahead, const struct segment *segment)
+{
+	for (uint32_t i = 0; i < ahead->count; i++)
+		if (ahead->chains[i].segment == segment)
+			return &ahead->chains[i];
+	return NULL;
+}
+
+/* What was found ahead for a packet that is about to enter the chain; false: nothing, or the guess was wrong. */
+bool ahead_take(struct ahead_chain *chain, const struct pkt *pkt, const struct class_key *key, struct class_found *found);
 /* A packet came as far as a look-up. */
 void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key);
 /* A classifier changed or goes. */

@@ -18,6 +18,7 @@ struct tables *tables_new(struct instance *inst)
 	list_init(&tables->list4);
 	list_init(&tables->list6);
 	list_init(&tables->tallies);
+	tables->ahead.chain_min = AHEAD_MIN;
 	tables->refs = ref_pool_new();
 	if (!tables->refs) {
 		free(tables);

@@ -1,6 +1,7 @@
 /*
  * Compiled chains and their twin, the walk: random rules of many kinds, random packets (whole, cut short, fragments), and
- * after each the same verdict, deciding rule, mark; at the end the same counters. A third instance has both look.
+ * after each the same verdict, deciding rule, mark; at the end the same counters. A third instance has both look, a
+ * fourth asks ahead and guesses wrong at times.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 
 #include "table_fixture.h"
 
-enum { PACKETS = 1500, SETS = 16, TWINS = 3, LONG_CHAIN = 90 };
+enum { PACKETS = 1500, SETS = 16, TWINS = 4, AHEAD = 3, LONG_CHAIN = 90 };
 
 static const char *pick(struct rng *rng, const char *const *words, unsigned int count)
 {
@@ -81,6 +82,10 @@ static void add_rule(struct rng *rng, bool v4, const char *chain, const char *de
 		sb_adds(out, " -m statistic --mode nth --every 3 --packet 0");
 	if (!rng_below(rng, 10))
 		sb_adds(out, " -m length --length 0:60");
+	if (!rng_below(rng, 8))
+		sb_printf(out, " -m dscp%s --dscp %s", rng_below(rng, 3) ? "" : " !", PICK(rng, "0", "1", "46"));
+	if (!rng_below(rng, 8))
+		sb_printf(out, " -m tos%s --tos %s", rng_below(rng, 3) ? "" : " !", PICK(rng, "0/3", "4/4", "0xb8"));
 	if (!rng_below(rng, 12))
 		sb_printf(out, " -j %s", PICK(rng, "ACCEPT", "DROP"));
 	else if (!rng_below(rng, 8))
@@ -126,7 +131,7 @@ static uint32_t random_l4(struct rng *rng, uint8_t proto, uint8_t *at)
 
 static struct pkt *random_packet4(struct rng *rng)
 {
-	uint8_t bytes[128] = { 0x45 };
+	uint8_t bytes[128] = { 0x45, (uint8_t[]){ 0, 4, 0xb8, 0 }[rng_below(rng, 4)] };
 	struct iphdr *ip = (struct iphdr *)bytes;
 	uint32_t len;
 
@@ -141,7 +146,7 @@ static struct pkt *random_packet4(struct rng *rng)
 
 static struct pkt *random_packet6(struct rng *rng)
 {
-	uint8_t bytes[160] = { 0x60 };
+	uint8_t bytes[160] = { 0x60, 0x40 };
 	struct ipv6hdr *ip6 = (struct ipv6hdr *)bytes;
 	const uint8_t proto = (uint8_t[]){ 6, 17, 58, 47, 132, 6, 17, 59 }[rng_below(rng, 8)];
 	uint8_t *next = &ip6->nexthdr;
@@ -181,7 +186,7 @@ static void restore_family(struct instance *inst, bool v4, const char *text)
 		fail_msg("%u:%u %s", why.at.line, why.at.column, why.text);
 }
 
-static void one_packet(struct instance **inst, struct rng *rng, bool v4)
+static void one_packet(struct instance **inst, struct rng *rng, bool v4, unsigned int *ahead)
 {
 	const uint8_t family = v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
 	struct pkt *pkt = v4 ? random_packet4(rng) : random_packet6(rng);
@@ -196,6 +201,14 @@ static void one_packet(struct instance **inst, struct rng *rng, bool v4)
 		fixture_in(inst[t], in);
 		fixture_out(inst[t], out);
 		inst[t]->now_ns += NSEC_PER_SEC / 50;
+		if (t == AHEAD) {
+			struct pkt *burst[] = { pkt, pkt };
+
+			pkt->mark = rng_below(rng, 8) ? mark : 3 - mark;
+			inst[t]->tables->ahead.chain_min = 1;
+			tables_look_ahead(inst[t], family, burst, 2);
+			*ahead += inst[t]->tables->ahead.has_answers;
+		}
 		pkt->mark = mark;
 		pkt->rule = NULL;
 		now = walk_hook(inst[t], pkt, family, "mangle", NF_INET_FORWARD);
@@ -216,7 +229,8 @@ static void one_packet(struct instance **inst, struct rng *rng, bool v4)
 
 static void twins_agree(void **state)
 {
-	static const enum rules_mode modes[TWINS] = { RULES_WALK, RULES_COMPILED, RULES_CHECK };
+	static const enum rules_mode modes[TWINS] = { RULES_WALK, RULES_COMPILED, RULES_CHECK, RULES_COMPILED };
+	unsigned int ahead = 0;
 	struct rng rng;
 
 	rng_seed(&rng, 7);
@@ -236,7 +250,7 @@ static void twins_agree(void **state)
 		assert_true(tables_compiled(inst[1]).chains > 0);
 		assert_true(tables_compiled(inst[2]).chains >= tables_compiled(inst[1]).chains);
 		for (unsigned int i = 0; i < PACKETS; i++) {
-			one_packet(inst, &rng, v4);
+			one_packet(inst, &rng, v4, &ahead);
 			if (tables_difference(inst[2]))
 				fail_msg("%s\n%s", tables_difference(inst[2]), sb_str(&text));
 		}
@@ -244,11 +258,13 @@ static void twins_agree(void **state)
 			tables_each_rule(inst[t], v4 ? NFPROTO_IPV4 : NFPROTO_IPV6, sum_visit, &sums[t]);
 		assert_memory_equal(&sums[0], &sums[1], sizeof(*sums));
 		assert_memory_equal(&sums[0], &sums[2], sizeof(*sums));
+		assert_memory_equal(&sums[0], &sums[AHEAD], sizeof(*sums));
 		for (unsigned int t = 0; t < TWINS; t++)
 			fixture_free(inst[t]);
 		free(sums);
 		sb_free(&text);
 	}
+	assert_in_range(ahead, 300, SETS * PACKETS);
 }
 
 /* A match that remembers stands before the ports: the rule may not be passed over for its ports. */
