@@ -17,7 +17,6 @@ static void put_ports(struct strbuf *out, const struct ct_tuple *tuple)
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
 	case IPPROTO_GRE:
 		nl_put_be16(out, CTA_PROTO_SRC_PORT, tuple->src_l4.port);
 		nl_put_be16(out, CTA_PROTO_DST_PORT, tuple->dst_l4.port);
@@ -99,7 +98,6 @@ static int get_proto(const struct nlattr *nest, struct ct_tuple *out)
 	case IPPROTO_UDP:
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
 	case IPPROTO_GRE:
 		if (!a[CTA_PROTO_SRC_PORT] || !a[CTA_PROTO_DST_PORT] ||
 		    nl_get_be16(a[CTA_PROTO_SRC_PORT], &out->src_l4.port) ||

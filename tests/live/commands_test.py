@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""The same commands of conntrack, nfct, nfacct and nfnl_osf on the kernel and, through `weir exec`, on a daemon: exit code, what they print and what they
+complain about must be equal. The lines are this file's with --run; ids and remaining seconds are left out. Ends with "N passed, N failed, N skipped"."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
+STATES = {"tcp": "syn_sent syn_recv established fin_wait close_wait last_ack time_wait close syn_sent2 retrans unacknowledged", "udp": "unreplied replied", "udplite": "unreplied replied",
+          "icmp": "timeout", "icmpv6": "timeout", "generic": "timeout", "gre": "unreplied replied", "dccp": "request",
+          "sctp": "closed cookie_wait cookie_echoed established shutdown_sent shutdown_recd shutdown_ack_sent"}
+
+
+def nfct():
+    for proto, states in STATES.items():
+        every = " ".join("%s %d" % (s, i + 3) for i, s in enumerate(states.split()))
+        name, first = "p-" + proto, states.split()[0]
+        yield from ("nfct add timeout %s inet %s %s 100" % (name, proto, first), "nfct get timeout " + name, "nfct add timeout %s inet %s %s 100" % (name, proto, first),
+                    "nfct delete timeout " + name, "nfct get timeout " + name, "nfct delete timeout " + name, "nfct timeout add %s inet6 %s %s" % (name, proto, every),
+                    "nfct timeout get " + name, "nfct timeout default-get inet " + proto, "nfct timeout default-set inet %s %s" % (proto, every), "nfct timeout default-get inet6 " + proto)
+    yield from ("nfct list timeout", "nfct add timeout", "nfct add timeout a inet", "nfct add timeout a inet tcp", "nfct add timeout a inet tcp nonsense 5", "nfct add timeout a inet9 tcp close 5",
+                "nfct add timeout %s inet tcp close 5" % ("n" * 31), "nfct add timeout %s inet tcp close 5" % ("n" * 40), "nfct flush timeout", "nfct list timeout", "nfct list helper",
+                "nfct add helper ftp inet tcp", "nfct nonsense timeout", "nfct list nonsense")
+
+
+def shared():
+    """What is made by messages is what rules use."""
+    yield from ("nfct add timeout quick inet udp unreplied 7 replied 9", "iptables-legacy -t raw -A PREROUTING -p udp -j CT --timeout quick", "iptables-legacy -t raw -S", "nfct delete timeout quick",
+                "nfct flush timeout", "nfct list timeout", "iptables-legacy -t raw -A PREROUTING -p udp -j CT --timeout nobody", "iptables-legacy -t raw -F", "nfct delete timeout quick",
+                "nfacct add http-traffic", "iptables-legacy -A INPUT -p tcp --sport 80 -m nfacct --nfacct-name http-traffic", "iptables-legacy -S INPUT", "nfacct delete http-traffic", "nfacct flush",
+                "nfacct list", "iptables-legacy -A INPUT -m nfacct --nfacct-name nobody", "iptables-legacy -F", "nfacct delete http-traffic", "nfacct list", "nfacct add a", "nfacct add a",
+                "nfacct add b byte 1000", "nfacct add c packet 5", "nfacct add d packet", "nfacct add", "nfacct get b", "nfacct get nobody", "nfacct list reset", "nfacct list json", "nfacct list xml",
+                "nfacct get c reset", "nfacct delete nobody", "nfacct add %s" % ("n" * 40), "nfacct flush", "nfacct list", "nfacct nonsense", "nfnl_osf", "nfnl_osf -f /nonexistent")
+
+
+def conntrack():
+    four, six = "-s 192.0.2.1 -d 192.0.2.2", "-s 2001:db8::1 -d 2001:db8::2"
+    make = ["-p tcp %s --sport 10 --dport 20 --state LISTEN -u SEEN_REPLY -t 5000" % four, "-p tcp %s --sport 11 --dport 20 --state ESTABLISHED -u ASSURED,SEEN_REPLY -t 5000 -m 7" % four,
+            "-p tcp %s --sport 12 --dport 20 --state TIME_WAIT -u SEEN_REPLY -t 5000 -n 10.9.9.9:77" % four, "-p udp %s --sport 13 --dport 53 -t 5000" % four,
+            "-p udp %s --sport 14 --dport 53 -t 5000 -g 10.8.8.8" % four, "-p udp %s --sport 15 --dport 53 -t 5000 -w 5" % four, "-p udp %s --sport 16 --dport 53 -t 5000 --orig-zone 6" % four,
+            "-p udp %s --sport 17 --dport 53 -t 5000 --reply-zone 7" % four, "-p icmp %s --icmp-type 8 --icmp-code 0 --icmp-id 5 -t 5000" % four, "-p gre %s --srckey 1 --dstkey 2 -t 5000" % four,
+            "-p sctp %s --sport 1 --dport 2 --state ESTABLISHED --orig-vtag 1 --reply-vtag 2 -t 5000" % four, "-p dccp %s --sport 1 --dport 2 --state OPEN --role client -t 5000" % four,
+            "-p 99 %s -t 5000" % four, "-p tcp %s --sport 10 --dport 20 --state SYN_SENT -t 5000" % six, "-p icmpv6 %s --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 5 -t 5000" % six,
+            "-p udplite %s --sport 10 --dport 20 -t 5000" % six, "-p tcp -r 192.0.2.3 -q 192.0.2.4 --reply-port-src 11 --reply-port-dst 21 --state LISTEN -u SEEN_REPLY -t 5000",
+            "-p tcp %s --sport 10 --dport 20 -t 5000" % four, "-p tcp %s --sport 10 -t 5000 --state NONE" % four, "-p tcp -s 1.1.1.1 --sport 1 --dport 2 -t 50 --state NONE", "-p tcp %s" % four,
+            "-p udp %s --sport 19 --dport 53 -t 5000 -u FIXED_TIMEOUT" % four, "-p udp %s --sport 20 --dport 53 -t 5000 -u CONFIRMED" % four, "-p udp %s --sport 21 --dport 53 -t 5000 -u NONSENSE" % four,
+            "-p udp %s --sport 22 --dport 53 -t 5000 -l anything" % four]
+    for words in make:
+        yield "conntrack -I " + words
+    yield "conntrack -I " + make[0]
+    yield "conntrack -A " + make[0]
+    yield "conntrack -A -p udp %s --sport 30 --dport 53 -t 5000" % four
+    for words in ("", "-o extended", "-o id", "-o xml", "-o save", "-o xml,extended,id", "-f ipv6", "-f ipv4 -p udp", "-p tcp --state ESTABLISHED", "-m 7", "-m 0/0x1", "-u ASSURED", "-u UNSET", "-w 5",
+                  "--orig-zone 6", "--reply-zone 7", "-n", "-g", "-j", "-n 10.9.9.9", "-g 10.8.8.8", "-s 192.0.2.0/24", "-d 192.0.2.2/32 -p udp", "-p udp --sport 13", "-p icmp --icmp-type 8", "-r 192.0.2.2",
+                  "-q 192.0.2.1", "-s 2001:db8::/64", "-p sctp", "-p gre", "-p 99", "-z -p tcp", "-o nonsense", "-x", "expect", "dying", "unconfirmed", "nonsense", "-l 3", "-o labels", "-c 5", "-e NEW"):
+        yield "conntrack -L " + words
+    yield from ("conntrack -G -p tcp %s --sport 11 --dport 20" % four, "conntrack -G -p tcp %s --sport 99 --dport 20" % four, "conntrack -G -p udp %s --sport 13 --dport 53 -o xml" % four, "conntrack -C", "conntrack -C expect",
+                "conntrack -U -p tcp %s --sport 11 --dport 20 -m 9" % four, "conntrack -U -p tcp -m 0x100/0xff00", "conntrack -U -p udp -t 700", "conntrack -U -p udp --sport 19 -t 800",
+                "conntrack -U -p tcp --state CLOSE -s 192.0.2.1 --sport 10", "conntrack -U -p udp -u SEEN_REPLY --sport 13", "conntrack -U -m 5 -p icmpv6", "conntrack -L", "conntrack -D -p udp --sport 13", "conntrack -D -p udp --sport 13",
+                "conntrack -D -m 5", "conntrack -D -s 192.0.2.0/24 -p icmp", "conntrack -D -w 5", "conntrack -D -n", "conntrack -D -f ipv6", "conntrack -D -i 5", "conntrack -L", "conntrack -F", "conntrack -F expect", "conntrack -L",
+                "conntrack -F -f ipv6", "conntrack -V", "conntrack -E -t 5", "conntrack -E -e NONSENSE", "conntrack -L -E", "conntrack -I", "conntrack -D",
+                "conntrack -I -p tcp -s 192.0.2.9 -d 192.0.2.2 --sport 1000 --dport 21 --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 3000",
+                "conntrack -I expect -p 6 --tuple-src 192.0.2.2 --tuple-dst 192.0.2.9 -s 192.0.2.9 -d 192.0.2.2 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -t 200", "conntrack -L expect", "conntrack -F",
+                "conntrack -S expect")
+
+
+PARTS = {"nfct": nfct, "shared": shared, "conntrack": conntrack}
+STEPS = [("sysctl -qw net.netfilter.nf_conntrack_acct=1", "conntrack -I -p udp -s 1.2.3.4 -d 5.6.7.8 --sport 1 --dport 2 -t 900", "conntrack -L", "conntrack -L -z", "conntrack -L", "conntrack -F")]
+
+
+def run():
+    for name, lines in list(PARTS.items()) + [("counted", lambda: STEPS[0])]:
+        for number, line in enumerate(lines()):
+            r = subprocess.run(line.split(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+            print("%s %d %s\x01%d\x01%s\x01%s" % (name, number, line, r.returncode, r.stdout, r.stderr), end="\x02")
+
+
+def plain(text):
+    """Without what is the machine's: ids, seconds that pass, addresses of the kernel's memory."""
+    text = re.sub(r"(?<![.\d])\d{2,4}(?![.\d])", lambda m: next((str(t) for t in (5000, 3000, 900, 800, 700, 200) if t - 60 < int(m[0]) <= t), m[0]), text)
+    text = re.sub(r"timestamp\" : \d+|^\d{4}-\d\d-\d\d \S+ \d+", "now", text)
+    text = re.sub(r"cpu=1 .*\n", "", text)    # weir's are those of a machine with one
+    return re.sub(r"(\bid=|<id>)\d{4,}", r"\1N", text)
+
+
+def by_line(side):
+    found = {}
+    for record in side.split("\x02")[:-1]:
+        line, code, out, err = record.split("\x01")
+        # the order of entries is that of a hash table with the kernel's own key
+        found[line] = (code, "\n".join(sorted(plain(out).split("\n"))) if "conntrack -" in line else plain(out), plain(err))
+    return found
+
+
+def main():
+    if sys.argv[1:] == ["--run"]:
+        run()
+        return 0
+    missing = [t for t in ("conntrack", "nfct", "nfacct", "nfnl_osf", "iptables-legacy") if not shutil.which(t)]
+    if os.geteuid() or missing:
+        print("command tests need root and %s\n0 passed, 0 failed, 1 skipped" % ", ".join(missing))
+        return 0
+    me = [sys.executable, os.path.abspath(__file__), "--run"]
+    theirs = subprocess.run(["unshare", "-n", *me], capture_output=True, text=True, timeout=300)
+    with tempfile.TemporaryDirectory(prefix="weir-commands-") as folder:
+        daemon = subprocess.Popen([WEIR, "daemon", "--socket", folder + "/s", "--seed", "1"], stderr=subprocess.PIPE, text=True)
+        daemon.stderr.readline()
+        ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", *me], capture_output=True, text=True, timeout=300)
+        daemon.terminate()
+        daemon.wait()
+        daemon.stderr.close()
+    if theirs.returncode or ours.returncode:
+        print(theirs.stderr[-600:], ours.stderr[-600:], "0 passed, 1 failed, 0 skipped", sep="\n")
+        return 1
+    kernel, weir = by_line(theirs.stdout), by_line(ours.stdout)
+    failed = [line for line in kernel if kernel[line] != weir.get(line)]
+    for line in failed:
+        print("FAILED: %s\n  kernel: %s\n  weir:   %s" % (line, kernel[line], weir.get(line)))
+    print("%d passed, %d failed, 0 skipped" % (len(kernel) - len(failed), len(failed)))
+    return 1 if failed else 0
+
+
+sys.exit(main())
