@@ -8,12 +8,15 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/sysctl.h"
 #include "cli/conntrack_cmd.h"
+#include "cli/daemon.h"
+#include "cli/daemon_state.h"
 #include "cli/nfct_cmd.h"
 #include "cli/run.h"
 #include "daemon/server.h"
@@ -35,11 +38,14 @@ static const char help[] =
 "      --local PORT        where packets for the host itself go and its own come from: tun:NAME\n"
 "      --conntrack auto|on track connections from the moment that a rule needs it (auto), or always\n"
 "      --seed N            of every random choice (else the system's randomness)\n"
+"      --state FILE        begin with what is in FILE, when it is there; keep connections and counters there on stop\n"
+"      --save-every SEC    and every so many seconds before that\n"
+"      --takeover          go on in the place of the daemon that serves there, with its connections, rules and ports\n"
 "  -d, --detach            go to the background once tools can connect\n"
 "  -v, --verbose           say what tools ask for and weir does not serve, and which packets no rule dropped\n";
 
-enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL };
-enum { PORTS_MAX = 64 };
+enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL, LONG_STATE, LONG_SAVE_EVERY,
+       LONG_TAKEOVER };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -48,25 +54,16 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, LONG_SEED },
 	{ "port", required_argument, NULL, LONG_PORT },
 	{ "local", required_argument, NULL, LONG_LOCAL },
+	{ "state", required_argument, NULL, LONG_STATE },
+	{ "save-every", required_argument, NULL, LONG_SAVE_EVERY },
+	{ "takeover", no_argument, NULL, LONG_TAKEOVER },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
 };
 
-struct daemon {
-	const char *snapshot;
-	struct sockaddr_un where;
-	uint64_t seed;
-	bool conntrack_on, detach, verbose;
-	struct instance *inst;
-	struct server *server;
-	int signals;
-	struct { const char *iface, *spec; struct port *port; } ports[PORTS_MAX];	/* iface NULL: the host's side */
-	unsigned int port_count;
-	bool in_burst;			/* frames of a port are on their way through: what they send waits */
-	struct port *local;
-};
+enum { HOST_FILE_MAX = 16 << 20 };
 
 static int usage_error(const char *text, const char *word)
 {
@@ -78,7 +75,7 @@ static int add_port(struct daemon *d, char *arg, bool is_local)
 {
 	char *equal = strchr(arg, '=');
 
-	if (d->port_count == PORTS_MAX)
+	if (d->port_count == DAEMON_PORTS_MAX)
 		return usage_error("too many ports: ", arg);
 	if (!is_local && (!equal || equal == arg))
 		return usage_error("--port wants IFACE=PORT, not ", arg);
@@ -123,6 +120,17 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			if (add_port(d, optarg, c == LONG_LOCAL) >= 0)
 				return EXIT_USAGE;
 			break;
+		case LONG_STATE:
+			d->state_path = optarg;
+			break;
+		case LONG_SAVE_EVERY:
+			d->save_every_sec = (uint32_t)strtoul(optarg, &end, 10);
+			if (*end || end == optarg || d->save_every_sec > 86400)
+				return usage_error("--save-every wants seconds, not ", optarg);
+			break;
+		case LONG_TAKEOVER:
+			d->takeover = true;
+			break;
 		case 'd':
 			d->detach = true;
 			break;
@@ -139,6 +147,9 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 	if (argc - optind > 1)
 		return usage_error("one snapshot is enough: ", argv[optind + 1]);
 	d->snapshot = argv[optind];
+	d->snapshot_path = d->snapshot ? realpath(d->snapshot, NULL) : NULL;	/* for `weir reload`, from anywhere */
+	if (d->save_every_sec && !d->state_path)
+		return usage_error("--save-every needs --state FILE", "");
 	if (!d->where.sun_family && wire_path(name, &d->where))
 		return usage_error("the path of the socket is too long: ", name ? name : "");
 	return -1;
@@ -152,140 +163,117 @@ static int64_t clock_now_ns(void)
 	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
-/* --- ports --- */
-
-/* What a burst sends waits for its end; what timers and commands send does not. */
-static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
+/* What was before: of the daemon that is taken over, or in the file. *found: there was something. */
+static int remember(struct daemon *d, struct kept *kept, bool *found, struct refusal *why)
 {
-	port_send(port, frame, len);
-	if (!d->in_burst)
-		port_flush(port);
-}
+	int err = 0;
 
-static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
-{
-	struct port *port = out->driver_priv;
-
-	if (port)
-		send_on(priv, port, frame, len);
-}
-
-static void on_deliver(void *priv, const struct pkt *pkt)
-{
-	struct daemon *d = priv;
-
-	if (d->local)
-		send_on(d, d->local, pkt->data, pkt->len);
-}
-
-static void on_drop(void *priv, const struct pkt *pkt)
-{
-	const struct daemon *d = priv;
-
-	if (d->verbose && !pkt->rule)
-		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
-}
-
-static void on_port(void *priv, uint32_t events)
-{
-	struct port *port = priv;
-	struct daemon *d = port->owner;
-	int err;
-
-	d->in_burst = true;
-	err = port_receive(port);
-	d->in_burst = false;
-	for (unsigned int i = 0; i < d->port_count; i++)
-		port_flush(d->ports[i].port);
-	if (!err)
-		return;
-	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
-		strerror(-err));
-	server_unwatch(d->server, port->fd);
-}
-
-/* Neighbours know the device's address already. */
-static void on_iface_new(void *priv, struct iface *iface)
-{
-	const struct daemon *d = priv;
-
-	for (unsigned int i = 0; i < d->port_count; i++) {
-		const struct port *port = d->ports[i].port;
-
-		if (!d->ports[i].iface || strcmp(d->ports[i].iface, iface->name))
-			continue;
-		if (port->has_mac)
-			memcpy(iface->mac, port->mac, sizeof(port->mac));
-		if (port->mtu)
-			iface->mtu = port->mtu;
+	*found = d->takeover;
+	if (d->takeover)
+		return daemon_takeover_ask(d, kept, why);
+	if (d->state_path) {
+		err = kept_read(kept, d->state_path, why);
+		*found = !err;
 	}
+	return err == -ENOENT ? 0 : err;
 }
 
-static int ports_open(struct daemon *d, struct refusal *why)
-{
-	for (unsigned int i = 0; i < d->port_count; i++) {
-		d->ports[i].port = port_open(d->ports[i].spec, why);
-		if (!d->ports[i].port)
-			return why->err;
-		if (d->ports[i].iface)
-			continue;
-		if (!d->ports[i].port->driver->is_ip)
-			return refuse(why, -EINVAL, "--local takes packets, not frames: tun:NAME");
-		d->local = d->ports[i].port;
-	}
-	return 0;
-}
-
-/* An interface that no net.ip names is there with its port, up and without an address. */
-static int ports_attach(struct daemon *d, struct refusal *why)
-{
-	for (unsigned int i = 0; i < d->port_count; i++) {
-		struct port *port = d->ports[i].port;
-		const char *name = d->ports[i].iface;
-		struct iface *iface = name ? iface_find(d->inst, name) : NULL;
-		int err = 0;
-
-		if (name && !iface) {
-			err = iface_add(d->inst, name, port->driver->is_ip ? ARPHRD_NONE : ARPHRD_ETHER, &iface, why);
-			if (!err)
-				err = route_iface_set_up(d->inst, iface, true, why);
-		}
-		if (err)
-			return err;
-		port_attach(port, d->inst, iface);
-		port->owner = d;
-		err = server_watch(d->server, port->fd, EPOLLIN, on_port, port);
-		if (err)
-			return refuse(why, err, "%s cannot be watched: %s", d->ports[i].spec, strerror(-err));
-	}
-	return 0;
-}
-
-static int load(struct daemon *d, struct refusal *why)
+static int instance_fill(struct daemon *d, const struct kept *kept, struct refusal *why)
 {
 	struct run_options none = { .snapshot = d->snapshot };
 	struct inputs inputs = { .options = &none };
-	struct snapshot_paths paths = { 0 };
+	const struct snapshot_texts *texts = kept && !d->snapshot ? &kept->texts : NULL;
 	int err = 0;
 
-	d->inst = instance_new(d->seed, clock_now_ns(), why);
-	if (!d->inst)
-		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
-	d->inst->observer = (struct observer){ .priv = d, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
-					       .iface_new = on_iface_new };
-	err = ports_open(d, why);
 	/* live, neighbours are asked from a link-local address: interfaces make theirs, as Linux's do */
-	if (!err)
-		err = sysctl_set(d->inst->sysctls, "net.ipv6.conf.default.addr_gen_mode", "0", why);
+	err = sysctl_set(d->inst->sysctls, "net.ipv6.conf.default.addr_gen_mode", "0", why);
 	/* and a million connections that end together hold nobody up */
 	if (!err)
 		err = sysctl_set(d->inst->sysctls, "net.netfilter.nf_conntrack_weir_expire_batch", "500", why);
 	if (!err && d->snapshot)
-		err = snapshot_find(d->snapshot, &paths, why);
+		err = snapshot_find(d->snapshot, &d->paths, why);
 	if (!err)
-		err = snapshot_load(d->inst, &paths, &inputs, d->conntrack_on, why);
-	snapshot_paths_free(&paths);
+		err = snapshot_load_host(d->inst, &d->paths, texts, &inputs, d->conntrack_on, why);
+	if (!err && kept)
+		err = kept_give_early(d->inst, kept, why);
+	if (!err)
+		err = snapshot_load_rules(d->inst, &d->paths, texts, why);
+	if (!err && kept && !texts)
+		err = kept_give_counters(d->inst, kept, why);
+	if (!err && d->paths.host)
+		err = file_read(d->paths.host, HOST_FILE_MAX, &d->host, why);
+	if (!err && texts)
+		sb_add(&d->host, sb_str(&texts->part[PART_HOST]), texts->part[PART_HOST].len);
 	return err;
+}
+
+static int load(struct daemon *d, struct refusal *why)
+{
+	struct ct_state_report report = { 0 };
+	struct kept kept = { .orderly = false };
+	bool found;
+	int err;
+
+	d->inst = instance_new(d->seed, clock_now_ns(), why);
+	if (!d->inst)
+		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
+	daemon_observe(d);
+	err = remember(d, &kept, &found, why);
+	d->conntrack_on |= !d->snapshot && kept.conntrack_on;
+	if (!err)
+		err = daemon_ports_open(d, why);
+	if (!err)
+		err = instance_fill(d, found ? &kept : NULL, why);
+	if (!err)
+		err = daemon_ports_ifaces(d, why);
+	if (!err && found) {
+		instance_advance(d->inst, clock_now_ns());
+		err = kept_give(d->inst, &kept, &report, why);
+	}
+	if (!err && found && !d->detach)
+		fprintf(stderr, "weir daemon: %u connections and %u expectations go on; %u ended meanwhile\n", report.connections,
+			report.expectations, report.expired);
+	kept_free(&kept);
+	return err;
+}
+
+static int save(struct daemon *d, bool orderly, struct refusal *why)
+{
+	struct strbuf state = STRBUF_INIT;
+	int err;
+
+	kept_take(d->inst, &d->host, orderly, d->conntrack_on, &state);
+	err = state_write(d->state_path, &state, why);
+	sb_free(&state);
+	return err;
+}
+
+static void on_save(void *priv, uint32_t events)
+{
+	struct daemon *d = priv;
+	struct refusal why = { 0 };
+	uint64_t times;
+
+	/* rules that wait for their confirmation are nobody's yet */
+	if (read(d->saver, &times, sizeof(times)) == sizeof(times) && !d->pending && save(d, false, &why))
+		report_refusal("weir daemon", &why);
+}
+
+/* The file is right from the first moment on, and where it cannot be written that is known at once. */
+static int saver_begin(struct daemon *d, struct refusal *why)
+{
+	struct itimerspec every = { .it_value.tv_sec = d->save_every_sec, .it_interval.tv_sec = d->save_every_sec };
+	int err;
+
+	if (!d->state_path)
+		return 0;
+	err = save(d, false, why);
+	if (err || !d->save_every_sec)
+		return err;
+	d->saver = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	err = d->saver < 0 || timerfd_settime(d->saver, 0, &every, NULL) ? -errno :
+	      server_watch(d->server, d->saver, EPOLLIN, on_save, d);
+	return err ? refuse(why, err, "no timer for --save-every: %s", strerror(-err)) : 0;
 }
 
 static int command(void *priv, int argc, char **argv, bool may_change, struct strbuf *out, struct strbuf *errors)
@@ -302,6 +290,19 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 		return conntrack_command(d->inst, argc, argv, out, errors);
 	if (!strcmp(argv[0], "nfct"))
 		return nfct_command(d->inst, argc, argv, out, errors);
+	if (!strcmp(argv[0], "apply"))
+		return daemon_apply(d, argc, argv, out, errors);
+	if (!strcmp(argv[0], "confirm"))
+		return daemon_confirm(d, out, errors);
+	if (!strcmp(argv[0], "snapshot")) {
+		kept_take(d->inst, &d->host, false, d->conntrack_on, out);
+		return out->failed ? EXIT_INTERNAL : EXIT_DONE;
+	}
+	if (!strcmp(argv[0], "snapshot-path")) {
+		if (d->snapshot_path)
+			sb_adds(out, d->snapshot_path);
+		return EXIT_DONE;
+	}
 	if (strcmp(argv[0], "iptables") && strcmp(argv[0], "ip6tables")) {
 		sb_printf(errors, "weir daemon: unknown command \"%s\"\n", argv[0]);
 		return EXIT_USAGE;
@@ -382,18 +383,42 @@ static void tell_parent(int ready, char code)
 	close(ready);
 }
 
+static struct server *server_begin(struct daemon *d, struct refusal *why)
+{
+	const struct server_callbacks callbacks = { .priv = d, .command = command, .unserved = unserved,
+						    .takeover = daemon_takeover_give };
+	int listener = d->former_listener;
+
+	d->former_listener = -1;
+	if (listener >= 0)
+		return server_new_at(d->inst, listener, d->where.sun_path, &callbacks, why);
+	make_room(d->where.sun_path);
+	return server_new(d->inst, d->where.sun_path, &callbacks, why);
+}
+
+static int begin(struct daemon *d, struct refusal *why)
+{
+	int err = load(d, why);
+
+	if (err)
+		return err;
+	d->server = server_begin(d, why);
+	err = d->server ? daemon_ports_attach(d, why) : why->err;
+	if (!err && d->takeover)
+		err = daemon_takeover_done(d, why);
+	if (!err)
+		err = saver_begin(d, why);
+	return err;
+}
+
 static int serve(struct daemon *d, int ready)
 {
-	const struct server_callbacks callbacks = { .priv = d, .command = command, .unserved = unserved };
 	struct refusal why = { 0 };
 	sigset_t stop;
-	int err = load(d, &why);
+	int err;
 
-	if (!err) {
-		make_room(d->where.sun_path);
-		d->server = server_new(d->inst, d->where.sun_path, &callbacks, &why);
-		err = d->server ? ports_attach(d, &why) : why.err;
-	}
+	signal(SIGPIPE, SIG_IGN);
+	err = begin(d, &why);
 	if (err) {
 		report_refusal("weir daemon", &why);
 		tell_parent(ready, EXIT_INPUT);
@@ -403,19 +428,23 @@ static int serve(struct daemon *d, int ready)
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGINT);
 	sigprocmask(SIG_BLOCK, &stop, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	d->signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 	server_watch(d->server, d->signals, EPOLLIN, on_signal, d);
 	if (!d->detach)
 		fprintf(stderr, "weir daemon: serving at %s\n", d->where.sun_path);
 	tell_parent(ready, EXIT_DONE);
 	err = server_run(d->server);
+	daemon_roll_back(d);
+	if (!err && d->state_path && !d->taken_over && save(d, true, &why)) {
+		report_refusal("weir daemon", &why);
+		return EXIT_INTERNAL;
+	}
 	return err ? EXIT_INTERNAL : EXIT_DONE;
 }
 
 int cmd_daemon(int argc, char **argv)
 {
-	struct daemon d = { .signals = -1 };
+	struct daemon d = { .signals = -1, .saver = -1, .former = -1, .former_listener = -1 };
 	int ready = -1, code;
 
 	if (getrandom(&d.seed, sizeof(d.seed), 0) != sizeof(d.seed))
@@ -429,12 +458,23 @@ int cmd_daemon(int argc, char **argv)
 			return code;
 	}
 	code = serve(&d, ready);
+	if (d.former >= 0) {		/* the daemon before goes on */
+		for (unsigned int i = 0; i < d.port_count; i++)
+			if (d.ports[i].port)
+				d.ports[i].port->is_given = true;
+		if (d.server)
+			server_keep_path(d.server);
+	}
 	for (unsigned int i = 0; i < d.port_count; i++)
 		port_close(d.ports[i].port);
 	server_free(d.server);
-	if (d.signals >= 0)
-		close(d.signals);
+	for (int *fd = (int[]){ d.signals, d.saver, d.former, d.former_listener, -2 }; *fd != -2; fd++)
+		if (*fd >= 0)
+			close(*fd);
 	if (d.inst)
 		instance_free(d.inst);
+	sb_free(&d.host);
+	free(d.snapshot_path);
+	snapshot_paths_free(&d.paths);
 	return code;
 }

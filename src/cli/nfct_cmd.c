@@ -267,6 +267,27 @@ static int conf_line(void *inst, struct words *words, struct refusal *why)
 	return code;
 }
 
+static void print_conf(void *priv, const struct ct_timeout_policy *policy)
+{
+	const struct l4 *l4 = NULL;
+	struct strbuf *out = priv;
+
+	for (size_t i = 0; i < ARRAY_SIZE(l4s) && !l4; i++)
+		if (l4s[i].number == policy->proto->number)
+			l4 = &l4s[i];
+	l4 = l4 ? l4 : &l4s[ARRAY_SIZE(l4s) - 1];
+	sb_printf(out, "nfct add timeout %s %s %s", policy->name, policy->family == NFPROTO_IPV6 ? "inet6" : "inet", l4->name);
+	for (unsigned int i = 0; i < l4->count; i++)
+		if (l4->states[i])
+			sb_printf(out, " %s %u", l4->states[i], policy->jiffies[i] / WEIR_HZ);
+	sb_addc(out, '\n');
+}
+
+void nfct_conf_text(const struct instance *inst, struct strbuf *out)
+{
+	ct_policy_each(inst, print_conf, out);
+}
+
 int nfct_conf_load(struct instance *inst, const char *text, size_t len, const char *file, struct refusal *why)
 {
 	return lines_visit(text, len, file, conf_line, inst, why);

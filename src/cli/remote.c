@@ -7,10 +7,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/remote.h"
 #include "wire/wire.h"
 
-static bool is_for(const char *word, const char *option, int argc, char **argv, int *at, const char **value)
+bool remote_option(const char *word, const char *option, int argc, char **argv, int *at, const char **value)
 {
 	size_t len = strlen(option);
 
@@ -30,41 +30,52 @@ static bool is_for(const char *word, const char *option, int argc, char **argv, 
 static bool gather(int argc, char **argv, const char **name, const char **socket, struct strbuf *out)
 {
 	for (int i = 0; i < argc; i++) {
-		if (is_for(argv[i], "--instance", argc, argv, &i, name) || is_for(argv[i], "--socket", argc, argv, &i, socket))
+		if (remote_option(argv[i], "--instance", argc, argv, &i, name) || remote_option(argv[i], "--socket", argc, argv, &i, socket))
 			continue;
 		sb_add(out, argv[i], strlen(argv[i]) + 1);
 	}
 	return !out->failed;
 }
 
-int cmd_remote(int argc, char **argv)
+int remote_call(const char *command, const char *instance, const struct strbuf *words, struct wire_record *reply)
 {
 	struct wire_head head = { .op = WIRE_COMMAND };
-	struct wire_record reply = { .data = NULL };
-	const char *name = NULL, *socket = NULL;
-	struct strbuf words = STRBUF_INIT;
 	struct sockaddr_un where;
 	int fd, err;
 
-	if (!gather(argc, argv, &name, &socket, &words) || wire_path(socket ? socket : name, &where)) {
-		fprintf(stderr, "weir %s: the path of the socket is too long\n", argv[0]);
-		sb_free(&words);
-		return EXIT_USAGE;
+	*reply = (struct wire_record){ .data = NULL };
+	if (words->failed || wire_path(instance, &where)) {
+		fprintf(stderr, "weir %s: the path of the socket is too long\n", command);
+		return -ENAMETOOLONG;
 	}
 	fd = wire_connect(&where);
-	err = fd < 0 ? fd : wire_call(fd, &head, words.s, words.len, &reply);
-	sb_free(&words);
-	if (err) {
-		fprintf(stderr, "weir %s: no daemon answers at %s: %s\n      weir daemon SNAPSHOT keeps an instance\n", argv[0],
+	err = fd < 0 ? fd : wire_call(fd, &head, words->s, words->len, reply);
+	if (err)
+		fprintf(stderr, "weir %s: no daemon answers at %s: %s\n      weir daemon SNAPSHOT keeps an instance\n", command,
 			where.sun_path, strerror(-err));
-		if (fd >= 0)
-			close(fd);
-		return EXIT_INPUT;
-	}
-	fwrite(reply.data, 1, MIN_OF(reply.head.b, reply.head.len), stdout);
-	if (reply.head.len > reply.head.b)
-		fwrite(reply.data + reply.head.b, 1, reply.head.len - reply.head.b, stderr);
-	wire_record_free(&reply);
-	close(fd);
-	return fflush(stdout) ? EXIT_INTERNAL : (int)reply.head.a;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int remote_print(struct wire_record *reply)
+{
+	fwrite(reply->data, 1, MIN_OF(reply->head.b, reply->head.len), stdout);
+	if (reply->head.len > reply->head.b)
+		fwrite(reply->data + reply->head.b, 1, reply->head.len - reply->head.b, stderr);
+	wire_record_free(reply);
+	return fflush(stdout) ? EXIT_INTERNAL : (int)reply->head.a;
+}
+
+int cmd_remote(int argc, char **argv)
+{
+	const char *name = NULL, *socket = NULL;
+	struct strbuf words = STRBUF_INIT;
+	struct wire_record reply;
+	int err = gather(argc, argv, &name, &socket, &words) ? 0 : -ENOMEM;
+
+	if (!err)
+		err = remote_call(argv[0], socket ? socket : name, &words, &reply);
+	sb_free(&words);
+	return err ? (err == -ENAMETOOLONG ? EXIT_USAGE : EXIT_INPUT) : remote_print(&reply);
 }

@@ -79,10 +79,23 @@ void inputs_progress(const struct inputs *inputs, uint64_t *done, uint64_t *tota
 /* --- snapshot: the directory that an instance is made of --- */
 
 struct snapshot_paths { char *net, *sysctl, *host, *nfct, *labels, *rules4, *rules6; };	/* owned; NULL: not there */
+/* The same files as texts; failed or empty: not there. */
+enum snapshot_part { PART_NET, PART_SYSCTL, PART_HOST, PART_NFCT, PART_LABELS, PART_RULES4, PART_RULES6, PART_COUNT };
+extern const char *const snapshot_part_names[PART_COUNT];
+struct snapshot_texts { struct strbuf part[PART_COUNT]; };
+void snapshot_texts_free(struct snapshot_texts *texts);
+/* What the instance is now, so that it can be made again. PART_HOST is left as it is: only its maker knows it. */
+void snapshot_take(struct instance *inst, struct snapshot_texts *texts);
+int snapshot_texts_write(const struct snapshot_texts *texts, const char *dir, struct refusal *why);
 int snapshot_find(const char *dir, struct snapshot_paths *paths, struct refusal *why);
 void snapshot_paths_free(struct snapshot_paths *paths);
 int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, struct inputs *inputs, bool conntrack_on,
 		  struct refusal *why);
+/* In two steps, from files or (@kept not NULL) texts: all but rules, rules. */
+int snapshot_load_host(struct instance *inst, const struct snapshot_paths *paths, const struct snapshot_texts *kept,
+		       struct inputs *inputs, bool conntrack_on, struct refusal *why);
+int snapshot_load_rules(struct instance *inst, const struct snapshot_paths *paths, const struct snapshot_texts *kept,
+			struct refusal *why);
 int sysctl_conf_load(struct instance *inst, const char *text, size_t len, const char *file, struct refusal *why);
 
 /* --- what is counted --- */

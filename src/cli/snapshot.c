@@ -185,41 +185,49 @@ static int names_check(struct instance *inst, struct refusal *why)
 	return 0;
 }
 
-int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, struct inputs *inputs, bool conntrack_on,
-		  struct refusal *why)
+const char *const snapshot_part_names[PART_COUNT] = { "net.ip", "sysctl.conf", "host", "nfct.conf", "connlabel.conf",
+						      "rules.v4", "rules.v6" };
+
+/* *file NULL: there is no such part. */
+static int part_read(const struct snapshot_paths *paths, const struct snapshot_texts *kept, enum snapshot_part part,
+		     struct strbuf *text, const char **file, struct refusal *why)
+{
+	const char *const path[PART_COUNT] = { paths->net, paths->sysctl, paths->host, paths->nfct, paths->labels, paths->rules4,
+					       paths->rules6 };
+
+	*file = path[part];
+	if (!kept)
+		return *file ? file_read(*file, SNAPSHOT_FILE_MAX, text, why) : 0;
+	*file = kept->part[part].len ? snapshot_part_names[part] : NULL;
+	sb_reset(text);
+	sb_add(text, sb_str(&kept->part[part]), kept->part[part].len);
+	return text->failed ? refuse(why, -ENOMEM, "no memory for %s", snapshot_part_names[part]) : 0;
+}
+
+int snapshot_load_host(struct instance *inst, const struct snapshot_paths *paths, const struct snapshot_texts *kept,
+		       struct inputs *inputs, bool conntrack_on, struct refusal *why)
 {
 	struct netip ip = { .inst = inst, .loading = true, .port_type = inputs_port_type, .priv = inputs };
+	static int (*const load[PART_COUNT])(struct instance *inst, const char *text, size_t len, const char *file,
+					     struct refusal *why) = {
+		[PART_SYSCTL] = sysctl_conf_load, [PART_HOST] = host_load, [PART_NFCT] = nfct_conf_load,
+		[PART_LABELS] = ct_label_names_load,
+	};
 	struct strbuf text = STRBUF_INIT;
-	int err = 0;
+	const char *file;
+	int err;
 
-	if (paths->net) {
-		err = file_read(paths->net, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = netip_load(&ip, sb_str(&text), text.len, paths->net, why);
-	}
+	err = part_read(paths, kept, PART_NET, &text, &file, why);
+	if (!err && file)
+		err = netip_load(&ip, sb_str(&text), text.len, file, why);
 	if (!err)
 		err = ports_make(inst, inputs, paths, why);
 	if (!err)
 		err = names_check(inst, why);
-	if (!err && paths->sysctl) {
-		err = file_read(paths->sysctl, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = sysctl_conf_load(inst, sb_str(&text), text.len, paths->sysctl, why);
-	}
-	if (!err && paths->host) {
-		err = file_read(paths->host, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = host_load(inst, sb_str(&text), text.len, paths->host, why);
-	}
-	if (!err && paths->nfct) {
-		err = file_read(paths->nfct, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = nfct_conf_load(inst, sb_str(&text), text.len, paths->nfct, why);
-	}
-	if (!err && paths->labels) {
-		err = file_read(paths->labels, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = ct_label_names_load(inst, sb_str(&text), text.len, paths->labels, why);
+	for (enum snapshot_part part = PART_SYSCTL; part <= PART_LABELS && !err; part++) {
+		err = part_read(paths, kept, part, &text, &file, why);
+		if (!err && file)
+			err = load[part](inst, sb_str(&text), text.len, file, why);
 	}
 	if (!err && conntrack_on) {
 		err = ct_hooks_get(inst, NFPROTO_IPV4);
@@ -228,18 +236,32 @@ int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, str
 		if (err)
 			refuse(why, err, "connection tracking cannot be switched on: %s", strerror(-err));
 	}
-	if (!err && paths->rules4) {
-		err = file_read(paths->rules4, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = rules_restore(inst, NFPROTO_IPV4, sb_str(&text), text.len, paths->rules4,
-					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
-	}
-	if (!err && paths->rules6) {
-		err = file_read(paths->rules6, SNAPSHOT_FILE_MAX, &text, why);
-		if (!err)
-			err = rules_restore(inst, NFPROTO_IPV6, sb_str(&text), text.len, paths->rules6,
+	sb_free(&text);
+	return err;
+}
+
+int snapshot_load_rules(struct instance *inst, const struct snapshot_paths *paths, const struct snapshot_texts *kept,
+			struct refusal *why)
+{
+	struct strbuf text = STRBUF_INIT;
+	int err = 0;
+
+	for (enum snapshot_part part = PART_RULES4; part <= PART_RULES6 && !err; part++) {
+		const char *file;
+
+		err = part_read(paths, kept, part, &text, &file, why);
+		if (!err && file)
+			err = rules_restore(inst, part == PART_RULES4 ? NFPROTO_IPV4 : NFPROTO_IPV6, sb_str(&text), text.len, file,
 					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
 	}
 	sb_free(&text);
 	return err;
+}
+
+int snapshot_load(struct instance *inst, const struct snapshot_paths *paths, struct inputs *inputs, bool conntrack_on,
+		  struct refusal *why)
+{
+	int err = snapshot_load_host(inst, paths, NULL, inputs, conntrack_on, why);
+
+	return err ? err : snapshot_load_rules(inst, paths, NULL, why);
 }

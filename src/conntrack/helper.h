@@ -63,6 +63,8 @@ struct ct_expect_policy {
 	const char *name;		/* of the class; NULL = it has none */
 };
 
+enum { CT_HELPER_ARRIVALS = 2 };
+
 struct ct_helper {
 	const char *name;
 	uint8_t proto;		/* of the connections it can help */
@@ -78,6 +80,10 @@ struct ct_helper {
 	void (*picked_up)(struct ct_help *help);
 	/* The connection ends: what hangs on it ends, too. NULL = nothing but its expectations. */
 	void (*ended)(struct instance *inst, struct ct *ct);
+	/* What its expectations have as .arrived beside nat_follow_master(): by their place here they are found again. */
+	ct_arrival_fn arrivals[CT_HELPER_ARRIVALS];
+	/* What was remembered of a connection came from a file: false, it cannot be. NULL = it may be anything. */
+	bool (*restored)(struct ct_help *help);
 };
 extern const struct ct_helper *const ct_helpers[];	/* made by tools/list-variants; NULL-terminated */
 
@@ -136,6 +142,7 @@ static inline bool ct_help_is_established(const struct ct_help_call *call)
  */
 bool ct_gre_key_add(struct instance *inst, struct ct *master, int dir, const struct ct_tuple *tuple);
 void ct_gre_keys_forget(struct instance *inst, struct ct *master);
+const struct ct_tuple *ct_gre_key_tuple(const struct ct_gre_key *key);	/* NULL for NULL */
 
 /* --- seqadj.c --- */
 /* The payload of the segment that begins at @seq became @delta bytes longer. */

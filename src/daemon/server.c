@@ -44,7 +44,7 @@ struct server {
 	struct watch listener;
 	int epoll;
 	uint32_t file_cookie;
-	bool stop;
+	bool stop, taken_over;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -327,6 +327,22 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 	sb_free(&out);
 }
 
+/* A daemon hands everything over to its own user's, or to root's. */
+static void serve_takeover(struct conn *conn, struct wire_record *r)
+{
+	struct server *server = conn->server;
+	struct wire_head head = r->head;
+
+	if (!conn->cred.may_change || !server->callbacks.takeover) {
+		reply(conn, &head, !server->callbacks.takeover ? -EOPNOTSUPP : -EPERM, NULL, 0);
+		return;
+	}
+	server->taken_over = server->callbacks.takeover(server->callbacks.priv, conn->watch.fd);
+	if (server->taken_over)
+		server_stop(server);
+	conn_close(conn);
+}
+
 static void on_conn(void *priv, uint32_t events)
 {
 	struct conn *conn = priv;
@@ -351,6 +367,8 @@ static void on_conn(void *priv, uint32_t events)
 	server_tick(conn->server);
 	if (r.head.op == WIRE_NLOPEN) {
 		serve_open(conn, &r);
+	} else if (r.head.op == WIRE_TAKEOVER && !conn->sock) {
+		serve_takeover(conn, &r);
 	} else if (r.head.op == WIRE_FWOPEN) {
 		serve_file(conn, &r);
 	} else if (conn->sock && r.head.op == WIRE_NLSEND) {	/* posted: nobody waits */
@@ -433,14 +451,14 @@ static int listen_at(const char *path, struct refusal *why)
 	return fd;
 }
 
-struct server *server_new(struct instance *inst, const char *path, const struct server_callbacks *callbacks,
-			  struct refusal *why)
+struct server *server_new_at(struct instance *inst, int listener, const char *path,
+			     const struct server_callbacks *callbacks, struct refusal *why)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	struct control_callbacks to_control = { .priv = server, .ready = on_ready, .unserved = say_unserved };
-	int fd;
 
 	if (!server) {
+		close(listener);
 		refuse(why, -ENOMEM, "no memory for a daemon");
 		return NULL;
 	}
@@ -449,20 +467,30 @@ struct server *server_new(struct instance *inst, const char *path, const struct 
 	list_init(&server->conns);
 	list_init(&server->watches);
 	list_init(&server->gone);
+	snprintf(server->path, sizeof(server->path), "%s", path);
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->control = control_new(inst, &to_control);
-	fd = server->control && server->epoll >= 0 ? listen_at(path, why) : refuse(why, -ENOMEM, "no memory for a daemon");
-	if (fd >= 0) {
-		snprintf(server->path, sizeof(server->path), "%s", path);
-		server->listener.fn = on_accept;
-		server->listener.priv = server;
-		if (!watch_add(server, &server->listener, fd, EPOLLIN))
-			return server;
-		close(fd);
-	}
+	server->listener.fn = on_accept;
+	server->listener.priv = server;
+	server->listener.fd = listener;
+	if (server->control && server->epoll >= 0 && !watch_add(server, &server->listener, listener, EPOLLIN))
+		return server;
+	refuse(why, -ENOMEM, "no memory for a daemon");
 	server_free(server);
 	return NULL;
 }
+
+struct server *server_new(struct instance *inst, const char *path, const struct server_callbacks *callbacks,
+			  struct refusal *why)
+{
+	int fd = listen_at(path, why);
+
+	return fd < 0 ? NULL : server_new_at(inst, fd, path, callbacks, why);
+}
+
+void server_keep_path(struct server *server) { server->taken_over = true; }
+
+int server_listener(const struct server *server) { return server->listener.fd; }
 
 static void forget_gone(struct server *server)
 {
@@ -482,10 +510,9 @@ void server_free(struct server *server)
 	list_for_each_safe(node, &server->watches)
 		server_unwatch(server, list_entry(node, struct watch, node)->fd);
 	forget_gone(server);
-	if (server->listener.fn) {
-		close(server->listener.fd);
+	close(server->listener.fd);
+	if (!server->taken_over)
 		unlink(server->path);
-	}
 	if (server->epoll >= 0)
 		close(server->epoll);
 	control_free(server->control);

@@ -16,6 +16,11 @@ struct server_callbacks {
 	void *priv;
 	/* One of weir's own commands, words in @argv; its exit code. */
 	int (*command)(void *priv, int argc, char **argv, bool may_change, struct strbuf *out, struct strbuf *err);
+	/*
+	 * Another daemon wants to go on in this one's place: the connection @fd to it stays this function's until it returns, and
+	 * nothing else happens meanwhile. True: it has taken all, and this one ends. NULL: never.
+	 */
+	bool (*takeover)(void *priv, int fd);
 	/* What a tool asked for and weir does not serve. */
 	void (*unserved)(void *priv, const char *line);
 };
@@ -26,7 +31,13 @@ struct server_callbacks {
  */
 struct server *server_new(struct instance *inst, const char *path, const struct server_callbacks *callbacks,
 			  struct refusal *why);
-void server_free(struct server *server);	/* removes the socket */
+/* The same with a socket that listens at @path already: it is taken. */
+struct server *server_new_at(struct instance *inst, int listener, const char *path,
+			     const struct server_callbacks *callbacks, struct refusal *why);
+/* Removes the socket, unless somebody has taken over. */
+void server_free(struct server *server);
+int server_listener(const struct server *server);	/* borrowed */
+void server_keep_path(struct server *server);	/* somebody else listens there */
 
 /* Calls @fn when @fd has one of @events (EPOLLIN ...). 0 or negative errno. */
 int server_watch(struct server *server, int fd, uint32_t events, void (*fn)(void *priv, uint32_t events), void *priv);

@@ -40,7 +40,7 @@ static int64_t set_table(struct supervisor *s, pid_t pid, int level, int option,
 	struct wire_record reply = { .data = NULL };
 	uint8_t *blob;
 	size_t got;
-	int64_t result = tool_gather(pid, &one, 1, WIRE_BLOB_MAX, &blob, &got);
+	int64_t result = tool_gather(pid, &one, 1, WIRE_TOOL_MAX, &blob, &got);
 
 	if (result)
 		return result == -EMSGSIZE ? -ENOMEM : result;

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { SEND_MAX = WIRE_BLOB_MAX, BUFFER_DEFAULT = 212992 };
+enum { SEND_MAX = WIRE_TOOL_MAX, BUFFER_DEFAULT = 212992 };
 
 /* --- which socket is it --- */
 

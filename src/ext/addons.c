@@ -16,7 +16,42 @@ static void numbers_init(struct instance *inst, void *state)
 	list_init(&((struct shared_numbers *)state)->list);
 }
 
-static const struct ext_state_kind numbers_kind = { .size = sizeof(struct shared_numbers), .init = numbers_init };
+static void numbers_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	const struct shared_numbers *all = state;
+
+	list_for_each(node, &all->list) {
+		const struct shared_number *number = list_entry(node, struct shared_number, node);
+
+		out_text(out, number->path);
+		out_u64(out, number->value);
+	}
+}
+
+static bool numbers_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	const struct shared_numbers *all = state;
+
+	while (in->at < in->end && !in->failed) {
+		char path[sizeof(((struct shared_number *)0)->path)];
+		uint64_t value;
+
+		in_text(in, path, sizeof(path));
+		value = in_u64(in);
+		list_for_each(node, &all->list) {
+			struct shared_number *number = list_entry(node, struct shared_number, node);
+
+			if (!in->failed && strcmp(number->path, path) == 0)
+				number->value = value;
+		}
+	}
+	inst->changes++;
+	return !in->failed;
+}
+
+static const struct ext_state_kind numbers_kind = {
+	.size = sizeof(struct shared_numbers), .init = numbers_init, .name = "numbers", .save = numbers_save, .load = numbers_load,
+};
 
 static void number_print(void *priv, struct strbuf *out)
 {

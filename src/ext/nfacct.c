@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "ext/state.h"
 
 enum { QUOTA_MODES = NFACCT_F_QUOTA_PKTS | NFACCT_F_QUOTA_BYTES };
@@ -188,4 +189,46 @@ bool acct_count(struct acct_object *acct, uint32_t bytes)
 			acct->inst->observer.overquota(acct->inst->observer.priv, acct);
 	}
 	return now > acct->quota;
+}
+
+void acct_save(struct instance *inst, struct strbuf *out)
+{
+	struct acct_objects *objects = ext_state_if_any(inst, &acct_kind);
+
+	if (!objects)
+		return;
+	list_for_each(node, &objects->all) {
+		const struct acct_object *acct = list_entry(node, struct acct_object, node);
+
+		out_text(out, acct->name);
+		out_u32(out, acct->flags);
+		out_u64(out, acct->quota);
+		out_u64(out, acct->packets);
+		out_u64(out, acct->bytes);
+	}
+}
+
+int acct_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why)
+{
+	struct bytes_in in = { bytes, (const uint8_t *)bytes + len };
+
+	while (in.at < in.end && !in.failed) {
+		struct acct_object *acct;
+		char name[NFACCT_NAME_MAX];
+		uint64_t quota;
+		uint32_t flags;
+
+		in_text(&in, name, sizeof(name));
+		flags = in_u32(&in);
+		quota = in_u64(&in);
+		if (in.failed || flags & ~(uint32_t)(QUOTA_MODES | NFACCT_F_OVERQUOTA))
+			break;
+		if (acct_add(inst, name, flags & QUOTA_MODES, quota, why))
+			return why && why->err ? why->err : -EINVAL;
+		acct = find(inst, name);
+		acct->flags = flags;
+		acct->packets = in_u64(&in);
+		acct->bytes = in_u64(&in);
+	}
+	return in.at == in.end && !in.failed ? 0 : refuse(why, -EINVAL, "the accounting objects are damaged");
 }

@@ -38,4 +38,8 @@ void acct_put(struct acct_object *acct);
 /* Counts the packet; is it beyond the quota (or is there none)? The observer hears when it is reached, once. */
 bool acct_count(struct acct_object *acct, uint32_t bytes);
 
+/* All objects with their counters, as bytes; loading makes them, before the rules that name them. 0 or -EINVAL. */
+void acct_save(struct instance *inst, struct strbuf *out);
+int acct_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why);
+
 #endif

@@ -61,7 +61,12 @@ static void rate_tables_init(struct instance *inst, void *state)
 	list_init(&((struct rate_tables *)state)->all);
 }
 
-static const struct ext_state_kind rate_kind = { .size = sizeof(struct rate_tables), .init = rate_tables_init };
+static void rate_tables_save(struct instance *inst, void *state, struct strbuf *out);
+static bool rate_tables_load(struct instance *inst, void *state, struct bytes_in *in);
+static const struct ext_state_kind rate_kind = {
+	.size = sizeof(struct rate_tables), .init = rate_tables_init, .name = "hashlimit", .save = rate_tables_save,
+	.load = rate_tables_load,
+};
 
 /* --- credit --- */
 
@@ -369,6 +374,92 @@ static void table_print(void *priv, struct strbuf *out)
 		else
 			sb_printf(out, " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", b->credit, b->cap, b->cost);
 	}
+}
+
+/* --- from one life of the instance to the next --- */
+
+static void rate_tables_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	const struct rate_tables *tables = state;
+
+	list_for_each(at_table, &tables->all) {
+		const struct rate_table *table = list_entry(at_table, struct rate_table, node);
+
+		out_text(out, table->name);
+		out_u8(out, table->family);
+		out_raw(out, &table->cfg, sizeof(table->cfg));
+		list_for_each(node, &table->by_use) {
+			const struct rate_bucket *b = list_entry(node, struct rate_bucket, by_use);
+
+			out_u8(out, 1);
+			out_raw(out, &b->key, sizeof(b->key));
+			out_u64(out, (uint64_t)b->expires);
+			out_u64(out, (uint64_t)b->prev);
+			out_u64(out, b->credit);
+			out_u64(out, b->cap);
+			out_u64(out, b->current);
+			out_u8(out, b->was_over);
+		}
+		out_u8(out, 0);
+	}
+}
+
+static bool bucket_load(struct rate_table *table, struct bytes_in *in)
+{
+	struct rate_bucket read = { 0 }, *b;
+	int64_t now;
+
+	in_raw(in, &read.key, sizeof(read.key));
+	read.expires = (int64_t)in_u64(in);
+	read.prev = (int64_t)in_u64(in);
+	read.credit = in_u64(in);
+	read.cap = in_u64(in);
+	read.current = in_u64(in);
+	read.was_over = in_u8(in) != 0;
+	if (in->failed)
+		return false;
+	now = table ? inst_jiffies(table->inst) : 0;
+	if (!table || read.expires <= now || read.prev > now || read.prev < 0)
+		return true;
+	for (b = *chain_of(table, &read.key); b && memcmp(&b->key, &read.key, sizeof(read.key)); b = b->next)
+		;
+	b = b ? NULL : bucket_new(table, &read.key, table->revision, now);
+	if (!b)
+		return true;
+	b->expires = MIN_OF(read.expires, b->expires);
+	b->prev = read.prev;
+	b->credit = MIN_OF(read.credit, b->credit);
+	b->cap = MIN_OF(read.cap, b->cap);
+	b->current = read.current;
+	b->was_over = read.was_over;
+	return true;
+}
+
+/* Only into a table that counts as the saved one did. */
+static bool rate_tables_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	const struct rate_tables *tables = state;
+
+	while (in->at < in->end && !in->failed) {
+		struct rate_table *table = NULL;
+		struct hashlimit_cfg3 cfg;
+		char name[NAME_MAX + 1];
+		uint8_t family, more;
+
+		in_text(in, name, sizeof(name));
+		family = in_u8(in);
+		in_raw(in, &cfg, sizeof(cfg));
+		list_for_each(node, &tables->all) {
+			struct rate_table *other = list_entry(node, struct rate_table, node);
+
+			if (other->family == family && !strcmp(other->name, name) && !memcmp(&other->cfg, &cfg, sizeof(cfg)))
+				table = other;
+		}
+		while (!in->failed && (more = in_u8(in)))
+			if (more != 1 || !bucket_load(table, in))
+				return false;
+	}
+	return !in->failed;
 }
 
 /* --- life --- */

@@ -48,6 +48,46 @@ void ext_states_free(struct instance *inst)
 	}
 }
 
+void ext_states_save(struct instance *inst, struct strbuf *out)
+{
+	struct strbuf one = STRBUF_INIT;
+
+	for (struct ext_state_block *block = inst->ext_states; block; block = block->next) {
+		if (!block->kind->save)
+			continue;
+		sb_reset(&one);
+		block->kind->save(inst, block->state, &one);
+		out_text(out, block->kind->name);
+		out_u64(out, one.len);
+		out_raw(out, sb_str(&one), one.len);
+	}
+	sb_free(&one);
+}
+
+int ext_states_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why)
+{
+	struct bytes_in in = { bytes, (const uint8_t *)bytes + len };
+	char name[32];
+
+	while (in.at < in.end && !in.failed) {
+		struct bytes_in part;
+		uint64_t part_len;
+
+		in_text(&in, name, sizeof(name));
+		part_len = in_u64(&in);
+		part.at = part_len <= (uint64_t)(in.end - in.at) ? in_take(&in, part_len) : NULL;
+		if (!part.at || in.failed)
+			break;
+		part.end = part.at + part_len;
+		part.failed = false;
+		for (struct ext_state_block *block = inst->ext_states; block; block = block->next)
+			if (block->kind->load && strcmp(block->kind->name, name) == 0 &&
+			    (!block->kind->load(inst, block->state, &part) || part.failed))
+				return refuse(why, -EINVAL, "what rules remember (%s) is damaged", name);
+	}
+	return in.at == in.end && !in.failed ? 0 : refuse(why, -EINVAL, "what rules remember is damaged");
+}
+
 int ext_file_name_check(const char *ext_name, const char *name, size_t size, struct refusal *why)
 {
 	if (!name[0])

@@ -337,7 +337,16 @@ static void ftp_picked_up(struct ct_help *help)
 	help->of.ftp.picked_up[IP_CT_DIR_ORIGINAL] = help->of.ftp.picked_up[IP_CT_DIR_REPLY] = true;
 }
 
+static bool ftp_restored(struct ct_help *help)
+{
+	uint8_t bytes[IP_CT_DIR_MAX];
+
+	memcpy(bytes, help->of.ftp.picked_up, sizeof(bytes));
+	return help->of.ftp.lines[0] <= CT_FTP_LINES && help->of.ftp.lines[1] <= CT_FTP_LINES && bytes[0] <= 1 && bytes[1] <= 1;
+}
+
 const struct ct_helper ct_helper_ftp = {
 	.name = "ftp", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true,
 	.policy = { .max_expected = 1, .timeout_sec = 300 }, .help = ftp_help, .picked_up = ftp_picked_up,
+	.restored = ftp_restored,
 };

@@ -306,4 +306,5 @@ static unsigned int pptp_help(const struct ct_help_call *call)
 const struct ct_helper ct_helper_pptp = {
 	.name = "pptp", .proto = IPPROTO_TCP, .ip4 = true,
 	.policy = { .max_expected = 2, .timeout_sec = 300 }, .help = pptp_help, .ended = end_call,
+	.arrivals = { call_arrived },
 };

@@ -36,7 +36,15 @@ static unsigned int sane_help(const struct ct_help_call *call)
 	return NF_ACCEPT;
 }
 
+static bool sane_restored(struct ct_help *help)
+{
+	uint8_t byte;
+
+	memcpy(&byte, &help->of.sane.start_requested, sizeof(byte));
+	return byte <= 1;
+}
+
 const struct ct_helper ct_helper_sane = {
 	.name = "sane", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true,
-	.policy = { .max_expected = 1, .timeout_sec = 300 }, .help = sane_help,
+	.policy = { .max_expected = 1, .timeout_sec = 300 }, .help = sane_help, .restored = sane_restored,
 };

@@ -85,6 +85,8 @@ unsigned int sip_media(struct sip_msg *msg);
 /* --- sip_nat.c: each returns NF_ACCEPT or NF_DROP unless it is a bool --- */
 /* The headers of a message of a translated connection. */
 unsigned int sip_nat_message(struct sip_msg *msg);
+/* An announced connection has come: ct_arrival_fn. */
+void sip_nat_arrived(struct instance *inst, struct ct *ct, const struct ct_expect *exp);
 /* Announces @exp as it is seen from outside, and says so in @text. */
 unsigned int sip_nat_expect(struct sip_msg *msg, struct ct_expect *exp, struct sip_span text);
 /* The same for a pair; *addr becomes what is seen from outside. */

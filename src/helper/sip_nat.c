@@ -214,7 +214,7 @@ static const struct ct_expect *find_pair(const struct ct *ct)
 }
 
 /* ct_expect.arrived: it goes to who was meant, and comes from where answers to it are expected. */
-static void follow(struct instance *inst, struct ct *ct, const struct ct_expect *exp)
+void sip_nat_arrived(struct instance *inst, struct ct *ct, const struct ct_expect *exp)
 {
 	struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED };
 	const struct ct_expect *pair;
@@ -243,7 +243,7 @@ static void turn_outside(const struct sip_msg *msg, struct ct_expect *exp)
 	exp->saved_addr = exp->tuple.dst;
 	exp->saved_port = exp->tuple.dst_l4.port;
 	exp->dir = !msg->call->dir;
-	exp->arrived = follow;
+	exp->arrived = sip_nat_arrived;
 	if (!ct_addr_equal(&here->src, &there->dst))
 		exp->tuple.dst = there->dst;
 }

@@ -48,6 +48,7 @@ void nat_addr_gone(struct instance *inst, struct iface *iface, uint8_t family, c
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count);
 
 /* Called by conntrack: */
+void nat_ct_restored(struct instance *inst, struct ct *ct);	/* a connection with its mapping came from elsewhere */
 void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */
 
 #endif

@@ -219,6 +219,8 @@ void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tu
 		__builtin_prefetch(list_entry(first, struct ct, by_source));
 }
 
+void nat_ct_restored(struct instance *inst, struct ct *ct) { nat_source_add(inst, ct); }
+
 void nat_ct_freed(struct instance *inst, struct ct *ct)
 {
 	if (!ct->by_source.at)

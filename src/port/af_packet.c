@@ -2,6 +2,7 @@
 #include "port/af_packet.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -10,6 +11,20 @@
 #include "packet/packet.h"
 
 enum { BATCH = 64, SLOT_ROOM = 2048, SOCKET_BUFFER = 8 << 20 };
+
+void af_packet_adopt(struct port *port, int fd, const char *ifname)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	if (!ioctl(fd, SIOCGIFHWADDR, &ifr)) {
+		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
+		port->has_mac = true;
+	}
+	if (!ioctl(fd, SIOCGIFMTU, &ifr))
+		port->mtu = (uint32_t)ifr.ifr_mtu;
+	port->fd = fd;
+}
 
 int af_packet_socket(struct port *port, const char *ifname, int *ifindex, struct refusal *why)
 {
@@ -32,13 +47,7 @@ int af_packet_socket(struct port *port, const char *ifname, int *ifindex, struct
 		goto fail;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (!ioctl(fd, SIOCGIFHWADDR, &ifr)) {
-		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
-		port->has_mac = true;
-	}
-	if (!ioctl(fd, SIOCGIFMTU, &ifr))
-		port->mtu = (uint32_t)ifr.ifr_mtu;
-	port->fd = fd;
+	af_packet_adopt(port, fd, ifname);
 	return 0;
 fail:
 	err = -errno;

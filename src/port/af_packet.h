@@ -15,6 +15,8 @@
  * 0, or negative errno with @why and nothing left open.
  */
 int af_packet_socket(struct port *port, const char *ifname, int *ifindex, struct refusal *why);
+/* The same with a socket that has been bound elsewhere. */
+void af_packet_adopt(struct port *port, int fd, const char *ifname);
 /* From now on every frame that comes in there, whomever it is for. 0 or negative errno; the socket stays open. */
 int af_packet_bind(struct port *port, int ifindex);
 

@@ -29,6 +29,22 @@ static void packet_close(struct port *port)
 	free(p);
 }
 
+static int packet_adopt(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
+			struct refusal *why)
+{
+	struct packet_port *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->out = packet_batch_new();
+	if (count != 1 || !p || !p->out) {
+		free(p);
+		return refuse(why, -EINVAL, "packet:%s does not come whole from the other daemon", arg);
+	}
+	af_packet_adopt(port, fds[0], arg);
+	port->priv = p;
+	return 0;
+}
+
 static int packet_open(struct port *port, const char *arg, struct refusal *why)
 {
 	struct packet_port *p;
@@ -96,5 +112,6 @@ static void packet_flush(struct port *port)
 
 const struct port_driver port_packet = {
 	.name = "packet", .help = "packet:IFACE    an interface of the host, by AF_PACKET", .open = packet_open,
+	.adopt = packet_adopt,
 	.receive = packet_receive, .send = packet_send, .flush = packet_flush, .close = packet_close,
 };

@@ -15,36 +15,72 @@ const struct port_driver *const port_drivers[] = {
 	&port_unix, NULL
 };
 
-struct port *port_open(const char *spec, struct refusal *why)
+static const struct port_driver *driver_of(const char *spec, const char **arg, struct refusal *why)
 {
 	const char *colon = strchr(spec, ':');
-	const struct port_driver *driver = NULL;
-	struct port *port;
 
-	for (size_t i = 0; colon && port_drivers[i]; i++)
+	*arg = colon ? colon + 1 : NULL;
+	for (unsigned int i = 0; colon && port_drivers[i]; i++)
 		if (strlen(port_drivers[i]->name) == (size_t)(colon - spec) &&
 		    !strncmp(port_drivers[i]->name, spec, (size_t)(colon - spec)))
-			driver = port_drivers[i];
-	if (!driver) {
-		refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE, ring:INTERFACE, "
+			return port_drivers[i];
+	refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE, ring:INTERFACE, "
 #ifdef WEIR_HAS_XDP
-		       "xdp:INTERFACE[,QUEUE] "
+	       "xdp:INTERFACE[,QUEUE] "
 #endif
-		       "or unix:PATH", spec);
-		return NULL;
-	}
-	port = calloc(1, sizeof(*port));
+	       "or unix:PATH", spec);
+	return NULL;
+}
+
+static struct port *port_new(const struct port_driver *driver, struct refusal *why)
+{
+	struct port *port = calloc(1, sizeof(*port));
+
 	if (!port) {
 		refuse(why, -ENOMEM, "no memory for a port");
 		return NULL;
 	}
 	port->driver = driver;
 	port->fd = -1;
-	if (driver->open(port, colon + 1, why)) {
+	return port;
+}
+
+struct port *port_open(const char *spec, struct refusal *why)
+{
+	const char *arg;
+	const struct port_driver *driver = driver_of(spec, &arg, why);
+	struct port *port = driver ? port_new(driver, why) : NULL;
+
+	if (port && driver->open(port, arg, why)) {
 		free(port);
 		return NULL;
 	}
 	return port;
+}
+
+struct port *port_adopt(const char *spec, const int *fds, unsigned int count, const void *bytes, size_t len,
+			struct refusal *why)
+{
+	const char *arg;
+	const struct port_driver *driver = driver_of(spec, &arg, why);
+	struct port *port = driver ? port_new(driver, why) : NULL;
+
+	if (port && driver->adopt && count && !driver->adopt(port, arg, fds, count, bytes, len, why))
+		return port;
+	if (port && (!driver->adopt || !count))
+		refuse(why, -EOPNOTSUPP, "%s cannot move from one daemon to another", spec);
+	for (unsigned int i = 0; i < count; i++)
+		close(fds[i]);
+	free(port);
+	return NULL;
+}
+
+unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes)
+{
+	if (port->driver->give)
+		return port->driver->give(port, fds, bytes);
+	fds[0] = port->fd;
+	return 1;
 }
 
 void port_attach(struct port *port, struct instance *inst, struct iface *iface)

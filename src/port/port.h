@@ -7,7 +7,10 @@
 #define WEIR_PORT_H
 
 #include "base/refuse.h"
+#include "base/strbuf.h"
 #include "instance.h"
+
+enum { PORT_FDS_MAX = 4 };
 
 struct port;
 
@@ -25,6 +28,11 @@ struct port_driver {
 	bool is_ip;			/* raw IP packets, no frames */
 	/* Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. */
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
+	/* As open(), with what another process had open: @fds are taken, @bytes are what it had read and not sent yet. */
+	int (*adopt)(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
+		     struct refusal *why);
+	/* Its descriptors (at most PORT_FDS_MAX), still its own, and such bytes. NULL: port->fd alone. */
+	unsigned int (*give)(struct port *port, int *fds, struct strbuf *bytes);
 	/* Hands what is there to port_frame(), some 64 at most; negative errno: the port is dead. */
 	int (*receive)(struct port *port);
 	/* One frame, borrowed; what does not fit is dropped and counted. It may wait for flush(), if the driver has one. */
@@ -43,6 +51,7 @@ struct port {
 	int fd;
 	void *priv;			/* the driver's */
 	void *owner;			/* whoever opened it */
+	bool is_given;			/* another process goes on with it: names in the file system stay */
 	uint8_t mac[6];
 	bool has_mac;
 	bool may_be_partial;		/* frames come with checksums that the peer left undone, and nobody says which */
@@ -54,6 +63,10 @@ struct port {
 
 /* @spec: "DRIVER:ARGUMENT". The interface comes later: port_attach(). NULL with @why. */
 struct port *port_open(const char *spec, struct refusal *why);
+/* From another process; @fds are taken, also when it fails. */
+struct port *port_adopt(const char *spec, const int *fds, unsigned int count, const void *bytes, size_t len,
+			struct refusal *why);
+unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes);
 /* @iface NULL: packets come from the host and go to it. */
 void port_attach(struct port *port, struct instance *inst, struct iface *iface);
 void port_close(struct port *port);

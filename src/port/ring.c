@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "packet/packet.h"
 #include "port/af_packet.h"
 
@@ -44,6 +45,41 @@ static int map_blocks(struct port *port, struct ring *ring)
 	if (memory == MAP_FAILED)
 		return -errno;
 	ring->blocks = memory;
+	return 0;
+}
+
+/* The next block goes along: the kernel fills them in their order. */
+static unsigned int ring_give(struct port *port, int *fds, struct strbuf *bytes)
+{
+	struct ring *ring = port->priv;
+
+	out_u32(bytes, ring->next);
+	fds[0] = port->fd;
+	return 1;
+}
+
+static int ring_adopt(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
+		      struct refusal *why)
+{
+	struct bytes_in in = { bytes, (const uint8_t *)bytes + len };
+	struct ring *ring = calloc(1, sizeof(*ring));
+	void *memory = MAP_FAILED;
+
+	if (ring) {
+		ring->next = in_u32(&in);
+		ring->out = packet_batch_new();
+	}
+	if (count == 1 && ring && ring->out && !in.failed && ring->next < BLOCKS)
+		memory = mmap(NULL, (size_t)BLOCK_SIZE * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	if (memory == MAP_FAILED) {
+		if (ring)
+			packet_batch_free(ring->out);
+		free(ring);
+		return refuse(why, -EINVAL, "ring:%s does not come whole from the other daemon", arg);
+	}
+	ring->blocks = memory;
+	af_packet_adopt(port, fds[0], arg);
+	port->priv = ring;
 	return 0;
 }
 
@@ -118,5 +154,6 @@ static void ring_flush(struct port *port)
 
 const struct port_driver port_ring = {
 	.name = "ring", .help = "ring:IFACE      the same through a shared ring (TPACKET_V3): for much traffic", .open = ring_open,
+	.adopt = ring_adopt, .give = ring_give,
 	.receive = ring_receive, .send = ring_send, .flush = ring_flush, .close = ring_close,
 };

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -44,6 +45,24 @@ static int open_device(struct port *port, const char *name, short kind, struct r
 	return 0;
 }
 
+static int adopt_device(struct port *port, const char *name, const int *fds, unsigned int count, const void *bytes, size_t len,
+			struct refusal *why)
+{
+	struct ifreq ifr = { 0 };
+	int ctl;
+
+	if (count != 1)
+		return refuse(why, -EINVAL, "%s comes with %u descriptors", name, count);
+	port->fd = fds[0];
+	ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ctl >= 0 && !ioctl(ctl, SIOCGIFMTU, &ifr))
+		port->mtu = (uint32_t)ifr.ifr_mtu;
+	if (ctl >= 0)
+		close(ctl);
+	return 0;
+}
+
 static int tap_open(struct port *port, const char *arg, struct refusal *why) { return open_device(port, arg, IFF_TAP, why); }
 static int tun_open(struct port *port, const char *arg, struct refusal *why) { return open_device(port, arg, IFF_TUN, why); }
 
@@ -73,11 +92,11 @@ static void tun_close(struct port *port)
 }
 
 const struct port_driver port_tap = {
-	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open, .receive = tun_receive,
+	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open, .adopt = adopt_device, .receive = tun_receive,
 	.send = tun_send, .close = tun_close,
 };
 
 const struct port_driver port_tun = {
-	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .open = tun_open,
+	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .open = tun_open, .adopt = adopt_device,
 	.receive = tun_receive, .send = tun_send, .close = tun_close,
 };

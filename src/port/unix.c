@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
@@ -89,6 +90,71 @@ static int unix_open(struct port *port, const char *arg, struct refusal *why)
 	port->priv = u;
 	port->fd = u->epoll;
 	return 0;
+}
+
+/* What was read and what was not taken yet, behind their lengths: the peers' streams go on where they stand. */
+static unsigned int unix_give(struct port *port, int *fds, struct strbuf *bytes)
+{
+	struct unix_port *u = port->priv;
+	unsigned int count = 0;
+
+	out_u8(bytes, u->listener >= 0);
+	out_u8(bytes, u->peer >= 0);
+	out_u32(bytes, u->have);
+	out_raw(bytes, u->in, u->have);
+	out_u32(bytes, (uint32_t)u->out_len);
+	out_raw(bytes, u->out, u->out_len);
+	if (u->listener >= 0)
+		fds[count++] = u->listener;
+	if (u->peer >= 0)
+		fds[count++] = u->peer;
+	return count;
+}
+
+static int unix_adopt(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
+		      struct refusal *why)
+{
+	struct bytes_in in = { bytes, (const uint8_t *)bytes + len };
+	struct unix_port *u = calloc(1, sizeof(*u));
+	bool listens = in_u8(&in), has_peer = in_u8(&in);
+
+	if (!u || strlen(arg) >= sizeof(u->at.sun_path) || count != (unsigned int)listens + has_peer)
+		goto bad;
+	u->listener = u->peer = -1;
+	u->at.sun_family = AF_UNIX;
+	strcpy(u->at.sun_path, arg);
+	u->have = in_u32(&in);
+	if (u->have > sizeof(u->in))
+		goto bad;
+	in_raw(&in, u->in, u->have);
+	u->out_len = in_u32(&in);
+	if (u->out_len > SEND_WAITING_MAX)
+		goto bad;
+	if (u->out_len) {
+		u->out = malloc(SEND_WAITING_MAX);
+		if (!u->out)
+			goto bad;
+		in_raw(&in, u->out, u->out_len);
+	}
+	u->epoll = in.failed ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (u->epoll < 0)
+		goto bad;
+	if (listens) {
+		u->listener = fds[0];
+		watch(u, u->listener, EPOLLIN, EPOLL_CTL_ADD);
+	}
+	if (has_peer) {
+		u->peer = fds[listens];
+		watch(u, u->peer, u->out_len ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_ADD);
+	}
+	port->priv = u;
+	port->fd = u->epoll;
+	return 0;
+bad:
+	if (u)
+		free(u->out);
+	free(u);
+	return refuse(why, -EINVAL, "unix:%s did not come whole from the other daemon", arg);
 }
 
 static void send_waiting(struct unix_port *u)
@@ -181,7 +247,8 @@ static void unix_close(struct port *port)
 		close(u->peer);
 	if (u->listener >= 0) {
 		close(u->listener);
-		unlink(u->at.sun_path);
+		if (!port->is_given)
+			unlink(u->at.sun_path);
 	}
 	close(u->epoll);
 	free(u->out);
@@ -190,5 +257,5 @@ static void unix_close(struct port *port)
 
 const struct port_driver port_unix = {
 	.name = "unix", .help = "unix:PATH       frames behind their length on a Unix socket (QEMU -netdev stream, passt)",
-	.open = unix_open, .receive = unix_receive, .send = unix_send, .close = unix_close,
+	.open = unix_open, .adopt = unix_adopt, .give = unix_give, .receive = unix_receive, .send = unix_send, .close = unix_close,
 };

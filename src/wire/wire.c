@@ -29,41 +29,54 @@ static int blob_make(const uint8_t *payload, size_t len)
 	return fd;
 }
 
-int wire_send(int fd, struct wire_head *head, const void *payload, size_t len, int flags)
+static int send_record(int fd, struct wire_head *head, const void *payload, size_t len, int flags, const int *fds,
+		       unsigned int count)
 {
 	struct iovec iov[2] = { { head, sizeof(*head) }, { (void *)payload, len } };
-	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control = { 0 };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	int blob = -1, err = 0;
+	union { char bytes[CMSG_SPACE(WIRE_FDS_MAX * sizeof(int))]; struct cmsghdr align; } control = { 0 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = head->flags & WIRE_MEMFD ? 1 : 2 };
+
+	if (count) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+							 .cmsg_len = CMSG_LEN(count * sizeof(int)) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, count * sizeof(int));
+	}
+	while (sendmsg(fd, &msg, flags | MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int wire_send(int fd, struct wire_head *head, const void *payload, size_t len, int flags)
+{
+	int blob, err;
 
 	if (len > WIRE_BLOB_MAX)
 		return -EMSGSIZE;
 	head->magic = WIRE_MAGIC;
 	head->len = (uint32_t)len;
-	head->flags &= ~WIRE_MEMFD;
-	if (len > WIRE_INLINE_MAX) {
-		struct cmsghdr *c;
-
-		blob = blob_make(payload, len);
-		if (blob < 0)
-			return blob;
-		head->flags |= WIRE_MEMFD;
-		msg.msg_iovlen = 1;
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) };
-		memcpy(CMSG_DATA(c), &blob, sizeof(blob));
-	}
-	while (sendmsg(fd, &msg, flags | MSG_NOSIGNAL) < 0) {
-		if (errno == EINTR)
-			continue;
-		err = -errno;
-		break;
-	}
-	if (blob >= 0)
-		close(blob);
+	head->flags &= ~(uint32_t)(WIRE_MEMFD | WIRE_FDS);
+	if (len <= WIRE_INLINE_MAX)
+		return send_record(fd, head, payload, len, flags, NULL, 0);
+	blob = blob_make(payload, len);
+	if (blob < 0)
+		return blob;
+	head->flags |= WIRE_MEMFD;
+	err = send_record(fd, head, payload, len, flags, &blob, 1);
+	close(blob);
 	return err;
+}
+
+int wire_send_fds(int fd, struct wire_head *head, const void *payload, size_t len, const int *fds, unsigned int count)
+{
+	if (len > WIRE_INLINE_MAX || count > WIRE_FDS_MAX)
+		return -EMSGSIZE;
+	head->magic = WIRE_MAGIC;
+	head->len = (uint32_t)len;
+	head->flags = (head->flags & ~(uint32_t)WIRE_MEMFD) | (count ? WIRE_FDS : 0);
+	return send_record(fd, head, payload, len, 0, fds, count);
 }
 
 static int blob_take(int blob, uint8_t *into, size_t len)
@@ -83,11 +96,9 @@ static int blob_take(int blob, uint8_t *into, size_t len)
 	return 0;
 }
 
-/* The descriptor that came along, the first one; others are closed. -1: none. */
-static int blob_of(struct msghdr *msg)
+/* The descriptors that came along, as many as there is room for; others are closed. */
+static void take_fds(struct msghdr *msg, struct wire_record *out)
 {
-	int found = -1;
-
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -97,25 +108,34 @@ static int blob_of(struct msghdr *msg)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (found < 0)
-				found = fd;
+			if (out->fd_count < WIRE_FDS_MAX)
+				out->fds[out->fd_count++] = fd;
 			else
 				close(fd);
 		}
 	}
-	return found;
+}
+
+static void close_fds(struct wire_record *record)
+{
+	for (unsigned int i = 0; i < record->fd_count; i++)
+		if (record->fds[i] >= 0)
+			close(record->fds[i]);
+	record->fd_count = 0;
 }
 
 int wire_receive(int fd, struct wire_record *out, int flags)
 {
-	union { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; } control;
+	union { char bytes[CMSG_SPACE(WIRE_FDS_MAX * sizeof(int))]; struct cmsghdr align; } control;
 	uint8_t small[WIRE_INLINE_MAX];
 	struct iovec iov[2] = { { &out->head, sizeof(out->head) }, { small, sizeof(small) } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = control.bytes, .msg_controllen = sizeof(control) };
+	bool is_blob, with_fds;
 	ssize_t got;
-	int blob, err = -EPROTO;
+	int err = -EPROTO;
 
 	out->data = NULL;
+	out->fd_count = 0;
 	do
 		got = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR && !(flags & MSG_DONTWAIT));
@@ -123,23 +143,25 @@ int wire_receive(int fd, struct wire_record *out, int flags)
 		return -errno;
 	if (got == 0)
 		return -ECONNRESET;
-	blob = blob_of(&msg);
+	take_fds(&msg, out);
 	out->peeked = got;
-	if (got < (ssize_t)sizeof(out->head) || out->head.magic != WIRE_MAGIC || msg.msg_flags & MSG_TRUNC ||
-	    out->head.len > WIRE_BLOB_MAX || !(out->head.flags & WIRE_MEMFD) == (blob >= 0) ||
-	    (blob < 0 && out->head.len != got - sizeof(out->head)))
+	is_blob = got >= (ssize_t)sizeof(out->head) && out->head.flags & WIRE_MEMFD;
+	with_fds = got >= (ssize_t)sizeof(out->head) && out->head.flags & WIRE_FDS;
+	if (got < (ssize_t)sizeof(out->head) || out->head.magic != WIRE_MAGIC || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    out->head.len > WIRE_BLOB_MAX || (is_blob && out->fd_count != 1) || (is_blob && with_fds) ||
+	    (!is_blob && !with_fds != !out->fd_count) || (!is_blob && out->head.len != got - sizeof(out->head)))
 		goto out;
-	out->data = malloc(out->head.len + 1u);
+	out->data = malloc(out->head.len + (size_t)1);
 	err = out->data ? 0 : -ENOMEM;
-	if (!err && blob >= 0)
-		err = blob_take(blob, out->data, out->head.len);
+	if (!err && is_blob)
+		err = blob_take(out->fds[0], out->data, out->head.len);
 	else if (!err)
 		memcpy(out->data, small, out->head.len);
 	if (!err)
 		out->data[out->head.len] = 0;
 out:
-	if (blob >= 0)
-		close(blob);
+	if (is_blob)
+		close_fds(out);
 	if (err)
 		wire_record_free(out);
 	return err;
@@ -149,6 +171,7 @@ void wire_record_free(struct wire_record *record)
 {
 	free(record->data);
 	record->data = NULL;
+	close_fds(record);
 }
 
 int wire_call(int fd, struct wire_head *head, const void *payload, size_t len, struct wire_record *reply)
@@ -158,7 +181,7 @@ int wire_call(int fd, struct wire_head *head, const void *payload, size_t len, s
 	if (!err)
 		err = wire_receive(fd, reply, 0);
 	else
-		reply->data = NULL;
+		*reply = (struct wire_record){ .data = NULL };
 	if (err)
 		return err == -EPIPE || err == -EPROTO || err == -ENOTCONN ? -ECONNRESET : err;
 	return reply->head.err;

@@ -16,7 +16,9 @@ enum {
 	WIRE_MAGIC = 0x52494557,		/* "WEIR" */
 	WIRE_VERSION = 1,
 	WIRE_INLINE_MAX = 64 << 10,		/* more goes into a memfd */
-	WIRE_BLOB_MAX = 256 << 20,
+	WIRE_TOOL_MAX = 256 << 20,		/* of what a tool sends */
+	WIRE_BLOB_MAX = 1 << 30,
+	WIRE_FDS_MAX = 4,
 };
 
 enum wire_op {
@@ -35,6 +37,9 @@ enum wire_op {
 	WIRE_ALIVE,	/* cookie: is it still open? 0 or -ENOENT */
 	WIRE_FWOPEN,	/* first record of a connection that stands for a file opened to write: payload = path; reply: cookie */
 	WIRE_COMMAND,	/* payload = NUL-separated words of one of weir's own commands; reply: a = exit code, b = bytes of stdout, rest stderr */
+	WIRE_TAKEOVER,	/* from a daemon that comes: payload of the reply = state; nothing moves here until TAKEN, or the connection ends */
+	WIRE_TAKE,	/* a = which; reply: payload = what it is, with its descriptors; -ENOENT: there are no more */
+	WIRE_TAKEN,	/* the other one may end */
 	WIRE_OP_COUNT,
 };
 
@@ -42,6 +47,7 @@ enum wire_flag {
 	WIRE_MEMFD = 1,		/* the payload is in the memfd that came along */
 	WIRE_OVERRUN = 2,	/* NLDATA without data: messages were lost (ENOBUFS) */
 	WIRE_POSTED = 4,	/* no reply is wanted */
+	WIRE_FDS = 8,		/* descriptors come along; of the payload all is inline */
 };
 
 struct wire_head {
@@ -58,10 +64,14 @@ struct wire_record {
 	struct wire_head head;
 	uint8_t *data;		/* owned: malloc; NUL behind the last byte; NULL when empty */
 	ssize_t peeked;		/* of a record that stays in the socket: its size there */
+	int fds[WIRE_FDS_MAX];	/* owned; whoever keeps one puts -1 here */
+	unsigned int fd_count;
 };
 
 /* 0; -EAGAIN when the socket is full, -EPIPE when the peer is gone, others negative errno. Fills magic, len, MEMFD. */
 int wire_send(int fd, struct wire_head *head, const void *payload, size_t len, int flags);
+/* The same with descriptors, which stay open here; -EMSGSIZE when the payload is more than WIRE_INLINE_MAX. */
+int wire_send_fds(int fd, struct wire_head *head, const void *payload, size_t len, const int *fds, unsigned int count);
 /* 0 with *out filled; -ECONNRESET: the peer closed; -EAGAIN; -EPROTO: not a record of ours. @flags: MSG_*. */
 int wire_receive(int fd, struct wire_record *out, int flags);
 void wire_record_free(struct wire_record *record);

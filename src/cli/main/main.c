@@ -16,7 +16,7 @@ static const char usage[] =
 "  fw/net.ip holds lines of `ip -batch`: link, addr, route, rule, neigh\n"
 "  fw/sysctl.conf holds settings, as sysctl.conf(5)\n"
 "\n"
-"Options: weir run --help   manual: man weir-run   more: weir iptables, ip6tables, conntrack, nfct\n";
+"Options: weir run --help   manual: man weir-run   more: weir iptables, ip6tables, conntrack, nfct, apply\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
 	{ "run", cmd_run }, { "check", cmd_check },
@@ -26,6 +26,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv); } com
 	{ "iptables-xml", iptables_main },
 	{ "daemon", cmd_daemon },
 	{ "exec", cmd_exec },
+	{ "apply", cmd_apply }, { "confirm", cmd_apply }, { "reload", cmd_apply },
 	{ "conntrack", cmd_remote }, { "nfct", cmd_remote },
 };
 

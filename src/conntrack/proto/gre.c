@@ -92,6 +92,8 @@ void ct_gre_keys_forget(struct instance *inst, struct ct *master)
 	}
 }
 
+const struct ct_tuple *ct_gre_key_tuple(const struct ct_gre_key *key) { return key ? &key->tuple : NULL; }
+
 void ct_gre_keys_free(struct ct_table *table)
 {
 	for (int i = 0; table->gre_keys && i < GRE_KEY_BUCKETS; i++)

@@ -58,7 +58,12 @@ static void recent_lists_init(struct instance *inst, void *state)
 	lists->list_tot = LIST_TOT_DEFAULT;
 }
 
-static const struct ext_state_kind recent_kind = { .size = sizeof(struct recent_lists), .init = recent_lists_init };
+static void recent_lists_save(struct instance *inst, void *state, struct strbuf *out);
+static bool recent_lists_load(struct instance *inst, void *state, struct bytes_in *in);
+static const struct ext_state_kind recent_kind = {
+	.size = sizeof(struct recent_lists), .init = recent_lists_init, .name = "recent", .save = recent_lists_save,
+	.load = recent_lists_load,
+};
 
 static unsigned int power_of_two(unsigned int at_least)
 {
@@ -361,6 +366,76 @@ static void recent_attach(struct instance *inst)
 	stamps.priv = &lists->stamp_tot;
 	proc_register(inst->files, &tot);
 	proc_register(inst->files, &stamps);
+}
+
+/* --- from one life of the instance to the next --- */
+
+static void recent_lists_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	const struct recent_lists *lists = state;
+
+	list_for_each(at_list, &lists->all) {
+		const struct recent_list *list = list_entry(at_list, struct recent_list, node);
+
+		out_text(out, list->name);
+		list_for_each(node, &list->by_use) {
+			const struct recent_entry *e = list_entry(node, struct recent_entry, by_use);
+
+			out_u8(out, e->family);
+			out_raw(out, &e->addr, sizeof(e->addr));
+			out_u8(out, e->ttl);
+			out_u16(out, e->next);
+			out_u16(out, e->count);
+			for (unsigned int i = 0; i < e->count; i++)
+				out_u64(out, e->stamps[i]);
+		}
+		out_u8(out, 0);
+	}
+}
+
+static bool entry_load(struct recent_list *list, uint8_t family, struct bytes_in *in)
+{
+	union nf_inet_addr addr;
+	uint16_t next, count;
+	struct recent_entry *e;
+	uint8_t ttl;
+
+	in_raw(in, &addr, sizeof(addr));
+	ttl = in_u8(in);
+	next = in_u16(in);
+	count = in_u16(in);
+	if (in->failed || (family != NFPROTO_IPV4 && family != NFPROTO_IPV6) || !count || next > count)
+		return false;
+	/* A list that is gone, or remembers less than it did, has no use for it. */
+	e = list && count <= list->stamp_mask + 1u && !entry_find(list, &addr, family, 0) ? entry_add(list, &addr, family, ttl) :
+											   NULL;
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t stamp = in_u64(in);
+
+		if (e)
+			e->stamps[i] = stamp;
+	}
+	if (e) {
+		e->next = next;
+		e->count = count;
+	}
+	return !in->failed;
+}
+
+static bool recent_lists_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	while (in->at < in->end && !in->failed) {
+		char name[XT_RECENT_NAME_LEN];
+		struct recent_list *list;
+		uint8_t family;
+
+		in_text(in, name, sizeof(name));
+		list = list_find(inst, name);
+		while (!in->failed && (family = in_u8(in)))
+			if (!entry_load(list, family, in))
+				return false;
+	}
+	return !in->failed;
 }
 
 /* --- rules --- */

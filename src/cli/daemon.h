@@ -1,0 +1,64 @@
+/* cli/daemon.h - what the parts of `weir daemon` share. */
+#ifndef WEIR_CLI_DAEMON_H
+#define WEIR_CLI_DAEMON_H
+
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "base/refuse.h"
+#include "base/strbuf.h"
+#include "cli/run.h"
+#include "daemon/server.h"
+#include "instance.h"
+#include "port/port.h"
+
+enum { DAEMON_PORTS_MAX = 64 };
+
+struct kept;
+struct pending;			/* cli/daemon_apply.c */
+
+struct daemon {
+	/* as asked for */
+	const char *snapshot, *state_path, *user;
+	struct sockaddr_un where;
+	uint64_t seed;
+	uint32_t save_every_sec;
+	bool conntrack_on, detach, verbose, takeover, no_confine;
+	/* as it is */
+	struct instance *inst;
+	struct server *server;
+	int signals, saver;
+	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];	/* iface NULL: the host's side */
+	unsigned int port_count;
+	bool in_burst;			/* frames of a port are on their way through: what they send waits */
+	struct port *local;
+	char *snapshot_path;		/* absolute */
+	struct snapshot_paths paths;	/* what was read; sentences about it name them */
+	struct strbuf host;		/* the text that declared the host's sockets */
+	struct pending *pending;	/* rules that wait for their confirmation; NULL: none do */
+	bool taken_over;		/* all has gone to another daemon */
+	int former;			/* the connection to the daemon that all came from; -1: none */
+	int former_listener;
+};
+
+/* --- daemon_ports.c --- */
+int daemon_ports_open(struct daemon *d, struct refusal *why);
+int daemon_ports_ifaces(struct daemon *d, struct refusal *why);
+int daemon_ports_attach(struct daemon *d, struct refusal *why);
+void daemon_observe(struct daemon *d);
+
+/* --- daemon_takeover.c --- */
+/* The one who comes: the state, ports and listener of who serves at d->where. 0 or negative errno; nothing changed there. */
+int daemon_takeover_ask(struct daemon *d, struct kept *kept, struct refusal *why);
+/* All is in place here: the other one ends. */
+int daemon_takeover_done(struct daemon *d, struct refusal *why);
+/* The one who goes: server_callbacks.takeover. */
+bool daemon_takeover_give(void *daemon, int fd);
+
+/* --- daemon_apply.c --- */
+int daemon_apply(struct daemon *d, int argc, char **argv, struct strbuf *out, struct strbuf *errors);
+int daemon_confirm(struct daemon *d, struct strbuf *out, struct strbuf *errors);
+/* Nobody confirmed: as it was before. */
+void daemon_roll_back(struct daemon *d);
+
+#endif

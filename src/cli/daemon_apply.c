@@ -1,0 +1,221 @@
+/*
+ * cli/daemon_apply.c - rules for a running daemon: all that was sent, or nothing; and back to what was, when nobody says in time
+ * that the new rules let him in. Connections stay.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sysctl.h"
+#include "cli/daemon.h"
+#include "cli/run.h"
+
+enum { CONFIRM_SEC_MAX = 24 * 3600 };
+
+/* As it was: rules with their counters, by family, and the settings that changed. */
+struct before { struct strbuf rules[2], settings; };
+
+struct pending {
+	struct daemon *daemon;
+	struct before before;
+	int timer;
+};
+
+static uint8_t family_of(int six) { return six ? NFPROTO_IPV6 : NFPROTO_IPV4; }
+
+static void before_free(struct before *b)
+{
+	sb_free(&b->rules[0]);
+	sb_free(&b->rules[1]);
+	sb_free(&b->settings);
+}
+
+struct newcomers { const struct strbuf *old; struct strbuf *out; };
+
+/* A table that nobody had named then is as one that nobody has named: empty. */
+static void add_if_new(void *priv, const char *name)
+{
+	struct newcomers *n = priv;
+	char line[64];
+
+	snprintf(line, sizeof(line), "*%s\n", name);
+	if (!strstr(sb_str(n->old), line))
+		sb_printf(n->out, "%sCOMMIT\n", line);
+}
+
+static int put_back(struct instance *inst, const struct before *b, struct refusal *why)
+{
+	struct strbuf text = STRBUF_INIT;
+	int err = 0, first = 0;
+
+	for (int six = 0; six < 2; six++) {
+		struct newcomers n = { &b->rules[six], &text };
+
+		sb_reset(&text);
+		sb_add(&text, sb_str(&b->rules[six]), b->rules[six].len);
+		tables_each(inst, family_of(six), add_if_new, &n);
+		err = text.failed ? -ENOMEM : rules_restore(inst, family_of(six), sb_str(&text), text.len, "the rules before",
+							     RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
+		first = first ? first : err;
+	}
+	err = sysctl_conf_load(inst, sb_str(&b->settings), b->settings.len, "the settings before", why);
+	sb_free(&text);
+	return first ? first : err;
+}
+
+/* Of each setting that the text names, the value that it has now. */
+static void note_settings(struct instance *inst, const char *text, struct strbuf *out)
+{
+	struct line_reader reader = { text, text + strlen(text), 0 };
+	const char *line;
+	size_t len;
+
+	while (line_next(&reader, &line, &len)) {
+		const char *equal = memchr(line, '=', len);
+		struct strbuf value = STRBUF_INIT;
+		char name[256], key[256];
+
+		if (equal && (size_t)(equal - line) < sizeof(name)) {
+			memcpy(name, line, (size_t)(equal - line));
+			name[equal - line] = '\0';
+			if (sscanf(name, " %*[-] %255s", key) != 1 && sscanf(name, " %255s", key) != 1)
+				continue;
+			if (*key != '#' && *key != ';' && !sysctl_get(inst->sysctls, key, &value, NULL))
+				sb_printf(out, "-%s = %s\n", key, sb_str(&value));
+		}
+		sb_free(&value);
+	}
+}
+
+void daemon_roll_back(struct daemon *d)
+{
+	struct pending *p = d->pending;
+	struct refusal why = { 0 };
+
+	if (!p)
+		return;
+	if (put_back(d->inst, &p->before, &why))
+		report_refusal("weir daemon: the rules before cannot be put back", &why);
+	server_unwatch(d->server, p->timer);
+	close(p->timer);
+	before_free(&p->before);
+	free(p);
+	d->pending = NULL;
+}
+
+static void on_too_late(void *priv, uint32_t events)
+{
+	struct pending *p = priv;
+
+	fprintf(stderr, "weir daemon: nobody confirmed: the rules before are back\n");
+	daemon_roll_back(p->daemon);
+}
+
+static int wait_for_word(struct daemon *d, struct before *before, uint32_t seconds, struct refusal *why)
+{
+	struct itimerspec when = { .it_value.tv_sec = seconds };
+	struct pending *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return refuse(why, -ENOMEM, "no memory for --confirm");
+	p->daemon = d;
+	p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	err = p->timer < 0 || timerfd_settime(p->timer, 0, &when, NULL) ? -errno :
+	      server_watch(d->server, p->timer, EPOLLIN, on_too_late, p);
+	if (err) {
+		if (p->timer >= 0)
+			close(p->timer);
+		free(p);
+		return refuse(why, err, "no timer for --confirm: %s", strerror(-err));
+	}
+	p->before = *before;
+	*before = (struct before){ .settings = STRBUF_INIT };
+	d->pending = p;
+	return 0;
+}
+
+/* What a client sends: pairs of KIND:NAME and text, KIND a part of a snapshot. */
+static int apply_pairs(struct daemon *d, int count, char **pairs, bool *changed, struct refusal *why)
+{
+	int err = 0;
+
+	for (int i = 0; i + 1 < count && !err; i += 2) {
+		const char *colon = strchr(pairs[i], ':'), *text = pairs[i + 1];
+		size_t kind = colon ? (size_t)(colon - pairs[i]) : 0;
+
+		if (kind == 8 && !strncmp(pairs[i], "rules.v", 7) && (pairs[i][7] == '4' || pairs[i][7] == '6'))
+			err = rules_restore(d->inst, family_of(pairs[i][7] == '6'), text, strlen(text), colon + 1,
+					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
+		else if ((*changed |= kind == 11) && !strncmp(pairs[i], "sysctl.conf", 11))
+			err = sysctl_conf_load(d->inst, text, strlen(text), colon + 1, why);
+		else
+			err = refuse(why, -EINVAL, "\"%.40s\" cannot be applied", pairs[i]);
+		*changed |= !err;
+	}
+	return err;
+}
+
+/* apply SECONDS (0: at once, for good) KIND:NAME TEXT ... */
+int daemon_apply(struct daemon *d, int argc, char **argv, struct strbuf *out, struct strbuf *errors)
+{
+	uint32_t seconds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
+	struct before before = { .settings = STRBUF_INIT };
+	struct refusal why = { 0 };
+	struct timespec from, to;
+	bool changed = false;
+	int err;
+
+	if (argc < 4 || argc % 2 || seconds > CONFIRM_SEC_MAX) {
+		sb_adds(errors, "weir apply: nothing to apply\n");
+		return EXIT_USAGE;
+	}
+	if (d->pending) {
+		sb_adds(errors, "weir apply: rules wait for `weir confirm` already\n");
+		return EXIT_INPUT;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (int six = 0; six < 2; six++)
+		rules_save(d->inst, family_of(six), true, -1, &before.rules[six]);
+	for (int i = 2; i + 1 < argc; i += 2)
+		if (!strncmp(argv[i], "sysctl.conf:", 12))
+			note_settings(d->inst, argv[i + 1], &before.settings);
+	err = before.rules[0].failed || before.rules[1].failed ? refuse(&why, -ENOMEM, "no memory to remember the rules") :
+	      apply_pairs(d, argc - 2, argv + 2, &changed, &why);
+	if (!err && seconds)
+		err = wait_for_word(d, &before, seconds, &why);
+	if (err) {
+		struct refusal nobody = { 0 };
+
+		refusal_print(errors, "weir apply", &why);
+		if (changed && put_back(d->inst, &before, &nobody))
+			sb_printf(errors, "weir apply: and the rules before cannot be put back: %s\n", nobody.text);
+	} else {
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		sb_printf(out, "applied in %.1f ms\n", (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6);
+		if (seconds)
+			sb_printf(out, "the rules before come back in %u s, unless: weir confirm\n", seconds);
+	}
+	before_free(&before);
+	return err ? EXIT_INPUT : EXIT_DONE;
+}
+
+int daemon_confirm(struct daemon *d, struct strbuf *out, struct strbuf *errors)
+{
+	struct pending *p = d->pending;
+
+	if (!p) {
+		sb_adds(errors, "weir confirm: nothing waits for it\n");
+		return EXIT_FINDINGS;
+	}
+	server_unwatch(d->server, p->timer);
+	close(p->timer);
+	before_free(&p->before);
+	free(p);
+	d->pending = NULL;
+	sb_adds(out, "confirmed\n");
+	return EXIT_DONE;
+}

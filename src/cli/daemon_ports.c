@@ -1,0 +1,131 @@
+/* cli/daemon_ports.c - a daemon's ports, and what its instance tells of packets. */
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "route/route.h"
+
+/* What a burst sends waits for its end; what timers and commands send does not. */
+static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
+{
+	port_send(port, frame, len);
+	if (!d->in_burst)
+		port_flush(port);
+}
+
+static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
+{
+	struct port *port = out->driver_priv;
+
+	if (port)
+		send_on(priv, port, frame, len);
+}
+
+static void on_deliver(void *priv, const struct pkt *pkt)
+{
+	struct daemon *d = priv;
+
+	if (d->local)
+		send_on(d, d->local, pkt->data, pkt->len);
+}
+
+static void on_drop(void *priv, const struct pkt *pkt)
+{
+	const struct daemon *d = priv;
+
+	if (d->verbose && !pkt->rule)
+		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
+}
+
+static void on_port(void *priv, uint32_t events)
+{
+	struct port *port = priv;
+	struct daemon *d = port->owner;
+	int err;
+
+	d->in_burst = true;
+	err = port_receive(port);
+	d->in_burst = false;
+	for (unsigned int i = 0; i < d->port_count; i++)
+		port_flush(d->ports[i].port);
+	if (!err)
+		return;
+	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
+		strerror(-err));
+	server_unwatch(d->server, port->fd);
+}
+
+/* Neighbours know the device's address already. */
+static void on_iface_new(void *priv, struct iface *iface)
+{
+	const struct daemon *d = priv;
+
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		const struct port *port = d->ports[i].port;
+
+		if (!d->ports[i].iface || strcmp(d->ports[i].iface, iface->name))
+			continue;
+		if (port->has_mac)
+			memcpy(iface->mac, port->mac, sizeof(port->mac));
+		if (port->mtu)
+			iface->mtu = port->mtu;
+	}
+}
+
+int daemon_ports_open(struct daemon *d, struct refusal *why)
+{
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		if (!d->ports[i].port)		/* else it came from the daemon before */
+			d->ports[i].port = port_open(d->ports[i].spec, why);
+		if (!d->ports[i].port)
+			return why->err;
+		if (d->ports[i].iface)
+			continue;
+		if (!d->ports[i].port->driver->is_ip)
+			return refuse(why, -EINVAL, "--local takes packets, not frames: tun:NAME");
+		d->local = d->ports[i].port;
+	}
+	return 0;
+}
+
+/* An interface that no net.ip names is there with its port, up and without an address. */
+int daemon_ports_ifaces(struct daemon *d, struct refusal *why)
+{
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		const struct port *port = d->ports[i].port;
+		const char *name = d->ports[i].iface;
+		struct iface *iface;
+		int err;
+
+		if (!name || iface_find(d->inst, name))
+			continue;
+		err = iface_add(d->inst, name, port->driver->is_ip ? ARPHRD_NONE : ARPHRD_ETHER, &iface, why);
+		if (!err)
+			err = route_iface_set_up(d->inst, iface, true, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int daemon_ports_attach(struct daemon *d, struct refusal *why)
+{
+	for (unsigned int i = 0; i < d->port_count; i++) {
+		struct port *port = d->ports[i].port;
+		int err;
+
+		port_attach(port, d->inst, d->ports[i].iface ? iface_find(d->inst, d->ports[i].iface) : NULL);
+		port->owner = d;
+		err = server_watch(d->server, port->fd, EPOLLIN, on_port, port);
+		if (err)
+			return refuse(why, err, "%s cannot be watched: %s", d->ports[i].spec, strerror(-err));
+	}
+	return 0;
+}
+
+void daemon_observe(struct daemon *d)
+{
+	d->inst->observer = (struct observer){ .priv = d, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
+					       .iface_new = on_iface_new };
+}
