@@ -225,7 +225,7 @@ int acct_load(struct instance *inst, const void *bytes, size_t len, struct refus
 			break;
 		if (acct_add(inst, name, flags & QUOTA_MODES, quota, why))
 			return why && why->err ? why->err : -EINVAL;
-		acct = find(inst, name);
+		acct = acct_find(inst, name);
 		acct->flags = flags;
 		acct->packets = in_u64(&in);
 		acct->bytes = in_u64(&in);

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import traffic_test as t  # noqa: E402
 from traffic_test import A, B, R, WEIR, check, sh, sock_in, tool  # noqa: E402
 
-PORTS = ["--port", "eth0=packet:eth0", "--port", "eth1=packet:eth1"]
+PORTS = ["--port", "eth0=ring:eth0", "--port", "eth1=packet:eth1"]
 
 
 def begin(where, *options, snapshot=True):
