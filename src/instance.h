@@ -31,6 +31,15 @@ struct record;
 struct host_sockets;
 struct secctxs;
 
+/* What a rule says when it shows a packet to the listeners of a group. */
+struct nflog {
+	const char *prefix;
+	const struct hook_state *state;	/* where the packet is */
+	uint32_t copy_len;		/* bytes of the packet that are wanted */
+	uint16_t group;
+	uint16_t threshold;		/* tell them when so many wait; 0: as they asked for */
+};
+
 /* What the outside hears of; every callback may be NULL. All pointers are borrowed for the call. */
 struct observer {
 	void *priv;
@@ -44,8 +53,8 @@ struct observer {
 	void (*ct_event)(void *priv, const struct ct_event *event);
 	/* One line of LOG (without the kernel's time stamp), @level 0-7. */
 	void (*log)(void *priv, int level, const char *line);
-	/* NFLOG: group and prefix of the rule, copy of the packet's head. */
-	void (*nflog)(void *priv, const struct pkt *pkt, unsigned int group, const char *prefix, uint32_t copy_len);
+	/* NFLOG: what the rule says, and the packet as far as it says. */
+	void (*nflog)(void *priv, const struct pkt *pkt, const struct nflog *log);
 	/* conntrack refused to track: the kernel's own reason text ("invalid new", ...). */
 	void (*invalid)(void *priv, const struct pkt *pkt, uint8_t l4proto, const char *reason);
 	/* An expectation came into being or ended. */
@@ -56,6 +65,8 @@ struct observer {
 	void (*overquota)(void *priv, struct acct_object *acct);
 	/* An interface came into being; its address and MTU may still be set. */
 	void (*iface_new)(void *priv, struct iface *iface);
+	/* It goes down; packets that wait somewhere may still name it. */
+	void (*iface_down)(void *priv, struct iface *iface);
 	/* An ICMP error, RST or other packet weir made itself, before it enters LOCAL_OUT. */
 	void (*made)(void *priv, const struct pkt *pkt, const struct pkt *cause);
 };

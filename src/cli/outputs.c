@@ -295,7 +295,7 @@ static void json_hex(struct strbuf *sb, const uint8_t *bytes, size_t len)
 	sb_addc(sb, '"');
 }
 
-static void on_nflog(void *priv, const struct pkt *pkt, unsigned int group, const char *prefix, uint32_t copy_len)
+static void on_nflog(void *priv, const struct pkt *pkt, const struct nflog *log)
 {
 	struct outputs *out = priv;
 	char when[TIME_TEXT_MAX];
@@ -306,8 +306,8 @@ static void on_nflog(void *priv, const struct pkt *pkt, unsigned int group, cons
 	if (!out->sinks)
 		return;
 	sb_reset(sb);
-	sb_printf(sb, "{\"time\":\"%s\",\"group\":%u,\"prefix\":", time_text(out->run->inst->now_ns, when), group);
-	json_text(sb, prefix);
+	sb_printf(sb, "{\"time\":\"%s\",\"group\":%u,\"prefix\":", time_text(out->run->inst->now_ns, when), log->group);
+	json_text(sb, log->prefix);
 	sb_printf(sb, ",\"family\":%u", pkt->l.family);
 	if (pkt->hook && pkt->hook->hooknum < ARRAY_SIZE(hooks))
 		sb_printf(sb, ",\"hook\":\"%s\"", hooks[pkt->hook->hooknum]);
@@ -320,7 +320,7 @@ static void on_nflog(void *priv, const struct pkt *pkt, unsigned int group, cons
 		json_text(sb, pkt->hook->out->name);
 	}
 	sb_printf(sb, ",\"mark\":%u,\"packet\":", pkt->mark);
-	json_hex(sb, pkt->data, MIN_OF(copy_len, pkt->len));
+	json_hex(sb, pkt->data, MIN_OF(log->copy_len, pkt->len));
 	sb_adds(sb, "}\n");
 	sink_text(out->nflog, sb);
 }

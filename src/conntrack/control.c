@@ -29,6 +29,16 @@ static int change_status(struct ct *ct, uint32_t status)
 	return 0;
 }
 
+int ct_control_update_status(struct ct *ct, uint32_t status)
+{
+	uint32_t lost = ct->status & ~status;
+
+	if (lost & (IPS_SEEN_REPLY | IPS_ASSURED))
+		return -EBUSY;
+	ct->status = (ct->status & STATUS_FIXED) | (status & ~STATUS_FIXED);
+	return 0;
+}
+
 static void change_protocol(struct ct *ct, const struct ct_request *req)
 {
 	if (ct_proto_num(ct) == IPPROTO_SCTP && req->has_sctp) {
@@ -241,17 +251,14 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 	return 0;
 }
 
-int ct_control_expect_new(struct instance *inst, const struct ct_expect_request *req)
+int ct_control_expect_of(struct instance *inst, struct ct *master, const struct ct_expect_request *req)
 {
 	struct ct_expect exp;
-	struct ct *master;
-	int err, dir;
 
-	if (ct_expect_find(inst, &req->zone, &req->tuple))
-		return -EEXIST;
-	master = ct_find(inst, &req->zone, &req->master, &dir);
-	if (!master)
-		return -ENOENT;
+	if (!ct_help_of(master))
+		return -EOPNOTSUPP;
+	if (req->class >= CT_EXPECT_CLASSES)
+		return -EINVAL;
 	ct_expect_init(&exp, master, req->class, NULL, &req->tuple.dst, req->tuple.proto, req->tuple.dst_l4.all);
 	exp.tuple = req->tuple;
 	exp.mask_src = req->mask_src;
@@ -261,12 +268,20 @@ int ct_control_expect_new(struct instance *inst, const struct ct_expect_request 
 	exp.saved_port = req->saved_port;
 	exp.dir = req->dir;
 	exp.flags = req->flags & ~(uint32_t)NF_CT_EXPECT_USERSPACE;
-	if (!ct_help_of(master))
-		err = -EOPNOTSUPP;
-	else if (req->class >= CT_EXPECT_CLASSES)
-		err = -EINVAL;
-	else
-		err = ct_expect_add(inst, &exp, NULL);
+	return ct_expect_add(inst, &exp, NULL);
+}
+
+int ct_control_expect_new(struct instance *inst, const struct ct_expect_request *req)
+{
+	struct ct *master;
+	int err, dir;
+
+	if (ct_expect_find(inst, &req->zone, &req->tuple))
+		return -EEXIST;
+	master = ct_find(inst, &req->zone, &req->master, &dir);
+	if (!master)
+		return -ENOENT;
+	err = ct_control_expect_of(inst, master, req);
 	ct_put(inst, master);
 	return err;
 }

@@ -38,6 +38,9 @@ int ct_control_new(struct instance *inst, const struct ct_request *req);
 /* Changes @ct, with an UPDATE event; what was changed before an error stays: -EOPNOTSUPP (NAT, master, helper), -EPERM, -EBUSY. */
 int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_request *req);
 
+/* A program that was asked about a packet says what the status shall be: bits that nobody may change are passed over. -EBUSY. */
+int ct_control_update_status(struct ct *ct, uint32_t status);
+
 /* Ends every connection, each with its event. */
 void ct_control_flush(struct instance *inst);
 
@@ -61,5 +64,7 @@ struct ct_expect_request {
  * Return: 0; -EEXIST, -ENOENT (no such master), -EOPNOTSUPP (nobody helps it), -EINVAL (class), or as ct_expect_add().
  */
 int ct_control_expect_new(struct instance *inst, const struct ct_expect_request *req);
+/* The same for a connection at hand; @req->master is not asked. */
+int ct_control_expect_of(struct instance *inst, struct ct *master, const struct ct_expect_request *req);
 
 #endif

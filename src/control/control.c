@@ -32,6 +32,24 @@ static void on_overquota(void *priv, struct acct_object *acct)
 	acctnetlink_event(control, acct);
 }
 
+static void on_nflog(void *priv, const struct pkt *pkt, const struct nflog *log)
+{
+	struct control *control = priv;
+
+	if (control->before.nflog)
+		control->before.nflog(control->before.priv, pkt, log);
+	log_packet_to_group(control, pkt, log);
+}
+
+static void on_iface_down(void *priv, struct iface *iface)
+{
+	struct control *control = priv;
+
+	if (control->before.iface_down)
+		control->before.iface_down(control->before.priv, iface);
+	queue_iface_down(control, iface);
+}
+
 /* The others are handed on as they are. */
 #define PASS(name, args, ...)										\
 static void on_##name args										\
@@ -45,8 +63,6 @@ PASS(transmit, (void *priv, struct iface *out, const struct pkt *cause, const vo
 PASS(deliver, (void *priv, const struct pkt *pkt), pkt)
 PASS(drop, (void *priv, const struct pkt *pkt), pkt)
 PASS(log, (void *priv, int level, const char *line), level, line)
-PASS(nflog, (void *priv, const struct pkt *pkt, unsigned int group, const char *prefix, uint32_t copy_len), pkt, group, prefix,
-     copy_len)
 PASS(invalid, (void *priv, const struct pkt *pkt, uint8_t l4proto, const char *reason), pkt, l4proto, reason)
 PASS(helper, (void *priv, const struct pkt *pkt, const char *name, const char *reason), pkt, name, reason)
 PASS(iface_new, (void *priv, struct iface *iface), iface)
@@ -63,10 +79,12 @@ struct control *control_new(struct instance *inst, const struct control_callback
 	control->callbacks = *callbacks;
 	control->before = inst->observer;
 	list_init(&control->socks);
+	queue_control_begin(control);
+	log_control_begin(control);
 	inst->observer = (struct observer){
 		.priv = control, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop, .ct_event = on_ct_event,
 		.log = on_log, .nflog = on_nflog, .invalid = on_invalid, .expect_event = on_expect_event,
-		.helper = on_helper, .iface_new = on_iface_new, .made = on_made,
+		.helper = on_helper, .iface_new = on_iface_new, .iface_down = on_iface_down, .made = on_made,
 		.overquota = on_overquota,
 	};
 	return control;
@@ -78,6 +96,8 @@ void control_free(struct control *control)
 		return;
 	list_for_each_safe(node, &control->socks)
 		nl_sock_close(list_entry(node, struct nl_sock, node));
+	queue_control_end(control);
+	log_control_end(control);
 	control->inst->observer = control->before;
 	free(control);
 }

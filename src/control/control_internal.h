@@ -55,6 +55,10 @@ struct control {
 	uint32_t cookie;
 	uint32_t groups;		/* that somebody listens to */
 	uint32_t asker;			/* port of the socket whose request is served: its events name it; 0 = none */
+	struct list packet_queues;	/* struct packet_queue, the newest first */
+	size_t queued_bytes;		/* of packets in all of them */
+	struct list log_groups;		/* struct log_group, the newest first */
+	uint32_t log_seq;		/* messages of all groups so far */
 };
 
 /* --- one request on its way through nfnetlink --- */
@@ -82,7 +86,7 @@ struct nl_subsystem {
 	const struct nl_command *commands;
 	unsigned int command_count;
 };
-extern const struct nl_subsystem nl_ctnetlink, nl_expect, nl_timeout, nl_acct, nl_osf;
+extern const struct nl_subsystem nl_ctnetlink, nl_expect, nl_timeout, nl_acct, nl_osf, nl_queue_subsystem, nl_log_subsystem;
 
 /* --- nl_msg.c: messages are written into a strbuf --- */
 /* Begins a message; its place for nl_end(). */
@@ -110,10 +114,19 @@ int nl_get_be32(const struct nlattr *a, uint32_t *host);
 int nl_get_be64(const struct nlattr *a, uint64_t *host);
 /* A name of at most @room - 1 bytes with its NUL; -EINVAL, -ERANGE. */
 int nl_get_name(const struct nlattr *a, char *out, size_t room);
+static inline uint32_t nl_u32(const struct nlattr *a)	/* of a checked length */
+{
+	be32 v;
+
+	memcpy(&v, nl_data(a), sizeof(v));
+	return ntohl(v);
+}
+/* Are the attributes of a request that are there as long as @lens says, by type? -ERANGE with the extended error of Linux. */
+int nl_lengths_checked(struct nl_request *req, const uint8_t *lens, unsigned int count);
 
 /* --- nl_sock.c --- */
-/* Queues one datagram, or counts an overrun. @must: answers to requests are never dropped. */
-void nl_queue(struct nl_sock *sock, uint32_t groups, const void *data, size_t len, bool must);
+/* Queues one datagram, or notes an overrun: false. @must: answers to requests are never dropped. */
+bool nl_queue(struct nl_sock *sock, uint32_t groups, const void *data, size_t len, bool must);
 /* To everybody in the group (1-based). */
 void nl_multicast(struct control *control, unsigned int group, const struct strbuf *msg);
 static inline bool nl_group_heard(const struct control *control, unsigned int group)
@@ -132,6 +145,24 @@ bool nl_filter_passes(const struct nl_sock *sock, const void *msg, size_t len);
 
 /* --- nfnetlink.c --- */
 void nfnetlink_datagram(struct nl_sock *sock, const void *data, size_t len);
+
+/* --- queue_netlink.c: packets that wait for a program's verdict --- */
+void queue_control_begin(struct control *control);
+void queue_control_end(struct control *control);
+/* The program that was bound to queues is gone: what waits there is dropped. */
+void queue_sock_closed(struct nl_sock *sock);
+void queue_iface_down(struct control *control, const struct iface *iface);
+/* /proc/net/netfilter/nfnetlink_queue */
+void queue_list(struct control *control, struct strbuf *out);
+
+/* --- log_netlink.c: packets that a program wants to know of --- */
+void log_control_begin(struct control *control);
+void log_control_end(struct control *control);
+void log_sock_closed(struct nl_sock *sock);
+void log_packet_to_group(struct control *control, const struct pkt *pkt, const struct nflog *log);
+/* /proc/net/netfilter/nfnetlink_log, nf_log */
+void log_list(struct control *control, struct strbuf *out);
+void log_families_list(struct control *control, struct strbuf *out);
 
 /* --- ctnetlink.c, expnetlink.c: events --- */
 void ctnetlink_event(struct control *control, const struct ct_event *event);

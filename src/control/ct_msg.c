@@ -300,6 +300,25 @@ void ct_put_message(const struct instance *inst, const struct ct *ct, uint16_t f
 	nl_end(out, at);
 }
 
+void ct_put_attached(const struct instance *inst, const struct ct *ct, struct strbuf *out)
+{
+	put_tuples(ct, out);
+	nl_put_u32(out, CTA_ID, ct_id(inst, ct));
+	nl_put_u32(out, CTA_STATUS, ct->status);
+	/* before confirm: what it will get */
+	nl_put_u32(out, CTA_TIMEOUT, ct_is_confirmed(ct) ? ct_expires_sec(inst, ct) : ct->expires_tick / WEIR_HZ);
+	put_protoinfo(ct, false, out);
+	put_counters(ct, out);
+	put_stamp(ct, out);
+	put_helper(ct, out);
+	put_master(ct, out);
+	put_seqadj(ct, out);
+	put_synproxy(ct, out);
+	if (ct->mark)
+		nl_put_u32(out, CTA_MARK, ct->mark);
+	put_labels(ct, out);
+}
+
 void ct_put_event(const struct instance *inst, const struct ct_event *event, uint32_t seq, uint32_t port, struct strbuf *out)
 {
 	const struct ct *ct = event->ct;

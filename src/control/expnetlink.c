@@ -190,43 +190,56 @@ static int delete(struct nl_request *req)
 	return 0;
 }
 
-static int new(struct nl_request *req)
+int expect_request_read(const struct nlattr **a, uint8_t family, struct ct_expect_request *want)
 {
-	struct ct_expect_request want = { .zone.dir = CT_ZONE_DIR_BOTH };
-	const struct nlattr **a = req->attrs;
 	struct ct_tuple mask;
-	uint8_t family = req->nfg->nfgen_family;
 	uint32_t class = 0;
 	be16 zone;
 	int err;
 
-	if (!a[CTA_EXPECT_TUPLE] || !a[CTA_EXPECT_MASK] || !a[CTA_EXPECT_MASTER])
+	*want = (struct ct_expect_request){ .zone.dir = CT_ZONE_DIR_BOTH };
+	if (!a[CTA_EXPECT_TUPLE] || !a[CTA_EXPECT_MASK])
 		return -EINVAL;
 	if (a[CTA_EXPECT_ZONE]) {
 		if (nl_get_be16(a[CTA_EXPECT_ZONE], &zone))
 			return -ERANGE;
-		want.zone.id = ntohs(zone);
+		want->zone.id = ntohs(zone);
 	}
-	err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want.tuple, NULL);
+	err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want->tuple, NULL);
 	if (!err)
 		err = ct_get_tuple(a[CTA_EXPECT_MASK], family, IP_CT_DIR_ORIGINAL, &mask, NULL);
-	if (!err)
-		err = ct_get_tuple(a[CTA_EXPECT_MASTER], family, IP_CT_DIR_ORIGINAL, &want.master, NULL);
 	if (!err && a[CTA_EXPECT_FLAGS])
-		err = nl_get_be32(a[CTA_EXPECT_FLAGS], &want.flags);
+		err = nl_get_be32(a[CTA_EXPECT_FLAGS], &want->flags);
 	if (!err && a[CTA_EXPECT_CLASS])
 		err = nl_get_be32(a[CTA_EXPECT_CLASS], &class);
 	if (!err && a[CTA_EXPECT_NAT])
-		err = get_nat(a[CTA_EXPECT_NAT], family, &want);
+		err = get_nat(a[CTA_EXPECT_NAT], family, want);
 	if (!err && a[CTA_EXPECT_FN])
-		err = get_arrival(a[CTA_EXPECT_FN], &want.arrived);
+		err = get_arrival(a[CTA_EXPECT_FN], &want->arrived);
 	if (err)
 		return err;
 	if (class > UINT8_MAX)
 		return -EINVAL;
-	want.class = (uint8_t)class;
-	want.mask_src = mask.src;
-	want.mask_src_port = mask.src_l4.port;
+	want->class = (uint8_t)class;
+	want->mask_src = mask.src;
+	want->mask_src_port = mask.src_l4.port;
+	return 0;
+}
+
+static int new(struct nl_request *req)
+{
+	struct ct_expect_request want;
+	const struct nlattr **a = req->attrs;
+	uint8_t family = req->nfg->nfgen_family;
+	int err;
+
+	if (!a[CTA_EXPECT_MASTER])
+		return -EINVAL;
+	err = expect_request_read(a, family, &want);
+	if (!err)
+		err = ct_get_tuple(a[CTA_EXPECT_MASTER], family, IP_CT_DIR_ORIGINAL, &want.master, NULL);
+	if (err)
+		return err;
 	if (!(req->nlh->nlmsg_flags & NLM_F_CREATE))
 		return -ENOENT;
 	return ct_control_expect_new(req->control->inst, &want);

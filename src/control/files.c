@@ -53,6 +53,9 @@ static const struct file files[] = {
 	{ "/proc/net/ip6_tables_matches", 0440, matches6 },
 	{ "/proc/net/ip_tables_targets", 0440, targets4 },
 	{ "/proc/net/ip6_tables_targets", 0440, targets6 },
+	{ "/proc/net/netfilter/nfnetlink_queue", 0440, queue_list },
+	{ "/proc/net/netfilter/nfnetlink_log", 0440, log_list },
+	{ "/proc/net/netfilter/nf_log", 0444, log_families_list },
 };
 
 /* Families whose host tables must not shine through: they are as in a kernel without them. */

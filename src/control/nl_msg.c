@@ -153,3 +153,15 @@ int nl_get_name(const struct nlattr *a, char *out, size_t room)
 	memcpy(out, text, end + 1);
 	return 0;
 }
+
+int nl_lengths_checked(struct nl_request *req, const uint8_t *lens, unsigned int count)
+{
+	for (unsigned int type = 1; type < count; type++) {
+		if (req->attrs[type] && nl_len(req->attrs[type]) < lens[type]) {
+			req->bad_attr = req->attrs[type];
+			req->complaint = "Attribute failed policy validation";
+			return -ERANGE;
+		}
+	}
+	return 0;
+}

@@ -70,6 +70,8 @@ static void dump_end(struct nl_sock *sock)
 void nl_sock_close(struct nl_sock *sock)
 {
 	dump_end(sock);
+	queue_sock_closed(sock);
+	log_sock_closed(sock);
 	list_remove(&sock->node);
 	list_for_each_safe(node, &sock->queue)
 		free(list_entry(node, struct nl_datagram, node));
@@ -196,15 +198,16 @@ static void enqueue(struct nl_sock *sock, uint32_t groups, const void *data, siz
 		sock->control->callbacks.ready(sock->control->callbacks.priv, sock);
 }
 
-void nl_queue(struct nl_sock *sock, uint32_t groups, const void *data, size_t len, bool must)
+bool nl_queue(struct nl_sock *sock, uint32_t groups, const void *data, size_t len, bool must)
 {
 	if (must || sock->queued + len + NL_SKB_OVERHEAD <= sock->rcvbuf) {
 		enqueue(sock, groups, data, len, false);
-		return;
+		return true;
 	}
 	if (!sock->no_enobufs && !sock->congested)
 		enqueue(sock, 0, NULL, 0, true);
 	sock->congested = true;
+	return false;
 }
 
 void nl_multicast(struct control *control, unsigned int group, const struct strbuf *msg)

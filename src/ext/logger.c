@@ -9,7 +9,7 @@
 #include "ext/ext.h"
 #include "ext/logger.h"
 
-enum { PREFIX_ROOM = 128, GROUP_DEFAULT = 0 };
+enum { PREFIX_ROOM = 128 };	/* group 0, without delay */
 
 static uint8_t *logger_of(struct instance *inst, uint8_t family)
 {
@@ -80,10 +80,11 @@ void logger_say(struct instance *inst, const struct pkt *pkt, const struct hook_
 		break;
 	case LOGGER_NFNETLINK:
 		if (observer->nflog) {
+			struct nflog log = { .prefix = cut, .state = state, .copy_len = pkt->len, .threshold = 1 };
 			struct pkt *said = (struct pkt *)pkt;	/* its checksum is put off for the look, and back */
 			be16 sum = pkt_sum_put_off(said);
 
-			observer->nflog(observer->priv, pkt, GROUP_DEFAULT, cut, pkt->len);
+			observer->nflog(observer->priv, pkt, &log);
 			pkt_sum_put_back(said, sum);
 		}
 		break;

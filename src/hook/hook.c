@@ -134,6 +134,8 @@ int hook_unregister(struct hooks *hooks, const struct hook_ops *ops)
 
 		err = err ? err : one;
 	}
+	if (!err && hooks->left)
+		hooks->left(hooks->left_priv);
 	return err;
 }
 
@@ -167,4 +169,10 @@ void hooks_set_queue(struct hooks *hooks, queue_fn fn, void *priv)
 {
 	hooks->queue = fn;
 	hooks->queue_priv = priv;
+}
+
+void hooks_set_left(struct hooks *hooks, void (*fn)(void *priv), void *priv)
+{
+	hooks->left = fn;
+	hooks->left_priv = priv;
 }

@@ -71,10 +71,13 @@ void hook_prefetch(struct pkt **burst, unsigned int count, const struct hook_sta
  */
 typedef int (*queue_fn)(void *priv, struct pkt *pkt, const struct hook_state *state, unsigned int queue);
 void hooks_set_queue(struct hooks *hooks, queue_fn fn, void *priv);
+/* Somebody left a hook: Linux drops all that wait then. @fn is called after it has left; NULL: nobody wants to know. */
+void hooks_set_left(struct hooks *hooks, void (*fn)(void *priv), void *priv);
 /*
- * A queued packet comes back with its verdict; goes on after the hook entry that queued it
- * (NF_ACCEPT, NF_STOP), asks it again (NF_REPEAT), queues again, or drops. When the hook ends with
- * accept, path_continue() carries it on its way.
+ * A queued packet comes back with its verdict; goes on after the hook entry that queued it (NF_ACCEPT), asks it again
+ * (NF_REPEAT), leaves the hook (NF_STOP), queues again, or drops. A connection that began meanwhile with the same tuple takes
+ * it over, and in LOCAL_OUT it is routed anew when what its route rests on has changed. When the hook ends with accept,
+ * path_continue() carries it on its way.
  */
 void hook_reinject(struct instance *inst, struct pkt *pkt, unsigned int verdict);
 

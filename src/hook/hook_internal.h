@@ -23,6 +23,8 @@ struct hooks {
 	uint64_t next_id;
 	queue_fn queue;
 	void *queue_priv;
+	void (*left)(void *priv);
+	void *left_priv;
 	uint64_t *changes;	/* NULL: nobody counts them */
 };
 

@@ -18,6 +18,7 @@ struct queued {
 	uint64_t id;
 	hook_fn fn;		/* who queued it */
 	void *priv;
+	struct path_key route_by;	/* what its route rests on; asked when it comes back changed */
 };
 
 static void walk_drop(struct instance *inst, struct pkt *pkt, const struct hook_state *state)
@@ -40,7 +41,7 @@ static unsigned int enqueue(struct pkt *pkt, const struct hook_state *state, con
 		err = -ENOMEM;
 		if (queued) {
 			*queued = (struct queued){ *state, entry->ops.priority, entry->id, entry->ops.fn,
-						   entry->ops.priv };
+						   entry->ops.priv, path_key_of(pkt) };
 			pkt->hook = &queued->state;
 			err = hooks->queue(hooks->queue_priv, pkt, &queued->state, verdict >> NF_VERDICT_QBITS);
 			if (err >= 0)
@@ -140,57 +141,73 @@ static unsigned int place_after(const struct hook_list *list, const struct queue
 	return i;
 }
 
-static unsigned int walk_on(struct pkt *pkt, const struct queued *queued, unsigned int verdict)
+static unsigned int walk_on(struct pkt *pkt, const struct queued *queued)
 {
 	const struct hook_state *state = &queued->state;
 	struct hook_list *list = hooks_at(state->inst->hooks, state->family, state->hooknum);
-	unsigned int i;
+	unsigned int verdict;
 
 	if (!list)
 		return NF_ACCEPT;
-	i = place_after(list, queued);
-	if (verdict == NF_REPEAT) {
-		/* asked again only if still there */
-		if (i > 0 && list->entry[i - 1].id == queued->id)
-			i--;
-	}
 	hook_list_get(list);
-	verdict = walk_list(pkt, state, list, i);
+	verdict = walk_list(pkt, state, list, place_after(list, queued));
 	hook_list_put(list);
 	return verdict;
 }
 
+/* Once more, if it is still there. */
+static unsigned int ask_again(struct pkt *pkt, const struct queued *queued)
+{
+	const struct hook_state *state = &queued->state;
+	struct hook_list *list = hooks_at(state->inst->hooks, state->family, state->hooknum);
+	unsigned int i = list ? place_after(list, queued) : 0, verdict = NF_ACCEPT;
+
+	if (i && list->entry[i - 1].id == queued->id) {
+		hook_list_get(list);
+		verdict = list->entry[i - 1].ops.fn(list->entry[i - 1].ops.priv, pkt, state);
+		hook_list_put(list);
+	}
+	return verdict;
+}
+
+/*
+ * Verdicts are whole words, as in Linux: only a plain NF_ACCEPT asks those who come next; one with other bits, and NF_STOP, go
+ * straight on. Who repeats and repeats again drops.
+ */
 void hook_reinject(struct instance *inst, struct pkt *pkt, unsigned int verdict)
 {
 	struct queued *queued = container_of(pkt->hook, struct queued, state);
 	struct hook_entry behind = { .ops = { .fn = queued->fn, .priority = queued->priority, .priv = queued->priv },
 				     .id = queued->id };
 
-	switch (verdict & NF_VERDICT_MASK) {
-	case NF_STOP:
-		pkt->hook = NULL;
-		verdict = NF_ACCEPT;
-		break;
-	case NF_QUEUE:
-		verdict = enqueue(pkt, &queued->state, &behind, verdict);
-		if (verdict == NF_ACCEPT)
-			verdict = walk_on(pkt, queued, NF_ACCEPT);
-		break;
-	case NF_ACCEPT:
-	case NF_REPEAT:
-		verdict = walk_on(pkt, queued, verdict & NF_VERDICT_MASK);
-		break;
-	case NF_STOLEN:
-		verdict = NF_STOLEN;
-		break;
-	default:
-		pkt->drop_reason = DROP_QUEUE;
-		walk_drop(inst, pkt, &queued->state);
+	if ((verdict == NF_ACCEPT || verdict == NF_REPEAT || verdict == NF_STOP) && !path_take_back(inst, pkt))
 		verdict = NF_DROP;
+	if (verdict == NF_REPEAT)
+		verdict = ask_again(pkt, queued);
+	if (verdict == NF_ACCEPT && !path_reroute(inst, pkt, &queued->state, &queued->route_by))
+		verdict = NF_DROP;
+	if ((verdict & NF_VERDICT_MASK) == NF_QUEUE) {
+		verdict = enqueue(pkt, &queued->state, &behind, verdict);
+		if (verdict == NF_DROP)
+			verdict = NF_STOLEN;	/* it is gone already */
 	}
 	if (verdict == NF_ACCEPT) {
+		verdict = walk_on(pkt, queued);
+		if (verdict == NF_DROP)
+			verdict = NF_STOLEN;
+	}
+	switch (verdict & NF_VERDICT_MASK) {
+	case NF_ACCEPT:
+	case NF_STOP:
 		pkt->hook = NULL;
 		path_continue(inst, pkt, &queued->state);
+		break;
+	case NF_STOLEN:
+		break;
+	default:
+		if (!pkt->drop_reason)
+			pkt->drop_reason = DROP_QUEUE;
+		walk_drop(inst, pkt, &queued->state);
 	}
 	free(queued);
 }

@@ -48,17 +48,21 @@ static unsigned int end_connection(struct instance *inst, struct pkt *pkt, struc
 	return NF_DROP;
 }
 
+bool nat_packet_half(struct pkt *pkt, const struct ct *ct, enum nat_manip manip, int dir)
+{
+	struct ct_tuple target;
+
+	return ct_tuple_invert(&target, ct_tuple(ct, !dir)) && nat_rewrite(pkt, 0, &target, manip);
+}
+
 static unsigned int rewrite_packet(struct pkt *pkt, const struct ct *ct, uint8_t hooknum)
 {
 	enum nat_manip manip = nat_manip_of_hook(hooknum);
 	int dir = ctinfo_dir(pkt->ctinfo);
-	struct ct_tuple target;
 
 	if (!(ct->status & nat_status_bit(manip, dir)))
 		return NF_ACCEPT;
-	if (!ct_tuple_invert(&target, ct_tuple(ct, !dir)) || !nat_rewrite(pkt, 0, &target, manip))
-		return NF_DROP;
-	return NF_ACCEPT;
+	return nat_packet_half(pkt, ct, manip, dir) ? NF_ACCEPT : NF_DROP;
 }
 
 static unsigned int translate(struct nat_family *nf, struct pkt *pkt, struct ct *ct, const struct hook_state *state)

@@ -34,6 +34,8 @@ void nat_hooks_put(struct instance *inst, uint8_t family, nat_lookup_fn lookup, 
  * Return: NF_ACCEPT; NF_DROP when it was confirmed already or no memory.
  */
 unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip);
+/* Rewrites one half of a packet of direction @dir as @ct says (nf_nat_manip_pkt); false: its headers are cut too short. */
+bool nat_packet_half(struct pkt *pkt, const struct ct *ct, enum nat_manip manip, int dir);
 /* MASQUERADE: SNAT to the address of the way out; remembers the interface. */
 unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
 unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);

@@ -45,6 +45,19 @@ void path_made_send(struct instance *inst, struct pkt *made, const struct pkt *c
 /* Carries a packet on after a hook gave its verdict late (queue). */
 void path_continue(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
 
+/* --- requeue.c: what a packet that waited in a queue needs before it goes on --- */
+/* What the route of a packet in LOCAL_OUT rests on. */
+struct path_key {
+	union nf_inet_addr saddr, daddr;
+	uint32_t mark;
+	uint8_t tos;
+};
+struct path_key path_key_of(const struct pkt *pkt);
+/* Gives it to the connection that took its tuple meanwhile; false: drop it. */
+bool path_take_back(struct instance *inst, struct pkt *pkt);
+/* false: it has changed, and there is no route for it now. */
+bool path_reroute(struct instance *inst, struct pkt *pkt, const struct hook_state *state, const struct path_key *was);
+
 /* After POST_ROUTING: fragmentation, neighbour, frame. Takes the packet. */
 void path_finish_output(struct instance *inst, struct pkt *pkt);
 

@@ -145,6 +145,8 @@ int route_iface_set_up(struct instance *inst, struct iface *iface, bool up, stru
 		neigh_flush_iface(inst, iface, 0);
 	if (inst->fib->watch.iface_down)
 		inst->fib->watch.iface_down(inst, iface);
+	if (inst->observer.iface_down)
+		inst->observer.iface_down(inst->observer.priv, iface);
 	return 0;
 }
 

@@ -9,12 +9,13 @@ static unsigned int nflog_target(struct pkt *pkt, const void *data, struct ext_c
 {
 	const struct xt_nflog_info *info = data;
 	const struct observer *observer = &call->inst->observer;
-	uint32_t copy = info->flags & XT_NFLOG_F_COPY_LEN ? MIN_OF(info->len, pkt->len) : pkt->len;
+	struct nflog log = { .prefix = info->prefix, .state = call->state, .group = info->group, .threshold = info->threshold,
+			     .copy_len = info->flags & XT_NFLOG_F_COPY_LEN ? MIN_OF(info->len, pkt->len) : pkt->len };
 
 	if (observer->nflog) {
 		be16 sum = pkt_sum_put_off(pkt);
 
-		observer->nflog(observer->priv, pkt, info->group, info->prefix, copy);
+		observer->nflog(observer->priv, pkt, &log);
 		pkt_sum_put_back(pkt, sum);
 	}
 	return XT_CONTINUE;
