@@ -87,7 +87,7 @@ int nl_parse(const void *data, size_t len, const struct nlattr **attrs, unsigned
 		size_t step = NLA_ALIGN(a->nla_len);
 
 		if (a->nla_len < sizeof(*a) || a->nla_len > len)
-			return -EINVAL;
+			break;		/* Linux says so in its log, and takes what came before */
 		if (type <= max)
 			attrs[type] = a;
 		if (step >= len)
