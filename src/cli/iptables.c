@@ -261,7 +261,9 @@ int iptables_save(const struct iptables_role *role, int argc, char **argv)
 	}
 	if (!err)
 		err = print_out(&out);
-	if (err)
+	if (err == -ENOENT)
+		fprintf(stderr, "%s-save v1.8.9 (legacy): Cannot initialize: Table does not exist (do you need to insmod?)\n", role->program);
+	else if (err)
 		fprintf(stderr, "%s-save v1.8.9 (legacy): Cannot initialize: %s\n", role->program,
 			why.text[0] ? why.text : strerror(-err));
 	sb_free(&out);
@@ -339,7 +341,7 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 	struct refusal why = { 0 };
 	const char *only = NULL;
 	unsigned int flags = 0;
-	int letter, err, wait_sec = 0;
+	int letter, err, code = UPSTREAM_OTHER, wait_sec = 0;
 
 	optind = 1;
 	while ((letter = getopt_long(argc, argv, "bcvVthnwWM:T:46", options, NULL)) >= 0) {
@@ -399,7 +401,7 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 	if (!err) {
 		store_tables(session.store)->wait_sec = wait_sec;
 		err = rules_restore_in(store_tables(session.store), role->family, sb_str(&text), text.len, NULL, flags, only, &out,
-				       &why);
+				       &code, &why);
 	}
 	print_out(&out);
 	if (err == -EAGAIN)
@@ -410,5 +412,5 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 		complain_of_line(role, sb_str(&text), text.len, &why);
 	sb_free(&text);
 	session_close(&session);
-	return !err ? EXIT_DONE : err == -EAGAIN ? UPSTREAM_RESOURCE : why.err == -EINVAL && !why.at.line ? UPSTREAM_PARAMETER : 1;
+	return !err ? EXIT_DONE : err == -EAGAIN ? UPSTREAM_RESOURCE : why.err == -EINVAL && !why.at.line ? UPSTREAM_PARAMETER : code;
 }

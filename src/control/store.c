@@ -372,14 +372,14 @@ static int store_table_open(struct table_source *from, uint8_t family, const cha
 
 static int store_table_commit(struct table_source *from, struct edit *edit, struct refusal *why)
 {
-	int err = image_check(edit, why);
+	int err = image_check(from, edit, why);
 
 	return err ? err : table_write((struct store *)from, edit, why);
 }
 
 static int store_table_check(struct table_source *from, struct edit *edit, struct refusal *why)
 {
-	return image_check(edit, why);
+	return image_check(from, edit, why);
 }
 
 static void store_each(struct table_source *from, uint8_t family, void (*visit)(void *priv, const char *name), void *priv)

@@ -79,6 +79,7 @@ struct ext_check {
 	bool proto_inverted;
 	uint8_t ip6_flags;	/* IP6T_F_* of the rule */
 	const void *entry;	/* struct ipt_entry or ip6t_entry; its matches were checked: u.kernel.match is a struct match */
+	bool was_taken;		/* by an instance that was kept since: what the rule names was there, and lives while it does */
 };
 
 struct ext_text;
@@ -106,6 +107,7 @@ struct match {
 	void (*classify)(const void *info, struct class_rule *rule);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
+	bool names_shared;		/* its checkentry asks what a rule of another table has made, by name */
 	void (*attach)(struct instance *inst);	/* optional: an instance is made; files that exist without a rule */
 	const struct ext_text *text;	/* NULL: an older revision without text of its own */
 	const char *abi_name;		/* an alias for text only: the rule's data carries this name ("state" is
@@ -125,6 +127,7 @@ struct target {
 	unsigned int (*target)(struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);
 	void (*destroy)(void *info, const struct ext_check *check);
+	bool names_shared;
 	const struct ext_text *text;
 	const char *abi_name;		/* as in struct match */
 };

@@ -120,8 +120,11 @@ static int port_of_service(const char *text, const char *proto, uint16_t *out, s
 	struct servent entry, *found = NULL;
 	char buf[2048];
 
-	if (!*text || getservbyname_r(text, proto, &entry, buf, sizeof(buf), &found) || !found)
-		return refuse(why, -EINVAL, "\"%s\" is neither a port nor a known service", text);
+	if (!*text || getservbyname_r(text, proto, &entry, buf, sizeof(buf), &found) || !found) {
+		refuse(why, -EINVAL, "\"%s\" is neither a port nor a known service", text);
+		refuse_upstream(why, proto ? "invalid port/service `%s' specified" : "Port \"%s\" does not resolve to anything.", text);
+		return -EINVAL;
+	}
 	*out = ntohs((uint16_t)found->s_port);
 	return 0;
 }

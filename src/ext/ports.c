@@ -21,8 +21,10 @@ int ports_parse(const char *text, const char *proto, uint16_t range[2], struct r
 		err = opt_port(head, proto, &range[0], why);
 	if (!err && colon[1])
 		err = opt_port(colon + 1, proto, &range[1], why);
-	if (!err && range[0] > range[1])
+	if (!err && range[0] > range[1]) {
 		err = refuse(why, -EINVAL, "the port range \"%s\" runs backwards", text);
+		refuse_upstream(why, "invalid portrange (min > max)");
+	}
 	return err;
 }
 

@@ -18,6 +18,7 @@ static struct ext_check check_for(struct instance *inst, const struct ruleset *r
 		.proto_inverted = entry_invflags(e, rs->family) & XT_INV_PROTO,
 		.ip6_flags = rs->family == NFPROTO_IPV6 ? entry_flags(e, rs->family) : 0,
 		.entry = e,
+		.was_taken = rs->was_taken,
 	};
 }
 
@@ -175,6 +176,24 @@ int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, s
 void entry_exts_release(struct instance *inst, const struct ruleset *rs, void *e)
 {
 	release(inst, rs, e, UINT_MAX, true);
+}
+
+bool entry_exts_share(const void *e, uint8_t family, struct ext_memo *memo)
+{
+	const struct xt_entry_target *t = entry_target(e, family);
+	const struct target *target;
+
+	for_each_match(m, e, family) {
+		const struct match *match = strnlen(m->u.user.name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN ? NULL :
+					    match_find_again(memo, m->u.user.name, m->u.user.revision, family);
+
+		if (match && match->names_shared)
+			return true;
+	}
+	if (!t->u.user.name[0] || strnlen(t->u.user.name, XT_EXTENSION_MAXNAMELEN) == XT_EXTENSION_MAXNAMELEN)
+		return false;
+	target = target_find_again(memo, t->u.user.name, t->u.user.revision, family);
+	return target && target->names_shared;
 }
 
 bool entry_exts_hold(const struct ruleset *rs, void *e)

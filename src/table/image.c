@@ -9,6 +9,7 @@
 
 #include "base/crc32c.h"
 #include "table/edit_log.h"
+#include "table/kept.h"
 
 struct image_head {
 	char magic[8];
@@ -328,7 +329,7 @@ static void policies_forget(struct edit *edit)
 			edit->chains[i]->counted.counters = (struct xt_counters){ 0 };
 }
 
-static int check_whole(struct edit *edit, struct refusal *why)
+static int check_whole(struct edit *edit, struct kept_rules *kept, struct refusal *why)
 {
 	uint32_t *starts = calloc(2 * (size_t)edit->count, sizeof(*starts)), *masks = starts + edit->count;
 	struct edit_blob *blob = &edit->log->blob;
@@ -343,7 +344,7 @@ static int check_whole(struct edit *edit, struct refusal *why)
 		goto out;
 	for (uint32_t i = 0; i < edit->count; i++)
 		starts[i] = edit->chains[i]->start;
-	err = ruleset_check(edit->inst, edit->family, &blob->head, blob->entries, blob->lines, starts, masks, edit->count, why);
+	err = ruleset_check(edit->inst, edit->family, &blob->head, blob->entries, blob->lines, starts, masks, edit->count, kept, why);
 	for (uint32_t i = 0; !err && i < edit->count; i++)
 		reach_set(edit->chains[i], masks[i]);
 out:
@@ -352,7 +353,7 @@ out:
 }
 
 /* A rule that changes nothing but itself: only its own extensions are asked. false: look at everything. */
-static bool rule_is_fine(struct edit *edit, struct edit_chain *chain, struct edit_rule *rule)
+static bool rule_is_fine(struct edit *edit, struct kept_rules *kept, struct edit_chain *chain, struct edit_rule *rule)
 {
 	const uint16_t size = entry_next_offset(rule->entry, edit->family);
 	struct edit_chain *to = rule->kind == RULE_JUMP ? rule->jump : NULL;
@@ -368,6 +369,7 @@ static bool rule_is_fine(struct edit *edit, struct edit_chain *chain, struct edi
 	memcpy(copy, rule->entry, size);
 	if (rule->kind == RULE_JUMP || rule->kind == RULE_FALLTHROUGH)
 		((struct xt_standard_target *)entry_target(copy, edit->family))->verdict = 8;
+	kept_rules_need(kept, copy, edit->family);
 	fine = !rule_check_alone(edit->inst, edit->family, edit->kind->name, copy, chain->hook_mask, NULL);
 	free(copy);
 	if (fine && to)
@@ -375,14 +377,19 @@ static bool rule_is_fine(struct edit *edit, struct edit_chain *chain, struct edi
 	return fine;
 }
 
-int image_check(struct edit *edit, struct refusal *why)
+int image_check(struct table_source *from, struct edit *edit, struct refusal *why)
 {
+	struct kept_rules kept = { .from = from };
 	struct edit_log *log = edit->log;
 	bool fine = !log->doubtful;
+	int err = 0;
 
 	for (unsigned int i = 0; fine && i < log->fresh_count; i++)
-		fine = rule_is_fine(edit, log->fresh[i].chain, log->fresh[i].rule);
-	return fine ? 0 : check_whole(edit, why);
+		fine = rule_is_fine(edit, &kept, log->fresh[i].chain, log->fresh[i].rule);
+	if (!fine)
+		err = check_whole(edit, &kept, why);
+	kept_rules_release(&kept);
+	return err;
 }
 
 /* --- writing --- */

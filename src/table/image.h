@@ -25,8 +25,8 @@ int image_new(struct instance *inst, uint8_t family, const char *table, struct e
 /* Of an image that is not opened: name and order of its table. false: not an image. */
 bool image_peek(const void *bytes, size_t len, char table[static XT_TABLE_MAXNAMELEN], uint64_t *order);
 
-/* Verifies the changed table as the kernel would; what one change cannot have broken is not looked at again. */
-int image_check(struct edit *edit, struct refusal *why);
+/* Verifies the changed table as the kernel would, which has all tables of @from; what one change cannot have broken is not looked at again. */
+int image_check(struct table_source *from, struct edit *edit, struct refusal *why);
 
 struct image_change {
 	bool whole;		/* head and blob replace the image; else tail is added at .at, what stands behind it is cut */

@@ -30,6 +30,7 @@ struct restore {
 	struct edit *edit;		/* the table we are in; NULL between tables */
 	struct open_table *pending;	/* with RESTORE_ALL_OR_NOTHING: in order of appearance */
 	struct refusal *why;
+	int exit_code;
 };
 
 #define FAIL(r, column, width, err, ...) \
@@ -90,6 +91,7 @@ static int table_line(struct restore *r, const char *line, size_t len, struct st
 		return 0;
 	}
 	if (!table_kind_find(name)) {
+		r->exit_code = 2;
 		for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
 			suggest_offer(&near, (*kind)->name);
 		if (near.best)
@@ -99,8 +101,10 @@ static int table_line(struct restore *r, const char *line, size_t len, struct st
 	r->edit = later && !r->visit ? pending_find(r, name) : NULL;
 	if (!r->edit) {
 		err = r->tables->open(r->tables, r->env.family, name, !later, &r->edit, r->why);
-		if (err)
+		if (err) {
+			r->exit_code = 2;
 			return err;
+		}
 		if (later && !r->visit) {
 			struct open_table *open = calloc(1, sizeof(*open)), **tail = &r->pending;
 
@@ -226,7 +230,7 @@ static int rule_line(struct restore *r, const char *line, size_t len, struct str
 	struct rule_words words = r->words;	/* its memory, used again */
 	struct rule_command cmd;
 	size_t at = 0;
-	int exit_code, err = counters_prefix(r, line, len, &at, packets, bytes);
+	int err = counters_prefix(r, line, len, &at, packets, bytes);
 
 	if (err)
 		return err;
@@ -245,11 +249,13 @@ static int rule_line(struct restore *r, const char *line, size_t len, struct str
 		goto out;	/* blanks only: upstream finds no command there */
 	if (!err)
 		err = rule_command_parse(&r->env, &words, &cmd, r->why);
+	if (err)
+		r->exit_code = 2;
 	if (!err) {
 		if (cmd.kind & (CMD_HELP | CMD_VERSION))
 			err = FAIL(r, words.list[1].column, words.list[1].width, -EINVAL, "not in a rule file");
 		else if (cmd.kind)
-			err = rule_command_run(&r->env, &cmd, r->edit, out, &exit_code, r->why);
+			err = rule_command_run(&r->env, &cmd, r->edit, out, &r->exit_code, r->why);
 		rule_command_free(&cmd);
 	}
 	if (err && r->why) {
@@ -397,9 +403,10 @@ int rules_check(struct instance *inst, uint8_t family, const char *text, size_t 
 }
 
 int rules_restore_in(struct table_source *tables, uint8_t family, const char *text, size_t len, const char *file,
-		     unsigned int flags, const char *only, struct strbuf *printed, struct refusal *why)
+		     unsigned int flags, const char *only, struct strbuf *printed, int *exit_code, struct refusal *why)
 {
 	struct restore r = {
+		.exit_code = 1,
 		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file,
 			 .tells = (flags & (RESTORE_VERBOSE | RESTORE_NOFLUSH)) == RESTORE_VERBOSE },
 		.tables = tables,
@@ -421,6 +428,8 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 	pending_free(&r);
 	rule_words_free(&r.words);
 	sb_free(&unread);
+	if (exit_code)
+		*exit_code = err ? r.exit_code : 0;
 	return err;
 }
 
@@ -429,5 +438,5 @@ int rules_restore(struct instance *inst, uint8_t family, const char *text, size_
 {
 	struct table_source tables = table_source_of(inst);
 
-	return rules_restore_in(&tables, family, text, len, file, flags, NULL, NULL, why);
+	return rules_restore_in(&tables, family, text, len, file, flags, NULL, NULL, NULL, why);
 }

@@ -3,7 +3,7 @@
  * one after the other, and whatever was built comes down again when one refuses.
  */
 #include "base/bigmem.h"
-#include "table/table_internal.h"
+#include "table/kept.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,7 +231,7 @@ struct held_entry {
 
 int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, void *entries,
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
-		  struct refusal *why)
+		  struct kept_rules *kept, struct refusal *why)
 {
 	struct held_entry *held = NULL, *room = malloc(sizeof(*room) + UINT16_MAX + 1);
 	struct ext_memo memo = { 0 };
@@ -249,6 +249,7 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 	for (uint32_t i = 0; !err && i < rs->number; i++) {
 		uint8_t *e = blob_entry(rs, i);
 
+		kept_rules_need(kept, e, family);
 		memcpy(room->entry, e, entry_next_offset(e, family));
 		*entry_comefrom(e, family) = 0;
 		err = entry_exts_check(inst, rs, room->entry, &memo, why);

@@ -144,9 +144,9 @@ enum restore_flag { RESTORE_NOFLUSH = 1, RESTORE_COUNTERS = 2, RESTORE_TEST = 4,
 int rules_restore(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
 		  unsigned int flags, struct refusal *why);
 /* The same with any tables; not RESTORE_ALL_OR_NOTHING. @only: one table's name, others are read and forgotten;
- * NULL: all. @out: what -L and -S in the text print, or NULL. */
+ * NULL: all. @out: what -L and -S in the text print, or NULL. @exit_code: upstream's, or NULL. */
 int rules_restore_in(struct table_source *tables, uint8_t family, const char *text, size_t len, const char *file,
-		     unsigned int flags, const char *only, struct strbuf *out, struct refusal *why);
+		     unsigned int flags, const char *only, struct strbuf *out, int *exit_code, struct refusal *why);
 /* Reads a text as rules_restore() would, changes nothing, and tells of everything that is wrong, not of the first only.
  * Return: how many were found; negative: memory ran out. */
 typedef void (*refusal_visit)(void *priv, const struct refusal *why);

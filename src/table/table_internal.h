@@ -80,6 +80,7 @@ struct ruleset {
 	unsigned int nesting;
 	bool keep_counters;			/* the blob is somebody else's, to be looked at only */
 	bool moved;				/* some id is not its place */
+	bool was_taken;				/* kept.c: as in struct ext_check */
 	uint8_t family;
 	uint8_t weight;				/* the least of .refs[]->weight */
 	char table[XT_TABLE_MAXNAMELEN];
@@ -253,6 +254,8 @@ const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
 /* On failure nothing is held. @memo: of the look-ups before. */
 int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why);
 void entry_exts_release(struct instance *inst, const struct ruleset *rs, void *e);
+/* Some extension of it asks for what other rules have made. @e: as it came, its sizes verified. */
+bool entry_exts_share(const void *e, uint8_t family, struct ext_memo *memo);
 /* Is there anything to release? @e: checked. */
 bool entry_exts_hold(const struct ruleset *rs, void *e);
 /* Does it keep anything that a new table would not have? */
@@ -270,9 +273,10 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
 		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why);
 /* Verifies in place: @entries is as before when it is done, but for comefrom, which is zero. @masks: for each of @count entry offsets in @starts the hooks that reach it. */
+struct kept_rules;
 int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replace *head, void *entries,
 		  const struct rule_source *lines, const uint32_t *starts, uint32_t *masks, uint32_t count,
-		  struct refusal *why);
+		  struct kept_rules *kept, struct refusal *why);
 /* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		      const struct rule_source *lines, refusal_visit visit, void *priv);

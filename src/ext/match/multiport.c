@@ -92,6 +92,7 @@ static const char *proto_of_rule(const struct opt_call *call, struct refusal *wh
 
 	if (inverted || !is_port_proto(proto)) {
 		refuse(why, -EINVAL, "multiport: needs -p tcp, udp, udplite, sctp or dccp before it");
+		refuse_upstream(why, "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'");
 		return NULL;
 	}
 	return print_proto_name(proto);
@@ -117,9 +118,11 @@ static int multiport_parse(struct opt_call *call, struct refusal *why)
 	for (;; at++) {
 		size_t len = strcspn(at, ","), first = strcspn(at, ":,");
 
-		if (slot + 1 + (first < len) > XT_MULTI_PORTS)
-			return refuse(why, -EINVAL, "multiport: at most %d ports, and a range counts as two",
-				      XT_MULTI_PORTS);
+		if (slot + 1 + (first < len) > XT_MULTI_PORTS) {
+			refuse(why, -EINVAL, "multiport: at most %d ports, and a range counts as two", XT_MULTI_PORTS);
+			refuse_upstream(why, "too many ports specified");
+			return -EINVAL;
+		}
 		err = parse_port_word(at, first, proto, &info->ports[slot], why);
 		if (!err && first < len) {
 			info->pflags[slot++] = 1;

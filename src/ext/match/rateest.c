@@ -48,6 +48,15 @@ static bool rateest_match(const struct pkt *pkt, const void *data, struct ext_ca
 	return answer != !!(info->flags & XT_RATEEST_MATCH_INVERT);
 }
 
+/* A kept rule's estimator lives, also when the RATEEST that made it has gone: with which settings, nobody can see any more. */
+static struct rate_estimator *estimator(const struct ext_check *check, const char *name)
+{
+	struct rate_estimator *est = rate_estimator_get(check->inst, name);
+	int err;
+
+	return est || !check->was_taken ? est : rate_estimator_make(check->inst, name, 0, 1, &err);
+}
+
 static int rateest_check(void *data, const struct ext_check *check, struct refusal *why)
 {
 	struct xt_rateest_match_info *info = data;
@@ -61,13 +70,13 @@ static int rateest_check(void *data, const struct ext_check *check, struct refus
 	if (strnlen(info->name1, sizeof(info->name1)) == sizeof(info->name1) ||
 	    strnlen(info->name2, sizeof(info->name2)) == sizeof(info->name2))
 		return refuse(why, -ENAMETOOLONG, "rateest: a name does not end");
-	info->est1 = (struct xt_rateest *)rate_estimator_get(check->inst, info->name1);
+	info->est1 = (struct xt_rateest *)estimator(check, info->name1);
 	info->est2 = NULL;
 	if (!info->est1)
 		return refuse(why, -ENOENT, "rateest: there is no estimator \"%s\"", info->name1);
 	if (!(info->flags & XT_RATEEST_MATCH_REL))
 		return 0;
-	info->est2 = (struct xt_rateest *)rate_estimator_get(check->inst, info->name2);
+	info->est2 = (struct xt_rateest *)estimator(check, info->name2);
 	if (!info->est2) {
 		rate_estimator_put((struct rate_estimator *)info->est1);
 		return refuse(why, -ENOENT, "rateest: there is no estimator \"%s\"", info->name2);
@@ -284,7 +293,7 @@ static const struct ext_text rateest_text = {
 };
 
 const struct match match_rateest = {
-	.name = "rateest", .families = FAMILY_ANY, .info_size = sizeof(struct xt_rateest_match_info),
+	.name = "rateest", .names_shared = true, .families = FAMILY_ANY, .info_size = sizeof(struct xt_rateest_match_info),
 	.user_size = offsetof(struct xt_rateest_match_info, est1), .depends = DEP_STATE | DEP_TIME,
 	.match = rateest_match, .checkentry = rateest_check, .destroy = rateest_destroy, .text = &rateest_text,
 };

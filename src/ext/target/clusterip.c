@@ -302,7 +302,7 @@ static const struct ext_text clusterip_text = {
 };
 
 const struct target target_clusterip = {
-	.name = "CLUSTERIP", .families = FAMILY_V4, .info_size = sizeof(struct ipt_clusterip_tgt_info),
+	.name = "CLUSTERIP", .names_shared = true, .families = FAMILY_V4, .info_size = sizeof(struct ipt_clusterip_tgt_info),
 	.user_size = offsetof(struct ipt_clusterip_tgt_info, config), .hooks = 1 << NF_INET_LOCAL_IN,
 	.depends = DEP_STATE | DEP_CT_STATE | DEP_L3_ADDRS | DEP_L4_PORTS, .target = clusterip_target,
 	.checkentry = clusterip_check, .destroy = clusterip_destroy, .text = &clusterip_text,

@@ -224,7 +224,7 @@ static const struct ext_text idletimer_text = {
 	.save = idletimer_save, .print = idletimer_print,
 };
 
-#define IDLETIMER(n) .name = "IDLETIMER", .revision = n, .families = FAMILY_ANY, .depends = DEP_STATE, \
+#define IDLETIMER(n) .name = "IDLETIMER", .names_shared = true, .revision = n, .families = FAMILY_ANY, .depends = DEP_STATE, \
 	.target = idletimer_target_##n, .checkentry = idletimer_check_##n, .destroy = idletimer_destroy_##n
 
 const struct target target_idletimer_0 = {

@@ -148,7 +148,7 @@ static const struct ext_text rateest_text = {
 };
 
 const struct target target_rateest = {
-	.name = "RATEEST", .families = FAMILY_ANY, .info_size = sizeof(struct xt_rateest_target_info),
+	.name = "RATEEST", .names_shared = true, .families = FAMILY_ANY, .info_size = sizeof(struct xt_rateest_target_info),
 	.user_size = offsetof(struct xt_rateest_target_info, est), .depends = DEP_STATE | DEP_L3_LEN,
 	.target = rateest_target, .checkentry = rateest_check, .destroy = rateest_destroy, .text = &rateest_text,
 };

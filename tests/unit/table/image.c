@@ -79,7 +79,7 @@ static int kept_open(struct table_source *from, uint8_t family, const char *tabl
 
 static int kept_commit(struct table_source *from, struct edit *edit, struct refusal *why)
 {
-	int err = image_check(edit, why);
+	int err = image_check(from, edit, why);
 
 	return err ? err : kept_write((struct kept *)from, edit, why);
 }
