@@ -30,6 +30,7 @@ struct flowcache;
 struct record;
 struct host_sockets;
 struct secctxs;
+struct crew;
 
 /* What a rule says when it shows a packet to the listeners of a group. */
 struct nflog {
@@ -123,6 +124,8 @@ struct instance {
 	struct record *record;		/* NULL: nobody wants to know what a packet's way rests on */
 	uint64_t serial;		/* input packets so far */
 	uint8_t loggers[2];		/* enum logger of IPv4, of IPv6: ext/logger.h */
+	struct crew *crew;		/* path/worker.h; NULL: one thread does it all */
+	bool in_company;		/* several workers may be at it now: connections are changed under their lock */
 	char *geoip_dir, *asn_dir;	/* net.weir.geoip_dir, net.weir.asn_dir; NULL: the usual places */
 	bool trusts_sets;		/* rules are only read and written: IP sets that they name are taken to exist */
 	bool teeing;			/* a copy by TEE is on its way: none are made of what it meets */

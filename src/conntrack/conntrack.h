@@ -14,6 +14,7 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 
+#include "base/crew.h"
 #include "base/strbuf.h"
 #include "instance.h"
 
@@ -115,6 +116,8 @@ struct ct {
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
 	uint32_t has_nat_ext : 1;
 	uint32_t nat_masq_ifindex : 31;	/* MASQUERADE left by this interface; 0 = no MASQUERADE */
+	uint8_t lock;			/* while instance->in_company: path/worker.h */
+	uint32_t serial;		/* order of creation */
 	struct ct_extra *extra;		/* NULL = nothing of it */
 	union {
 		struct ct_tcp tcp;
@@ -123,7 +126,6 @@ struct ct {
 		struct { uint32_t timeout, stream_timeout; } gre;
 	} proto;
 	/* what few do */
-	uint32_t serial;		/* order of creation */
 	struct chain by_source;		/* nat: connections by original source; in none when at == NULL */
 	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
 };
@@ -333,6 +335,30 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status);
 /* The packet has gone: an answer that waits for a hook it never came to is forgotten. */
 void ct_track_forget(struct instance *inst, const struct pkt *pkt);
+
+/* --- for workers in company: nobody makes or ends connections meanwhile, and each is changed under its lock --- */
+static inline void ct_lock(struct ct *ct) { spin_lock(&ct->lock); }
+static inline void ct_unlock(struct ct *ct) { spin_unlock(&ct->lock); }
+/* A tracker's answer that was asked for before the hooks: the conntrack hook takes it instead of asking again. */
+struct ct_early {
+	const struct pkt *pkt;		/* NULL: none waits */
+	struct ct *ct;			/* holds a share */
+	uint8_t ctinfo;
+	int answer;
+};
+/* ct_known(), locked: ct_unlock(). A TCP packet that may begin or end something is not known. */
+struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir);
+/* ct_track_known() for a locked one. The packet has no share of it: it ends before its worker leaves the company. */
+bool ct_track_met(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status, struct ct_early *early);
+/* A tracker wants more than may be done in company: to be looked at sooner, or an event to be told. */
+static inline bool ct_wants_alone(const struct ct *ct)
+{
+	return (ct->event_mask && ct->event_wanted) || (int32_t)(ct->expires_tick - ct->look_tick) < 0;
+}
+/* Alone: does that, and gives back a share. */
+void ct_settle(struct instance *inst, struct ct *ct);
+/* Alone: the answer waits for its packet; takes the share. */
+void ct_early_put(struct instance *inst, const struct ct_early *early);
 
 /* Touches the buckets that a burst will look up; no effect otherwise. */
 void ct_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);

@@ -38,14 +38,6 @@ struct ct_wheel {
 	unsigned int batch;		/* sysctl weir_expire_batch; 0 = all at once, at their exact time */
 };
 
-/* A tracker's answer that the flow cache asked for: the conntrack hook takes it instead of asking again. */
-struct ct_early {
-	const struct pkt *pkt;		/* NULL: none waits */
-	struct ct *ct;			/* holds a share */
-	uint8_t ctinfo;
-	int answer;
-};
-
 /*
  * A bucket is the top bits of a hash, so that the kernel's buckets (a range of hashes each) lie next to
  * each other here whatever the size is. While the table grows, old buckets below @moved live in @buckets.

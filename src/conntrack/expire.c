@@ -64,7 +64,7 @@ void ct_start_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiff
 void ct_set_expiry(struct instance *inst, struct ct *ct, uint32_t timeout_jiffies)
 {
 	ct->expires_tick = (uint32_t)inst_jiffies(inst) + timeout_jiffies;
-	if ((int32_t)(ct->expires_tick - ct->look_tick) < 0)
+	if ((int32_t)(ct->expires_tick - ct->look_tick) < 0 && !inst->in_company)	/* else soon: ct_settle() */
 		ct_wheel_watch(inst, ct);
 }
 

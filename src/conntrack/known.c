@@ -91,6 +91,42 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 	return NULL;
 }
 
+/* TCP's flags that may end or begin a connection: FIN, SYN, RST. */
+static inline bool is_turning_point(const struct pkt *pkt)
+{
+	enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4 };
+
+	return pkt->l.l4proto == IPPROTO_TCP && pkt->data[pkt->l.l4_off + 13] & (FLAG_FIN | FLAG_SYN | FLAG_RST);
+}
+
+/* All that hangs in the table stays there meanwhile: a note of this burst holds. */
+struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir)
+{
+	struct ct_node *node = pkt->flow_node;
+	struct simple_key key;
+	struct ct *ct;
+
+	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || is_turning_point(pkt)))
+		return NULL;
+	key_read(pkt, &key);
+	if (!node) {
+		node = *ct_bucket(inst->ct, pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key));
+		while (node && !is_mine(&key, node))
+			node = node->next;
+		if (!node)
+			return NULL;
+	}
+	if (inst->ct->conf.checksum)
+		pkt_l4_checksum_early(pkt);
+	*dir = node->tuple.dir;
+	ct = ct_of_node(node);
+	ct_lock(ct);
+	if (likely(!ct_is_late(inst, ct) && !(ct->status & CT_STATUS_NAT_CLASH)))
+		return ct;
+	ct_unlock(ct);
+	return NULL;
+}
+
 enum { CHAIN_PASSES = 4 };
 
 struct search {		/* one packet's way along its bucket's chain */

@@ -257,6 +257,43 @@ void ct_track_forget(struct instance *inst, const struct pkt *pkt)
 	ct_put(inst, early->ct);
 }
 
+bool ct_track_met(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status, struct ct_early *early)
+{
+	struct hook_state state = { .inst = inst, .family = pkt->l.family, .in = pkt->in, .hooknum = NF_INET_PRE_ROUTING };
+	struct ct_l4 l4 = { pkt->data + pkt->l.l4_off, pkt->len - pkt->l.l4_off, pkt->l.l4proto };
+	int answer;
+
+	pkt->ct = ct;
+	pkt->ctinfo = ctinfo_of(ct, dir);
+	answer = ask_tracker(inst, pkt, &l4, &state);
+	if (likely(answer > 0 && ct->status == status))
+		return true;
+	ct_get(ct);
+	*early = (struct ct_early){ pkt, ct, pkt->ctinfo, answer };
+	pkt->ct = NULL;
+	pkt->ctinfo = 0;
+	return false;
+}
+
+void ct_settle(struct instance *inst, struct ct *ct)
+{
+	if (ct_is_confirmed(ct) && !ct_is_dying(ct)) {
+		if ((int32_t)(ct->expires_tick - ct->look_tick) < 0)
+			ct_wheel_watch(inst, ct);
+		ct_events_deliver(inst, ct);
+	}
+	ct_put(inst, ct);
+}
+
+void ct_early_put(struct instance *inst, const struct ct_early *early)
+{
+	struct ct *ct = early->ct;
+
+	if (ct_is_confirmed(ct) && !ct_is_dying(ct) && (int32_t)(ct->expires_tick - ct->look_tick) < 0)
+		ct_wheel_watch(inst, ct);
+	inst->ct->early = *early;
+}
+
 void ct_attach_made(struct instance *inst, struct pkt *made, const struct pkt *cause)
 {
 	uint8_t ctinfo = ctinfo_dir(cause->ctinfo) == IP_CT_DIR_ORIGINAL ? IP_CT_RELATED_REPLY : IP_CT_RELATED;
@@ -291,10 +328,14 @@ void ct_invalid(struct instance *inst, const struct pkt *pkt, const char *fmt, .
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
+	if (inst->in_company)
+		spin_lock(&inst->crew->telling);	/* one at a time */
 	if (inst->observer.invalid)
 		inst->observer.invalid(inst->observer.priv, pkt, pkt->l.l4proto, reason);
 	if (logs)
 		log_invalid(inst, pkt, reason);
+	if (inst->in_company)
+		spin_unlock(&inst->crew->telling);
 }
 
 /*

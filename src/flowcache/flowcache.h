@@ -54,6 +54,20 @@ static inline void flowcache_done(struct instance *inst)
 		flowcache_finish(inst);
 }
 
+/* --- company.c: several workers at once, each with counts of its own --- */
+struct flow_company *flow_company_new(void);
+void flow_company_free(struct flow_company *own);
+/* Alone: what a worker counted becomes the cache's. Always before anybody reads or changes anything. */
+void flow_company_fold(struct instance *inst, struct flow_company *own);
+/**
+ * flowcache_take_met() - flowcache_take() for a received packet, while others may do the same
+ * @mac:   FLOW_FORWARD: where to; NULL: the link needs no address
+ * @early: FLOW_FULL: what the tracker said already; its pkt NULL: it was not asked
+ * @later: a connection that wants somebody alone to ct_settle() it, with a share; NULL: none
+ */
+enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own, struct pkt *pkt, const uint8_t **mac,
+				 struct ct_early *early, struct ct **later);
+
 struct flow_stats { uint64_t hits, recorded, refused, late; };
 const struct flow_stats *flowcache_stats(const struct instance *inst);
 

@@ -95,6 +95,42 @@ void flow_forget_all(struct flowcache *cache);
 /* The bytes: what @result and the tuples of @ct say. @data: a packet of ct_is_simple(). */
 void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow_result *result);
 
+/* --- cache.c, company.c --- */
+/* A packet of which nothing is known yet but what its bytes say. */
+static inline bool flow_is_fresh(const struct pkt *pkt)
+{
+	const uint16_t raw_socket = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
+
+	if (pkt->ct || pkt->ctinfo || pkt->socket || pkt->frag_max_size || pkt->piece_len || pkt->type != PACKET_HOST)
+		return false;
+	if (pkt->flags & PKT_FLAG_LOCAL)	/* the route of such a one follows from its address and mark */
+		return pkt->flags == raw_socket && pkt->route.kind == ROUTE_OUTPUT;
+	return !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
+}
+
+static inline bool flow_fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)
+{
+	const struct flow_fit *fit = &action->fit;
+	uint32_t fields = flow_fields(pkt);
+
+	return fit->in == pkt->in && fit->status == ct->status && fit->mark == pkt->mark &&
+	       !((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) && !((fit->fields ^ fields) & fit->fields_mask) &&
+	       pkt->len <= fit->len_max && (fields & FLOW_FIELD_TTL) > 0x100;
+}
+
+/* All but counting. */
+static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, const struct flow_result *result)
+{
+	flow_rewrite(pkt->data, ct, dir, result);
+	pkt->mark = result->mark;
+	pkt->priority = result->has_tos_priority ? ip4_tos_priority(pkt->data[1]) : result->priority;
+	pkt->secmark = result->secmark;
+	pkt->flags |= result->flags;
+	pkt->rule = result->rule;
+	pkt->route = result->route;
+	pkt->out = result->route.oif;
+}
+
 /* --- learn.c --- */
 void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected);
 

@@ -70,9 +70,8 @@ static void clear(struct pkt *pkt, size_t size)
 }
 
 /* A packet whose buffer holds @buf_len bytes; everything else zero. */
-static struct pkt *pkt_take(struct instance *inst, uint32_t buf_len)
+static struct pkt *pkt_take(struct pkt_pool *pool, uint32_t buf_len)
 {
-	struct pkt_pool *pool = inst->pkt_pool;
 	struct pooled *item = pool->free;
 	uint8_t *own = NULL;
 
@@ -98,9 +97,9 @@ static struct pkt *pkt_take(struct instance *inst, uint32_t buf_len)
 	return &item->pkt;
 }
 
-static struct pkt *pkt_with_room(struct instance *inst, uint32_t len)
+static struct pkt *pkt_with_room(const struct instance *inst, struct pkt_pool *pool, uint32_t len)
 {
-	struct pkt *pkt = pkt_take(inst, PKT_HEADROOM + MAC_ROOM + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
+	struct pkt *pkt = pkt_take(pool, PKT_HEADROOM + MAC_ROOM + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
 
 	if (!pkt)
 		return NULL;
@@ -113,34 +112,43 @@ static struct pkt *pkt_with_room(struct instance *inst, uint32_t len)
 
 struct pkt *pkt_new(struct instance *inst, uint32_t len)
 {
-	struct pkt *pkt = pkt_with_room(inst, len);
+	struct pkt *pkt = pkt_with_room(inst, inst->pkt_pool, len);
 
 	if (pkt)
 		memset(pkt->data, 0, len);
 	return pkt;
 }
 
+static inline void give_back(struct pkt_pool *pool, struct pkt *pkt)
+{
+	struct pooled *item = pooled_of(pkt);
+
+	free(pkt->piece_len);
+	if (pkt->buf != item->buf)
+		free(pkt->buf);
+	if (WEIR_ASAN || pool->count >= POOL_MAX) {
+		free(item);
+		return;
+	}
+	item->next = pool->free;
+	pool->free = item;
+	pool->count++;
+}
+
 void pkt_free(struct instance *inst, struct pkt *pkt)
 {
-	struct pooled *item;
-
 	if (!pkt)
 		return;
-	item = pooled_of(pkt);
 	if (pkt->ct)
 		ct_put(inst, pkt->ct);
 	if (pkt->socket)
 		host_socket_put(pkt->socket);
-	free(pkt->piece_len);
-	if (pkt->buf != item->buf)
-		free(pkt->buf);
-	if (WEIR_ASAN || inst->pkt_pool->count >= POOL_MAX) {
-		free(item);
-		return;
-	}
-	item->next = inst->pkt_pool->free;
-	inst->pkt_pool->free = item;
-	inst->pkt_pool->count++;
+	give_back(inst->pkt_pool, pkt);
+}
+
+void pkt_give_back(struct pkt_pool *pool, struct pkt *pkt)
+{
+	give_back(pool, pkt);
 }
 
 /* Metadata of @from with @to's own buffer, whose data begins as far behind its start. */
@@ -169,7 +177,7 @@ static void take_meta(struct pkt *to, const struct pkt *from)
 struct pkt *pkt_new_like(struct instance *inst, const struct pkt *like, uint32_t len)
 {
 	uint32_t head = (uint32_t)(like->data - like->buf);
-	struct pkt *pkt = pkt_take(inst, head + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
+	struct pkt *pkt = pkt_take(inst->pkt_pool, head + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
 
 	if (!pkt)
 		return NULL;
@@ -180,7 +188,7 @@ struct pkt *pkt_new_like(struct instance *inst, const struct pkt *like, uint32_t
 
 struct pkt *pkt_copy(struct instance *inst, const struct pkt *pkt)
 {
-	struct pkt *copy = pkt_take(inst, pkt->buf_len);
+	struct pkt *copy = pkt_take(inst->pkt_pool, pkt->buf_len);
 
 	if (!copy)
 		return NULL;
@@ -311,7 +319,9 @@ static pkt_type_t frame_type(const uint8_t *dst, const struct iface *in)
 	return memcmp(dst, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
-struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len)
+/* Said aloud to be inlined: the pool's place is known then, as it was. */
+static inline __attribute__((always_inline)) struct pkt *from_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
+								    const void *frame, uint32_t len)
 {
 	const uint8_t *bytes = frame;
 	uint32_t off = ETH_HLEN;
@@ -320,7 +330,6 @@ struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *
 	pkt_type_t type;
 	struct pkt *pkt;
 
-	inst->serial++;
 	if (len < ETH_HLEN)
 		return NULL;
 	protocol = ether_protocol(get_be16(bytes + 12), bytes + off, len - off);
@@ -345,7 +354,7 @@ struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *
 			break;
 		}
 	}
-	pkt = pkt_with_room(inst, len - off);
+	pkt = pkt_with_room(inst, pool, len - off);
 	if (!pkt)
 		return NULL;
 	memcpy(pkt->data, bytes + off, len - off);
@@ -362,20 +371,41 @@ struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *
 	return pkt;
 }
 
-struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len)
+struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len)
+{
+	inst->serial++;
+	return from_frame(inst, inst->pkt_pool, in, frame, len);
+}
+
+static struct pkt *from_raw_ip(const struct instance *inst, struct pkt_pool *pool, struct iface *in, const void *bytes, uint32_t len)
 {
 	uint8_t version = len ? *(const uint8_t *)bytes >> 4 : 0;
 	struct pkt *pkt;
 
-	inst->serial++;
 	if (version != 4 && version != 6)
 		return NULL;
-	pkt = pkt_with_room(inst, len);
+	pkt = pkt_with_room(inst, pool, len);
 	if (!pkt)
 		return NULL;
 	memcpy(pkt->data, bytes, len);
 	pkt->in = in;
 	pkt->type = PACKET_HOST;
 	pkt->protocol = version == 4 ? ETH_P_IP : ETH_P_IPV6;
+	return pkt;
+}
+
+struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len)
+{
+	inst->serial++;
+	return from_raw_ip(inst, inst->pkt_pool, in, bytes, len);
+}
+
+struct pkt *pkt_arrive(const struct instance *inst, struct pkt_pool *pool, struct iface *in, const void *bytes, uint32_t len,
+		       uint64_t serial)
+{
+	struct pkt *pkt = in->type == ARPHRD_ETHER ? from_frame(inst, pool, in, bytes, len) : from_raw_ip(inst, pool, in, bytes, len);
+
+	if (pkt)
+		pkt->serial = serial;
 	return pkt;
 }

@@ -165,6 +165,10 @@ void pkt_free(struct instance *inst, struct pkt *pkt);	/* drops the share of ct 
 struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len);
 /* The same for raw IP; family by the version nibble. */
 struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len);
+/* For workers: the one or the other, from a pool of their own; and back, when it holds no share of anything. */
+struct pkt *pkt_arrive(const struct instance *inst, struct pkt_pool *pool, struct iface *in, const void *bytes, uint32_t len,
+		       uint64_t serial);
+void pkt_give_back(struct pkt_pool *pool, struct pkt *pkt);
 
 /*
  * Somebody wants the first @len bytes from data on in one piece, as pskb_may_pull() would have them: the first piece

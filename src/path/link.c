@@ -32,20 +32,29 @@ static uint8_t *push_ethernet(struct iface *out, struct pkt *pkt, const uint8_t 
 	return at;
 }
 
-void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
+uint8_t *link_frame(struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype, struct iface **port_out)
 {
 	struct iface *port = out;
 	uint8_t *frame = pkt->data;
-	uint32_t len;
 
 	for (; port->up && port->vlan_parent; port = port->vlan_parent)
 		;
+	*port_out = port;
+	if (port->type == ARPHRD_ETHER && port->up)
+		frame = push_ethernet(out, pkt, mac, ethertype);
+	return frame;
+}
+
+void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
+{
+	struct iface *port;
+	uint8_t *frame = link_frame(out, pkt, mac, ethertype, &port);
+	uint32_t len;
+
 	if (!port->up) {
 		pkt_drop(inst, pkt, DROP_IFACE_DOWN);
 		return;
 	}
-	if (port->type == ARPHRD_ETHER)
-		frame = push_ethernet(out, pkt, mac, ethertype);
 	if (!frame) {
 		pkt_drop(inst, pkt, DROP_NO_MEMORY);
 		return;

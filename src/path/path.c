@@ -130,22 +130,34 @@ void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count
 	}
 }
 
-void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
+void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
 		__builtin_prefetch(burst[i]->data);
 	for (unsigned int i = 0; i < count; i++)
 		receive_check(inst, burst[i]);
+}
+
+void path_go(struct instance *inst, struct pkt **burst, unsigned int count, const struct ct_early *early)
+{
 	if (count > 1 && count <= PKT_BURST_MAX) {
 		prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
 		prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		inst->serial = burst[i]->serial;	/* what is made now is its doing */
+		if (early && early[i].pkt)
+			ct_early_put(inst, &early[i]);
 		path_enter(inst);
 		receive_one(inst, burst[i]);
 		path_leave(inst);
 	}
+}
+
+void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
+{
+	path_check(inst, burst, count);
+	path_go(inst, burst, count, NULL);
 }
 
 /*

@@ -5,6 +5,7 @@
 #ifndef WEIR_PATH_INTERNAL_H
 #define WEIR_PATH_INTERNAL_H
 
+#include "conntrack/conntrack.h"
 #include "hook/hook.h"
 #include "host/socket.h"
 #include "packet/defrag.h"
@@ -83,6 +84,9 @@ static inline bool iface_conf_drop_unicast_in_l2_multicast(const struct instance
 /* Around everything that may loop packets back: the last leave runs what waits in the backlog. */
 void path_enter(struct instance *inst);
 void path_leave(struct instance *inst);
+/* path_receive() in two halves. What is checked needs nobody else; the rest takes the packets. @early: of each packet, or NULL. */
+void path_check(struct instance *inst, struct pkt **burst, unsigned int count);
+void path_go(struct instance *inst, struct pkt **burst, unsigned int count, const struct ct_early *early);
 /* dst_output(): the packet's route decides; POST_ROUTING comes next. */
 void path_output(struct instance *inst, struct pkt *pkt);
 /* A piece of a packet is like it in everything but its bytes. */
@@ -173,6 +177,8 @@ void icmp6_send_from(struct instance *inst, struct pkt *orig, struct iface *dev,
 
 /* --- link.c --- */
 /* Ethernet header, VLAN tag, transmit; takes the packet. @pkt->data is the network layer (or ARP). */
+/* Builds the frame in front of data: where it begins, NULL without memory. *port_out: whose wire; it may be down. */
+uint8_t *link_frame(struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype, struct iface **port_out);
 void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype);
 /* Comes back in on @in as if received (lo, multicast copies). Takes the packet. */
 void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt_type_t type);

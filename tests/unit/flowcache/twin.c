@@ -1,26 +1,36 @@
 /*
  * tests/unit/flowcache/twin.c - the cache's law: two routers get the same packets and the same changes, one remembers ways and
- * the other does not. Every frame, drop, event, counter and connection must be equal at every step; a third one compares by itself.
+ * the other does not. Every frame, drop, event, counter and connection must be equal at every step; a third one compares by itself,
+ * a fourth one has two workers that take turns (what they do at once is tests/unit/path/workers.c).
  */
 #include "path/path_test.h"
 
 #include "conntrack/conntrack.h"
 #include "flowcache/flowcache.h"
+#include "path/worker.h"
 #include "table/table.h"
 
-enum { STEPS = 30000, FLOWS = 40, MODES = 3 };
+enum { STEPS = 30000, FLOWS = 40, MODES = 3, TWINS = MODES + 1 };
 
 struct twin {
 	struct instance *inst;
 	struct iface *port[2];
+	struct worker *workers[2];
+	unsigned int turn;
 	uint64_t seen;			/* of everything observed, in order */
+	uint64_t heard;			/* of events; in company they come a little later */
 	uint64_t left, dropped, delivered, events;
 };
 
-static void see(struct twin *t, const void *bytes, size_t len)
+static void mix_in(uint64_t *sum, const void *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		t->seen = (t->seen ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+		*sum = (*sum ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3ull;
+}
+
+static void see(struct twin *t, const void *bytes, size_t len)
+{
+	mix_in(&t->seen, bytes, len);
 }
 
 static void see_meta(struct twin *t, const struct pkt *pkt)
@@ -67,7 +77,7 @@ static void on_event(void *priv, const struct ct_event *event)
 
 	t->events++;
 	ct_event_print(t->inst, event, CT_TEXT_EXTENDED, &line);
-	see(t, sb_str(&line), line.len);
+	mix_in(&t->heard, sb_str(&line), line.len);
 	sb_free(&line);
 }
 
@@ -353,43 +363,62 @@ static void see_state(struct twin *t)
 		see(t, &t->port[i]->stats, sizeof(t->port[i]->stats));
 }
 
+static void receive(struct twin *t, uint8_t frames[][FRAME_MAX], const uint32_t *len, const bool *out, uint32_t n)
+{
+	struct pkt *burst[8];
+
+	for (uint32_t k = 0; k < n; k++) {
+		struct worker_frame frame = { t->port[out[k]], frames[k], len[k] };
+
+		memcpy(frames[k], t->port[out[k]]->mac, 6);
+		if (t->workers[0])
+			assert_int_equal(worker_receive(t->workers[++t->turn % 2], &frame, 1), 1);
+		else
+			burst[k] = pkt_from_frame(t->inst, t->port[out[k]], frames[k], len[k]);
+	}
+	if (!t->workers[0])
+		path_receive(t->inst, burst, n);
+}
+
 static void remembered_ways_are_the_full_way(void **state)
 {
-	static const enum flow_mode modes[MODES] = { FLOW_OFF, FLOW_ON, FLOW_CHECK };
-	struct twin twins[MODES] = { { 0 } };
+	static const enum flow_mode modes[TWINS] = { FLOW_OFF, FLOW_ON, FLOW_CHECK, FLOW_ON };
+	struct twin twins[TWINS] = { { 0 } };
 	uint32_t seq[FLOWS][2] = { { 0 } };
 	const struct flow_stats *stats;
 	struct rng rng;
 
 	rng_seed(&rng, 11);
-	for (int i = 0; i < MODES; i++)
+	for (int i = 0; i < TWINS; i++)
 		twin_open(&twins[i], modes[i]);
+	for (int i = 0; i < 2; i++) {
+		twins[MODES].workers[i] = worker_new(twins[MODES].inst, NULL);
+		assert_non_null(twins[MODES].workers[i]);
+	}
 	for (int step = 0; step < STEPS; step++) {
 		uint32_t n = 1 + rng_below(&rng, 8), what = rng_below(&rng, 150), value = rng_below(&rng, 1u << 20);
 		uint8_t frames[8][FRAME_MAX];
 		struct drawn d[8];
 		uint32_t len[8];
+		bool out[8];
 
 		for (uint32_t k = 0; k < n; k++) {
 			d[k] = draw(&rng, seq);
-			len[k] = write_frame(&d[k], twins[0].port[d[k].answer && !d[k].local], frames[k]);
+			out[k] = d[k].answer && !d[k].local;
+			len[k] = write_frame(&d[k], twins[0].port[out[k]], frames[k]);
 		}
-		for (int i = 0; i < MODES; i++) {
-			struct pkt *burst[8];
-
-			for (uint32_t k = 0; k < n; k++) {
-				memcpy(frames[k], twins[i].port[d[k].answer && !d[k].local]->mac, 6);
-				burst[k] = pkt_from_frame(twins[i].inst, twins[i].port[d[k].answer && !d[k].local], frames[k], len[k]);
-			}
-			path_receive(twins[i].inst, burst, n);
+		for (int i = 0; i < TWINS; i++) {
+			receive(&twins[i], frames, len, out, n);
+			worker_alone_begin(twins[i].inst, NULL);
 			send_own(&twins[i], value);
 			if (what < 10)
 				change(&twins[i], what, value);
 			if (step % 500 == 499)
 				see_state(&twins[i]);
 			instance_advance(twins[i].inst, twins[i].inst->now_ns + 3 * NSEC_PER_MSEC);
-			if (twins[i].seen != twins[0].seen)
-				fail_msg("step %d (change %u): mode %d differs", step, what, modes[i]);
+			worker_alone_end(twins[i].inst, NULL);
+			if (twins[i].seen != twins[0].seen || twins[i].heard != twins[0].heard)
+				fail_msg("step %d (change %u): mode %d%s differs", step, what, modes[i], i == MODES ? " by workers" : "");
 			if (flowcache_difference(twins[i].inst))
 				fail_msg("step %d: %s", step, flowcache_difference(twins[i].inst));
 		}
@@ -402,8 +431,12 @@ static void remembered_ways_are_the_full_way(void **state)
 	assert_true(stats->hits > STEPS);
 	assert_true(stats->late > 100);
 	assert_true(twins[0].delivered > 1000 && twins[0].dropped > 1000 && twins[0].events > 100);
-	for (int i = 0; i < MODES; i++)
+	assert_true(flowcache_stats(twins[MODES].inst)->hits > STEPS);
+	for (int i = 0; i < TWINS; i++) {
+		worker_free(twins[i].workers[0]);
+		worker_free(twins[i].workers[1]);
 		instance_free(twins[i].inst);
+	}
 }
 
 int main(void)

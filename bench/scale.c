@@ -1,0 +1,523 @@
+/*
+ * bench/scale.c - several workers on one instance: what a second one adds, what they wait for, what a flood does to them.
+ *
+ * A million established flows through stateful rules and MASQUERADE; each worker has frames of its own, of random flows in both
+ * directions, written before the clock runs. One worker alone and two at once take turns, round after round. A worker's rate is
+ * by its thread's CPU time, so that a busy machine does not decide; the wall's word is given beside it.
+ *
+ *	bench-scale [--rounds N] [--flows N] [--quick] > JSON lines
+ *	bench-scale --flood SECONDS	random tuples, SYNs, fragments: memory, connections, how long a burst takes
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sysctl.h"
+#include "cli/cli.h"
+#include "cli/netip.h"
+#include "conntrack/conntrack.h"
+#include "path/path.h"
+#include "path/worker.h"
+#include "table/table.h"
+
+enum { WORKERS = 2, FRAME_LEN = 60, FRAMES = 1 << 16, BURST = 32, ROUNDS_MAX = 101, HOSTS = 1021, PORTS_USED = 60000 };
+
+static const char net[] =
+	"link add dev in0 address 02:00:00:00:00:01\nlink add dev out0 address 02:00:00:00:00:02\n"
+	"link set dev in0 up\nlink set dev out0 up\n"
+	"addr add 10.255.0.1/24 brd + dev in0\naddr add 203.0.113.2/24 brd + dev out0\n"
+	"route add default via 203.0.113.1\nroute add 10.0.0.0/15 via 10.255.0.2\n"
+	"neigh add 10.255.0.2 lladdr 02:00:00:00:00:04 dev in0 nud permanent\n"
+	"neigh add 203.0.113.1 lladdr 02:00:00:00:00:03 dev out0 nud permanent\n";
+
+static const char rules_head[] =
+	"*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"
+	"-A POSTROUTING -o out0 -j MASQUERADE\nCOMMIT\n"
+	"*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+	"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n";
+static const char rules_tail[] = "-A FORWARD -i in0 -p udp -m udp --dport 53 -j ACCEPT\n-A FORWARD -i in0 -p tcp -j ACCEPT\nCOMMIT\n";
+
+struct hand {
+	pthread_t thread;
+	struct worker *worker;
+	struct rng rng;
+	uint8_t (*frame)[64];
+	struct worker_frame *lot;
+	uint64_t left, dropped, delivered;
+	double cpu_ns;
+	uint32_t *burst_ns;		/* how long each burst took */
+	size_t bursts, burst_room;
+	_Alignas(64) char end[64];
+};
+
+struct world {
+	struct instance *inst;
+	struct iface *in, *out;
+	uint32_t flows, next_new;
+	struct hand hands[WORKERS];
+	pthread_barrier_t start;
+	bool stop;
+};
+
+static struct world world;
+
+static void die(const char *what, const struct refusal *why)
+{
+	report_refusal("bench-scale", why);
+	fprintf(stderr, "bench-scale: %s\n", what);
+	exit(1);
+}
+
+static double clock_of(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
+{
+	((struct hand *)priv)->left++;
+}
+
+static void on_deliver(void *priv, const struct pkt *pkt) { ((struct hand *)priv)->delivered++; }
+static void on_drop(void *priv, const struct pkt *pkt) { ((struct hand *)priv)->dropped++; }
+
+static void set(const char *name, const char *value)
+{
+	struct refusal why = { 0 };
+
+	if (sysctl_set(world.inst->sysctls, name, value, &why))
+		die(name, &why);
+}
+
+/* @more rules stand before those that accept, and match nothing. */
+static void load_rules(unsigned int more)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct refusal why = { 0 };
+
+	sb_adds(&text, rules_head);
+	for (unsigned int i = 0; i < more; i++)
+		sb_printf(&text, "-A FORWARD -s 172.16.%u.%u/32 -p udp -m udp --dport %u -j DROP\n", i >> 8 & 255, i & 255, 1000 + i % 60000);
+	sb_adds(&text, rules_tail);
+	worker_alone_begin(world.inst, NULL);
+	if (rules_restore(world.inst, NFPROTO_IPV4, sb_str(&text), text.len, "scale.v4", RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, &why))
+		die("rules", &why);
+	worker_alone_end(world.inst, NULL);
+	sb_free(&text);
+}
+
+static void open_world(void)
+{
+	struct refusal why = { 0 };
+	struct netip ip = { .loading = true };
+
+	world.inst = instance_new(1, 1700000000ll * NSEC_PER_SEC, &why);
+	if (!world.inst)
+		die("instance", &why);
+	ip.inst = world.inst;
+	if (netip_load(&ip, net, strlen(net), "net.ip", &why))
+		die("net.ip", &why);
+	set("net.ipv4.ip_forward", "1");
+	set("net.netfilter.nf_conntrack_max", "8000000");
+	load_rules(0);
+	world.in = iface_find(world.inst, "in0");
+	world.out = iface_find(world.inst, "out0");
+	for (int i = 0; i < WORKERS; i++) {
+		struct hand *hand = &world.hands[i];
+		struct observer observer = { .priv = hand, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop };
+
+		hand->worker = worker_new(world.inst, &observer);
+		hand->frame = aligned_alloc(64, FRAMES * sizeof(*hand->frame));
+		hand->lot = calloc(FRAMES, sizeof(*hand->lot));
+		rng_seed(&hand->rng, 7 + (uint64_t)i);
+		if (!hand->worker || !hand->frame || !hand->lot)
+			die("no memory", &why);
+	}
+}
+
+/* --- frames --- */
+
+static void put_frame(struct hand *hand, uint32_t i, struct iface *to, struct iphdr ip, uint16_t sport, uint16_t dport, uint8_t tcp_flags)
+{
+	static const uint8_t peer[6] = { 2, 0, 0, 0, 0, 9 };
+	uint8_t *frame = hand->frame[i], *l4 = frame + 34;
+	be16 sum;
+
+	memset(frame, 0, FRAME_LEN);
+	memcpy(frame, to->mac, 6);
+	memcpy(frame + 6, peer, 6);
+	put_be16(frame + 12, ETH_P_IP);
+	ip.version = 4;
+	ip.ihl = 5;
+	ip.tot_len = htons(46);
+	ip.ttl = 64;
+	csum_ip4_header(&ip);
+	memcpy(frame + 14, &ip, sizeof(ip));
+	put_be16(l4, sport);
+	put_be16(l4 + 2, dport);
+	if (ip.protocol == IPPROTO_TCP) {
+		put_be32(l4 + 4, rng_u32(&hand->rng));
+		l4[12] = 5 << 4;
+		l4[13] = tcp_flags;
+		put_be16(l4 + 14, 30000);
+	} else {
+		put_be16(l4 + 4, 26);
+		memset(l4 + 8, 'w', 18);
+	}
+	sum = csum_fold(csum_partial(l4, 26, csum_pseudo4(ip.saddr, ip.daddr, ip.protocol, 26)));
+	memcpy(l4 + (ip.protocol == IPPROTO_TCP ? 16 : 6), sum ? &sum : &(be16){ 0xffff }, 2);
+	hand->lot[i] = (struct worker_frame){ to, frame, FRAME_LEN };
+}
+
+static void put_flow(struct hand *hand, uint32_t i, uint32_t flow, bool answer)
+{
+	uint32_t client = 0x0a010001 + flow % HOSTS, server = 0xc6120001 + flow / PORTS_USED;
+	uint16_t port = (uint16_t)(1024 + flow % PORTS_USED);
+	struct iphdr ip = { .protocol = IPPROTO_UDP, .saddr = htonl(answer ? server : client), .daddr = htonl(answer ? 0xcb007102 : server) };
+
+	put_frame(hand, i, answer ? world.out : world.in, ip, answer ? 53 : port, answer ? port : 53, 0);
+}
+
+static void draw_flood(struct hand *hand, uint32_t i)
+{
+	struct rng *rng = &hand->rng;
+	uint32_t kind = rng_below(rng, 10);
+	struct iphdr ip = { .protocol = kind < 5 ? IPPROTO_TCP : IPPROTO_UDP, .saddr = htonl(0x0a010000 + rng_below(rng, 65000)),
+			    .daddr = htonl(0xc6000000 + rng_below(rng, 1 << 24)) };
+	uint8_t flags = kind < 4 ? 2 : (uint8_t)rng_below(rng, 64);
+
+	if (kind >= 8) {		/* a first, or some later, fragment that nothing follows */
+		ip.id = rng_u16(rng);
+		ip.frag_off = htons(kind == 8 ? 0x2000 : (uint16_t)(rng_below(rng, 0x1fff) | 0x2000 * rng_below(rng, 2)));
+	}
+	put_frame(hand, i, world.in, ip, rng_u16(rng), kind == 5 ? 53 : rng_u16(rng), flags);
+	if (kind == 4 && rng_below(rng, 4) == 0)
+		hand->frame[i][14 + rng_below(rng, 46)] ^= (uint8_t)rng_u32(rng);
+}
+
+/* --- work --- */
+
+static void run_lot(struct hand *hand, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i += BURST)
+		worker_receive(hand->worker, hand->lot + i, MIN_OF((uint32_t)BURST, count - i));
+}
+
+/* The same, each burst by the clock. */
+static void run_lot_timed(struct hand *hand, uint32_t count)
+{
+	double begin = clock_of(CLOCK_MONOTONIC), end;
+
+	for (uint32_t i = 0; i < count; i += BURST, begin = end) {
+		worker_receive(hand->worker, hand->lot + i, MIN_OF((uint32_t)BURST, count - i));
+		end = clock_of(CLOCK_MONOTONIC);
+		if (hand->bursts < hand->burst_room)
+			hand->burst_ns[hand->bursts++] = (uint32_t)MIN_OF(end - begin, 4e9);
+	}
+}
+
+static void open_flows(struct hand *hand, uint32_t flows)
+{
+	set("net.netfilter.nf_conntrack_udp_timeout", "600000");
+	set("net.netfilter.nf_conntrack_udp_timeout_stream", "600000");
+	for (uint32_t at = 0; at < flows;) {
+		uint32_t n = MIN_OF((uint32_t)FRAMES, flows - at);
+
+		for (int step = 0; step < 4; step++) {
+			for (uint32_t i = 0; i < n; i++)
+				put_flow(hand, i, at + i, step & 1);
+			run_lot(hand, n);
+		}
+		at += n;
+	}
+	world.flows = world.next_new = flows;
+	if (ct_count(world.inst) != flows) {
+		fprintf(stderr, "bench-scale: %u connections, not %u\n", ct_count(world.inst), flows);
+		exit(1);
+	}
+}
+
+static void *timed_round(void *arg)
+{
+	struct hand *hand = arg;
+	double begin;
+
+	pthread_barrier_wait(&world.start);
+	begin = clock_of(CLOCK_THREAD_CPUTIME_ID);
+	run_lot(hand, FRAMES);
+	hand->cpu_ns = clock_of(CLOCK_THREAD_CPUTIME_ID) - begin;
+	return NULL;
+}
+
+struct rate { double cpu, wall; };	/* packets a microsecond */
+
+static struct rate round_of(unsigned int workers, bool is_new)
+{
+	struct rate rate = { 0 };
+	double begin;
+
+	for (unsigned int i = 0; i < workers; i++)
+		for (uint32_t k = 0; k < FRAMES; k++)
+			put_flow(&world.hands[i], k, is_new ? world.next_new++ : rng_below(&world.hands[i].rng, world.flows),
+				 !is_new && rng_below(&world.hands[i].rng, 2));
+	pthread_barrier_init(&world.start, NULL, workers + 1);
+	for (unsigned int i = 0; i < workers; i++)
+		pthread_create(&world.hands[i].thread, NULL, timed_round, &world.hands[i]);
+	pthread_barrier_wait(&world.start);
+	begin = clock_of(CLOCK_MONOTONIC);
+	for (unsigned int i = 0; i < workers; i++)
+		pthread_join(world.hands[i].thread, NULL);
+	rate.wall = workers * (double)FRAMES / (clock_of(CLOCK_MONOTONIC) - begin) * 1e3;
+	for (unsigned int i = 0; i < workers; i++)
+		rate.cpu += FRAMES / world.hands[i].cpu_ns * 1e3;
+	pthread_barrier_destroy(&world.start);
+	return rate;
+}
+
+/* --- rows --- */
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void row(const char *name, const char *unit, const double *values, unsigned int n, const char *what)
+{
+	double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, values, n * sizeof(*values));
+	qsort(sorted, n, sizeof(*sorted), by_value);
+	printf("{\"row\": \"%s\", \"unit\": \"%s\", \"median\": %.4g, \"min\": %.4g, \"max\": %.4g, \"what\": \"%s\"}\n", name, unit,
+	       sorted[n / 2], sorted[0], sorted[n - 1], what);
+	fflush(stdout);
+}
+
+static void rows_of(unsigned int rounds, bool is_new)
+{
+	double one[ROUNDS_MAX], ratio[ROUNDS_MAX], wall[ROUNDS_MAX];
+
+	for (unsigned int r = 0; r < rounds; r++) {
+		struct rate a = round_of(1, is_new), b = round_of(2, is_new);
+
+		one[r] = 1e3 / a.cpu;
+		ratio[r] = b.cpu / a.cpu;
+		wall[r] = b.wall / a.wall;
+		if (is_new) {
+			worker_alone_begin(world.inst, NULL);
+			instance_advance(world.inst, world.inst->now_ns + 31ll * NSEC_PER_SEC);
+			worker_alone_end(world.inst, NULL);
+		}
+	}
+	row(is_new ? "workers_1_new" : "workers_1", "ns", one, rounds, is_new ? "a new UDP connection, by one worker" :
+	    "established flows at random, both directions, by one worker, CPU a packet");
+	row(is_new ? "workers_2_new" : "workers_2", "x", ratio, rounds, is_new ? "two workers against one: only one at a time begins connections" :
+	    "two workers against one, by their threads' CPU time");
+	row(is_new ? "workers_2_new_wall" : "workers_2_wall", "x", wall, rounds, "the same by the clock on the wall");
+}
+
+static int by_ns(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void bursts_begin(void)
+{
+	for (int i = 0; i < WORKERS; i++) {
+		struct hand *hand = &world.hands[i];
+
+		hand->burst_room = 4 << 20;
+		hand->burst_ns = hand->burst_ns ? hand->burst_ns : malloc(hand->burst_room * sizeof(*hand->burst_ns));
+		hand->bursts = 0;
+	}
+}
+
+/* In microseconds; all workers together. */
+static size_t bursts_percentiles(const double *percent, double *us, unsigned int n)
+{
+	size_t count = 0;
+	uint32_t *all;
+
+	for (int i = 0; i < WORKERS; i++)
+		count += world.hands[i].bursts;
+	all = malloc((count + 1) * sizeof(*all));
+	count = 0;
+	for (int i = 0; i < WORKERS && all; i++) {
+		memcpy(all + count, world.hands[i].burst_ns, world.hands[i].bursts * sizeof(*all));
+		count += world.hands[i].bursts;
+	}
+	if (all && count)
+		qsort(all, count, sizeof(*all), by_ns);
+	for (unsigned int i = 0; i < n; i++)
+		us[i] = all && count ? all[MIN_OF((size_t)(percent[i] / 100 * (double)count), count - 1)] / 1e3 : 0;
+	free(all);
+	return count;
+}
+
+static void *work_until_stopped(void *arg)
+{
+	struct hand *hand = arg;
+
+	while (!__atomic_load_n(&world.stop, __ATOMIC_RELAXED)) {
+		for (uint32_t k = 0; k < 4096; k++)
+			put_flow(hand, k, rng_below(&hand->rng, world.flows), rng_below(&hand->rng, 2));
+		run_lot_timed(hand, 4096);
+	}
+	return NULL;
+}
+
+static void start_all(void *(*work)(void *))
+{
+	world.stop = false;
+	bursts_begin();
+	for (int i = 0; i < WORKERS; i++)
+		pthread_create(&world.hands[i].thread, NULL, work, &world.hands[i]);
+}
+
+static void stop_all(void)
+{
+	__atomic_store_n(&world.stop, true, __ATOMIC_RELAXED);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(world.hands[i].thread, NULL);
+}
+
+/* Two workers at full rate, while the table of rules is replaced again and again. */
+static void rows_of_reload(unsigned int reloads)
+{
+	static const double percent[] = { 50, 99, 99.9, 100 };
+	double us[4], ms[ROUNDS_MAX];
+
+	start_all(work_until_stopped);
+	usleep(500000);
+	stop_all();
+	bursts_percentiles(percent, us, 4);
+	row("burst_p50", "us", &us[0], 1, "a burst of 32 established flows' packets, two workers, no control");
+	row("burst_p999", "us", &us[2], 1, "the same, 99.9 percent of the bursts are done");
+	start_all(work_until_stopped);
+	for (unsigned int i = 0; i < reloads; i++) {
+		double begin = clock_of(CLOCK_MONOTONIC);
+
+		load_rules(1000);
+		ms[i] = (clock_of(CLOCK_MONOTONIC) - begin) / 1e6;
+		usleep(20000);
+	}
+	stop_all();
+	bursts_percentiles(percent, us, 4);
+	row("reload_1k", "ms", ms, reloads, "1,000 rules replaced under two workers at full rate, text to effect");
+	row("reload_burst_p99", "us", &us[1], 1, "a burst meanwhile, a reload every 20 ms: 99 percent are done");
+	row("reload_burst_max", "us", &us[3], 1, "the longest one: it waits for the reload");
+	load_rules(0);
+}
+
+/* --- flood --- */
+
+static void *flood(void *arg)
+{
+	struct hand *hand = arg;
+
+	while (!__atomic_load_n(&world.stop, __ATOMIC_RELAXED)) {
+		for (uint32_t k = 0; k < 4096; k++) {
+			if (rng_below(&hand->rng, 4))
+				draw_flood(hand, k);
+			else
+				put_flow(hand, k, rng_below(&hand->rng, world.flows), rng_below(&hand->rng, 2));
+		}
+		run_lot_timed(hand, 4096);
+	}
+	return NULL;
+}
+
+static double resident_mib(void)
+{
+	unsigned long size = 0, pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	if (file) {
+		if (fscanf(file, "%lu %lu", &size, &pages) != 2)
+			pages = 0;
+		fclose(file);
+	}
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+/* The clock is the machine's; memory is looked at when the table has been full for a while, and at the end. */
+static int run_flood(unsigned int seconds)
+{
+	static const double percent[] = { 50, 99, 99.9, 100 };
+	const int64_t base_ns = world.inst->now_ns;
+	double begin = clock_of(CLOCK_MONOTONIC), first = 0, last = 0, us[4], worst = 0, next_look = 0;
+	uint64_t packets = 0;
+
+	set("net.netfilter.nf_conntrack_max", "300000");
+	set("net.netfilter.nf_conntrack_weir_expire_batch", "500");
+	set("net.netfilter.nf_conntrack_udp_timeout", "30");
+	start_all(flood);
+	for (double at = 0; at < seconds; at = (clock_of(CLOCK_MONOTONIC) - begin) / 1e9) {
+		usleep(2000);
+		worker_alone_begin(world.inst, NULL);
+		instance_advance(world.inst, base_ns + (int64_t)(at * 1e9));
+		worker_alone_end(world.inst, NULL);
+		if (at < next_look)
+			continue;
+		next_look = at + MAX_OF(seconds / 60.0, 1.0);
+		last = resident_mib();
+		if (!first && at >= seconds / 5.0)
+			first = last;
+		stop_all();
+		packets += bursts_percentiles(percent, us, 4) * BURST;
+		worst = at > 0 ? MAX_OF(worst, us[2]) : worst;
+		fprintf(stderr, "%5.0f s: %.1f MiB, %u connections, %llu early drops; a burst: median %.1f us, p99 %.1f, p99.9 %.1f, longest %.0f\n",
+			at, last, ct_count(world.inst), (unsigned long long)ct_stats(world.inst)->early_drop, us[0], us[1], us[2], us[3]);
+		start_all(flood);
+	}
+	stop_all();
+	us[0] = (double)packets;
+	row("flood_packets", "packets", &us[0], 1, "random tuples, SYNs, fragments beside 1,000 good flows, two workers");
+	us[0] = last - first;
+	row("flood_growth", "MiB", &us[0], 1, "resident memory at the end against that after a fifth of the time");
+	row("flood_burst_p999", "us", &worst, 1, "a burst of 32, the worst 99.9th percentile of all looks");
+	return last - first > 16;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds = 9, flood_s = 0, flows = 1000000;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
+			rounds = (unsigned int)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--flood") && i + 1 < argc)
+			flood_s = (unsigned int)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--flows") && i + 1 < argc)
+			flows = (unsigned int)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--quick"))
+			rounds = 3;
+	}
+	rounds = MAX_OF(1u, MIN_OF(rounds, (unsigned int)ROUNDS_MAX));
+	open_world();
+	if (flood_s) {
+		open_flows(&world.hands[0], 1000);
+		return run_flood(flood_s);
+	}
+	open_flows(&world.hands[0], flows);
+	rows_of(rounds, false);
+	rows_of_reload(MIN_OF(rounds * 5, (unsigned int)ROUNDS_MAX));
+	set("net.netfilter.nf_conntrack_udp_timeout", "30");
+	rows_of(rounds, true);
+	for (int i = 0; i < WORKERS; i++) {
+		worker_free(world.hands[i].worker);
+		free(world.hands[i].frame);
+		free(world.hands[i].lot);
+		free(world.hands[i].burst_ns);
+	}
+	instance_free(world.inst);
+	return 0;
+}

@@ -1,0 +1,424 @@
+/*
+ * path/worker.c - a burst in company, and what remains of it alone.
+ * A packet that must wait for that makes later ones of its flow wait, too: they leave in the order in which they came.
+ */
+#include "path/worker.h"
+
+#include <stdlib.h>
+
+#include "base/crew.h"
+#include "flowcache/flowcache.h"
+#include "path/path_internal.h"
+
+struct iface_counts { struct iface *iface; uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; };
+
+struct worker {
+	struct crew_member member;
+	struct instance *inst;
+	struct observer observer;
+	bool has_observer;
+	struct pkt_pool *pool;
+	struct flow_company *flow;
+	struct iface_counts *ifaces;	/* by index */
+	unsigned int iface_room, touched_count;
+	unsigned int *touched;
+	/* while it is alone: what the instance's own are */
+	struct observer their_observer;
+	struct pkt_pool *their_pool;
+};
+
+static struct worker *worker_of(struct crew_member *member) { return container_of(member, struct worker, member); }
+
+/* --- what is counted in company --- */
+
+static inline struct iface_counts *counts_of(struct worker *worker, struct iface *iface)
+{
+	struct iface_counts *counts = &worker->ifaces[iface->index];
+
+	if (unlikely(!counts->iface)) {
+		counts->iface = iface;
+		worker->touched[worker->touched_count++] = iface->index;
+	}
+	return counts;
+}
+
+static void fold(struct worker *worker)
+{
+	for (unsigned int i = 0; i < worker->touched_count; i++) {
+		struct iface_counts *counts = &worker->ifaces[worker->touched[i]];
+
+		counts->iface->stats.rx_packets += counts->rx_packets;
+		counts->iface->stats.rx_bytes += counts->rx_bytes;
+		counts->iface->stats.tx_packets += counts->tx_packets;
+		counts->iface->stats.tx_bytes += counts->tx_bytes;
+		*counts = (struct iface_counts){ NULL };
+	}
+	worker->touched_count = 0;
+	flow_company_fold(worker->inst, worker->flow);
+}
+
+/* Interfaces came: there is a place for each. Without memory their packets wait for somebody alone. */
+static void make_room(struct worker *worker, unsigned int indexes)
+{
+	struct iface_counts *ifaces;
+	unsigned int *touched;
+
+	if (indexes <= worker->iface_room)
+		return;
+	indexes += 16;
+	ifaces = calloc(indexes, sizeof(*ifaces));
+	touched = calloc(indexes, sizeof(*touched));
+	if (ifaces && touched) {		/* nothing is counted now: somebody is alone */
+		free(worker->ifaces);
+		free(worker->touched);
+		worker->ifaces = ifaces;
+		worker->touched = touched;
+		worker->iface_room = indexes;
+	} else {
+		free(ifaces);
+		free(touched);
+		worker->iface_room = 0;
+	}
+}
+
+static inline bool has_room_for(const struct worker *worker, const struct iface *iface)
+{
+	return iface && iface->index < worker->iface_room;
+}
+
+/* --- alone --- */
+
+void worker_alone_begin(struct instance *inst, struct worker *worker)
+{
+	struct crew *crew = inst->crew;
+
+	if (!crew || !crew_alone_begin(crew))
+		return;
+	inst->in_company = false;
+	for (unsigned int i = 0; i < crew->count; i++)
+		fold(worker_of(crew->members[i]));
+	inst->serial = crew->serial;
+	if (!worker)
+		return;
+	worker->their_pool = inst->pkt_pool;
+	inst->pkt_pool = worker->pool;
+	worker->their_observer = inst->observer;
+	if (worker->has_observer)
+		inst->observer = worker->observer;
+}
+
+void worker_alone_end(struct instance *inst, struct worker *worker)
+{
+	struct crew *crew = inst->crew;
+
+	if (!crew)
+		return;
+	if (crew->depth == 1) {
+		if (worker) {
+			inst->pkt_pool = worker->their_pool;
+			if (worker->has_observer)
+				inst->observer = worker->their_observer;
+		}
+		for (unsigned int i = 0; i < crew->count; i++)
+			make_room(worker_of(crew->members[i]), inst->next_ifindex);
+		crew->serial = MAX_OF(crew->serial, inst->serial);
+		inst->in_company = crew->count > 0;
+	}
+	crew_alone_end(crew);
+}
+
+/* --- life --- */
+
+static void release(struct worker *worker)
+{
+	if (worker->pool)
+		pkt_pool_free(worker->pool);
+	flow_company_free(worker->flow);
+	free(worker->ifaces);
+	free(worker->touched);
+	free(worker);
+}
+
+static struct crew *crew_of(struct instance *inst)
+{
+	struct crew *crew = inst->crew ? inst->crew : calloc(1, sizeof(*crew));
+
+	if (!crew || inst->crew)
+		return crew;
+	if (crew_init(crew)) {
+		free(crew);
+		return NULL;
+	}
+	crew->serial = inst->serial;
+	inst->crew = crew;
+	return crew;
+}
+
+struct worker *worker_new(struct instance *inst, const struct observer *observer)
+{
+	struct worker *worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
+	int err = -ENOMEM;
+
+	if (!worker)
+		return NULL;
+	memset(worker, 0, sizeof(*worker));
+	worker->inst = inst;
+	worker->pool = pkt_pool_new();
+	worker->flow = flow_company_new();
+	if (observer) {
+		worker->observer = *observer;
+		worker->has_observer = true;
+	}
+	if (worker->pool && worker->flow && crew_of(inst)) {
+		worker_alone_begin(inst, NULL);
+		err = crew_join(inst->crew, &worker->member);
+		worker_alone_end(inst, NULL);
+	}
+	if (!err)
+		return worker;
+	release(worker);
+	return NULL;
+}
+
+void worker_free(struct worker *worker)
+{
+	struct instance *inst = worker ? worker->inst : NULL;
+	struct crew *crew = worker ? inst->crew : NULL;
+	bool is_last;
+
+	if (!worker)
+		return;
+	worker_alone_begin(inst, NULL);
+	crew_leave(crew, &worker->member);
+	is_last = crew->count == 0;
+	worker_alone_end(inst, NULL);
+	release(worker);
+	if (!is_last)
+		return;
+	inst->crew = NULL;
+	crew_close(crew);
+	free(crew);
+}
+
+/* --- a burst --- */
+
+struct rest {			/* of a burst: what is left for somebody alone */
+	struct pkt *pkts[PKT_BURST_MAX];
+	struct ct_early early[PKT_BURST_MAX];
+	struct ct *later[PKT_BURST_MAX];
+	unsigned int count, later_count;
+	bool has_early;
+	uint64_t flows;			/* a bit for each flow that waits */
+};
+
+static inline uint64_t flow_bit(const struct pkt *pkt)
+{
+	return pkt->has_flow_hash ? 1ull << (pkt->flow_hash & 63) : 0;
+}
+
+static void put_off(struct rest *rest, struct pkt *pkt)
+{
+	rest->early[rest->count].pkt = NULL;
+	rest->pkts[rest->count++] = pkt;
+	rest->flows |= flow_bit(pkt);
+}
+
+static unsigned int take_all(struct worker *worker, const struct worker_frame *frames, unsigned int count, struct pkt **burst)
+{
+	uint64_t serial = crew_serials(worker->inst->crew, count);
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct pkt *pkt = frames[i].len > PKT_LEN_MAX ? NULL :
+				  pkt_arrive(worker->inst, worker->pool, frames[i].in, frames[i].bytes, frames[i].len, serial + i);
+
+		if (pkt)
+			burst[n++] = pkt;
+	}
+	return n;
+}
+
+/* Sound IP packets of which nothing odd is known; the others are put off as they are. */
+static unsigned int sort_out(struct worker *worker, struct pkt **burst, unsigned int count, struct pkt **sound, struct rest *rest)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct pkt *pkt = burst[i];
+
+		/* a tagged frame's interface is found out on the full way */
+		if (pkt->flags & PKT_FLAG_VLAN || !has_room_for(worker, pkt->in) ||
+		    (pkt->protocol != ETH_P_IP && pkt->protocol != ETH_P_IPV6))
+			put_off(rest, pkt);
+		else
+			sound[n++] = pkt;
+	}
+	path_check(worker->inst, sound, n);
+	count = n;
+	n = 0;
+	for (unsigned int i = 0; i < count; i++) {
+		if (sound[i]->drop_reason == DROP_NONE)
+			sound[n++] = sound[i];
+		else
+			put_off(rest, sound[i]);
+	}
+	return n;
+}
+
+/* Observers hear of drops one at a time. */
+static void drop(struct worker *worker, const struct observer *observer, struct pkt *pkt, enum drop_reason reason)
+{
+	pkt->drop_reason = (uint16_t)reason;
+	if (!observer->drop)
+		return;
+	spin_lock(&worker->inst->crew->telling);
+	observer->drop(observer->priv, pkt);
+	spin_unlock(&worker->inst->crew->telling);
+}
+
+/* The remembered way's last step. */
+static void finish(struct worker *worker, struct pkt *pkt, enum flow_way way, const uint8_t *mac)
+{
+	const struct observer *observer = worker->has_observer ? &worker->observer : &worker->inst->observer;
+	struct iface *port;
+	uint8_t *frame;
+	uint32_t len;
+
+	if (way == FLOW_DELIVER) {
+		pkt->out = NULL;
+		if (observer->deliver)
+			observer->deliver(observer->priv, pkt);
+	} else {
+		frame = link_frame(pkt->route.oif, pkt, mac, pkt->protocol, &port);
+		if (!frame || !port->up) {
+			drop(worker, observer, pkt, frame ? DROP_IFACE_DOWN : DROP_NO_MEMORY);
+		} else {
+			len = (uint32_t)(pkt->data + pkt->len - frame);
+			for (struct iface *i = pkt->route.oif; i; i = i->vlan_parent) {
+				counts_of(worker, i)->tx_packets++;
+				counts_of(worker, i)->tx_bytes += len;
+			}
+			if (observer->transmit)
+				observer->transmit(observer->priv, port, pkt, frame, len);
+		}
+	}
+	pkt->ct = NULL;			/* never had a share */
+	pkt_give_back(worker->pool, pkt);
+}
+
+static void go_in_company(struct worker *worker, struct pkt *pkt, struct rest *rest)
+{
+	struct iface_counts *in = counts_of(worker, pkt->in);
+	struct ct_early early = { NULL };
+	struct ct *later = NULL;
+	const uint8_t *mac = NULL;
+	enum flow_way way;
+	uint32_t len = pkt->len;
+
+	way = flowcache_take_met(worker->inst, worker->flow, pkt, &mac, &early, &later);
+	if (way == FLOW_FULL) {
+		put_off(rest, pkt);
+		rest->early[rest->count - 1] = early;
+		rest->has_early |= early.pkt != NULL;
+		return;
+	}
+	in->rx_packets++;
+	in->rx_bytes += len;
+	finish(worker, pkt, way, mac);
+	if (unlikely(later))
+		rest->later[rest->later_count++] = later;
+}
+
+static void do_alone(struct worker *worker, struct rest *rest)
+{
+	struct instance *inst = worker->inst;
+
+	worker_alone_begin(inst, worker);
+	for (unsigned int i = 0; i < rest->later_count; i++)
+		ct_settle(inst, rest->later[i]);
+	if (rest->count) {
+		path_check(inst, rest->pkts, rest->count);	/* it may be another world by now */
+		path_go(inst, rest->pkts, rest->count, rest->has_early ? rest->early : NULL);
+	}
+	worker_alone_end(inst, worker);
+}
+
+unsigned int worker_receive(struct worker *worker, const struct worker_frame *frames, unsigned int count)
+{
+	struct instance *inst = worker->inst;
+	struct pkt *burst[PKT_BURST_MAX], *sound[PKT_BURST_MAX], *fresh[PKT_BURST_MAX];
+	struct rest rest;
+	unsigned int taken, n;
+
+	rest.count = rest.later_count = 0;
+	rest.has_early = false;
+	rest.flows = 0;
+	crew_in(inst->crew, &worker->member);
+	taken = take_all(worker, frames, count, burst);
+	n = sort_out(worker, burst, taken, sound, &rest);
+	if (n > 1)
+		ct_known_prefetch(inst, sound, n, fresh);
+	for (unsigned int i = 0; i < n; i++) {
+		if (rest.flows & flow_bit(sound[i]))
+			put_off(&rest, sound[i]);
+		else
+			go_in_company(worker, sound[i], &rest);
+	}
+	crew_out(&worker->member);
+	if (rest.count || rest.later_count)
+		do_alone(worker, &rest);
+	return taken;
+}
+
+/* --- spreading --- */
+
+static uint32_t mix(uint64_t sum)
+{
+	sum *= 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(sum >> 32);
+}
+
+uint32_t worker_spread(const void *bytes, uint32_t len, bool is_ip)
+{
+	const uint8_t *at = bytes;
+	uint32_t header, l4 = 0, a, b;
+	uint64_t sum = 0;
+	uint8_t proto;
+
+	if (!is_ip) {
+		uint16_t type;
+
+		if (len < ETH_HLEN)
+			return 0;
+		type = get_be16(at + 12);
+		at += ETH_HLEN;
+		len -= ETH_HLEN;
+		while ((type == ETH_P_8021Q || type == ETH_P_8021AD) && len >= 4) {
+			type = get_be16(at + 2);
+			at += 4;
+			len -= 4;
+		}
+		if (type != ETH_P_IP && type != ETH_P_IPV6)
+			return 0;
+	}
+	if (len >= sizeof(struct iphdr) && *at >> 4 == 4) {
+		header = (*at & 15) * 4u;
+		proto = at[9];
+		sum = (uint64_t)get_be32(at + 12) + get_be32(at + 16);
+		if (!(get_be16(at + 6) & (IP4_MF | IP4_OFFSET_MASK)))
+			l4 = header;
+	} else if (len >= sizeof(struct ipv6hdr) && *at >> 4 == 6) {
+		proto = at[6];
+		for (unsigned int i = 8; i < 40; i += 4)
+			sum += get_be32(at + i);
+		l4 = sizeof(struct ipv6hdr);
+	} else {
+		return 0;
+	}
+	if (l4 && (proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP) && len >= l4 + 4) {
+		a = get_be16(at + l4);
+		b = get_be16(at + l4 + 2);
+		sum += (uint64_t)(a + b) << 20;
+	}
+	return mix(sum + proto);
+}
