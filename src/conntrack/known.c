@@ -104,15 +104,17 @@ struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir)
 {
 	struct ct_node *node = pkt->flow_node;
 	struct simple_key key;
+	uint32_t hash;
 	struct ct *ct;
 
 	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || is_turning_point(pkt)))
 		return NULL;
 	key_read(pkt, &key);
 	if (!node) {
-		node = *ct_bucket(inst->ct, pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key));
+		hash = pkt->has_flow_hash ? pkt->flow_hash : key_hash(inst->ct, &key);
+		node = ct_link_towards(*ct_bucket(inst->ct, hash), hash);
 		while (node && !is_mine(&key, node))
-			node = node->next;
+			node = ct_link_towards(node->next, hash);
 		if (!node)
 			return NULL;
 	}
