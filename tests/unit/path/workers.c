@@ -72,7 +72,7 @@ static void write_frame(uint8_t *frame, uint32_t no, bool answer, uint8_t tcp_fl
 		put_be32(l4 + 8, tcp_flags & 0x10 ? 1001 : 0);
 		l4[12] = 5 << 4;
 		l4[13] = tcp_flags;
-		put_be16(l4 + 14, 30000);
+		put_be16(l4 + 14, (uint16_t)(20000 + step % 10000));	/* not a retransmission, whoever was before */
 	} else {
 		put_be16(l4 + 4, (uint16_t)len);
 	}
@@ -128,7 +128,7 @@ static void *send_all(void *arg)
 				no = rng_below(&rng, 20000);
 			if (hand->wild && rng_below(&rng, 40) == 0)
 				flags = (uint8_t)rng_below(&rng, 32);
-			write_frame(frames[i], no, answer[i], flags, (uint32_t)k);
+			write_frame(frames[i], no, answer[i], flags, rng_u32(&rng));
 			if (hand->wild && rng_below(&rng, 200) == 0)
 				frames[i][ETH_HLEN + rng_below(&rng, 30)] ^= (uint8_t)(1 << rng_below(&rng, 8));
 		}
