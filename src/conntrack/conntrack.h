@@ -245,7 +245,7 @@ uint32_t ct_count_peak(const struct instance *inst);
 /* What conntrack -S and -S expect count, and @full: packets that found the table full. */
 struct ct_stats {
 	uint64_t found, invalid, insert, insert_failed, drop, early_drop, error, clash_resolved, full;
-	uint64_t expect_new, expect_create, expect_delete;
+	uint64_t expect_new, expect_create, expect_delete, ended;
 };
 const struct ct_stats *ct_stats(const struct instance *inst);
 

@@ -117,6 +117,7 @@ bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 	if (ct_is_dying(ct))
 		return false;
 	ct->status |= IPS_DYING;
+	inst->ct->stats.ended++;
 	if (!ct_is_confirmed(ct))
 		return true;		/* never was in the table: nothing to take out */
 	if (ct->extra && ct->extra->has_stamp)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/sysctl.h"
 #include "nat/nat_internal.h"
 #include "route/route.h"
 
@@ -240,9 +241,15 @@ struct nat *nat_new(struct instance *inst)
 {
 	static const struct route_watch watch = { .addr_gone = nat_addr_gone, .iface_down = nat_iface_gone };
 	struct nat *nat = calloc(1, sizeof(*nat));
+	struct sysctl exact = { .name = "net.netfilter.nf_conntrack_weir_nat_exact", .kind = SYSCTL_UINT, .min = 0, .max = UINT32_MAX };
 
 	if (!nat)
 		return NULL;
+	exact.value = &nat->exact_tries;
+	if (inst->sysctls && sysctl_register(inst->sysctls, &exact) < 0) {
+		free(nat);
+		return NULL;
+	}
 	nat->v4.inst = nat->v6.inst = inst;
 	nat->v4.family = NFPROTO_IPV4;
 	nat->v6.family = NFPROTO_IPV6;

@@ -6,7 +6,7 @@
 
 #include "nat/nat.h"
 
-enum { NAT_LOOKUPS_MAX = 8, NAT_HOOKS = 4 };
+enum { NAT_LOOKUPS_MAX = 8, NAT_HOOKS = 4, NAT_FULL_KNOWN = 64 };
 
 /* One family's half: who is asked about first packets, in the order they came. */
 struct nat_family {
@@ -16,6 +16,9 @@ struct nat_family {
 	struct { nat_lookup_fn fn; void *priv; unsigned int users; } lookups[NAT_LOOKUPS_MAX];
 };
 
+/* A search of nat/exact.c that found nothing free: true until a connection ends, and not beyond its tick. */
+struct nat_full { uint64_t question, tick, ended; };
+
 struct nat {
 	struct nat_family v4, v6;
 	uint64_t *by_source;		/* connections by the source of their first packet, newest first */
@@ -23,7 +26,23 @@ struct nat {
 	uint64_t *old_by_source;	/* half as many buckets; those from @moved on are still in use */
 	uint32_t moved, move_debt;
 	union nf_inet_addr last_source[2];	/* IPv4, IPv6: the address that a source was given last */
+	uint32_t exact_tries;			/* sysctl weir_nat_exact */
+	struct nat_full full[NAT_FULL_KNOWN];
 };
+
+/* --- setup.c: one half of a connection's tuple, about to be chosen --- */
+struct nat_choice {
+	struct instance *inst;
+	struct ct *ct;
+	const struct nf_nat_range2 *range;
+	enum nat_manip manip;
+};
+/* Would the answers to @tuple be somebody else's? Near the end of a search finished connections make room. */
+bool nat_is_taken(const struct nat_choice *c, const struct ct_tuple *tuple, uint32_t attempts_left);
+
+/* --- exact.c: what is free is found, or nothing is --- */
+enum nat_exact { NAT_EXACT_FOUND, NAT_EXACT_FULL, NAT_EXACT_GAVE_UP };
+enum nat_exact nat_exact_search(const struct nat_choice *c, struct ct_tuple *tuple);
 
 /* --- source.c: connections by original source --- */
 bool nat_source_index_new(struct nat *nat);

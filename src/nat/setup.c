@@ -14,15 +14,8 @@ enum {
 	EVICT_ATTEMPTS = ATTEMPTS_MAX / 4,	/* near the end of a search, finished connections make room */
 };
 
-struct choice {
-	struct instance *inst;
-	struct ct *ct;
-	const struct nf_nat_range2 *range;
-	enum nat_manip manip;
-};
-
 /* Would the answers to @tuple be somebody else's already? */
-static bool is_taken(const struct choice *c, const struct ct_tuple *tuple)
+static bool is_taken(const struct nat_choice *c, const struct ct_tuple *tuple)
 {
 	struct ct_tuple reply;
 
@@ -33,7 +26,7 @@ static bool is_taken(const struct choice *c, const struct ct_tuple *tuple)
  * The same for the tuple as it came: when the holder is the same flow seen from the other side, and neither is
  * translated, the tuple is left alone and confirm settles the clash.
  */
-static bool is_taken_unchanged(const struct choice *c, const struct ct_tuple *tuple)
+static bool is_taken_unchanged(const struct nat_choice *c, const struct ct_tuple *tuple)
 {
 	const uint32_t translated = IPS_NAT_MASK | IPS_SEQ_ADJUST;
 	struct ct_tuple reply;
@@ -64,7 +57,7 @@ static bool may_evict(const struct ct *old, const struct ct *new)
 	       (int32_t)(new->proto.tcp.seen[0].td_end - old->proto.tcp.seen[0].td_end) > 0;
 }
 
-static bool is_taken_for_good(const struct choice *c, const struct ct_tuple *tuple, uint32_t attempts_left)
+bool nat_is_taken(const struct nat_choice *c, const struct ct_tuple *tuple, uint32_t attempts_left)
 {
 	struct ct_tuple reply;
 	bool taken = true;
@@ -85,15 +78,15 @@ static bool is_taken_for_good(const struct choice *c, const struct ct_tuple *tup
 	return taken;
 }
 
-/* Varies the port until nobody has it; when all tries fail the last one stands and confirm drops the packet. */
-static void search_key(const struct choice *c, struct ct_tuple *tuple)
+/* Varies the port until nobody has it; false: all tries failed, the last one stands. */
+static bool search_key(const struct nat_choice *c, struct ct_tuple *tuple)
 {
 	struct nat_keys keys;
 	uint32_t attempts;
 	uint16_t offset;
 
 	if (!nat_range_keys(c->range, c->manip, ct_master(c->ct) != NULL, tuple, &keys) || keys.count == 0)
-		return;
+		return !c->inst->nat->exact_tries || !is_taken(c, tuple);
 	if (c->range->flags & NF_NAT_RANGE_PROTO_OFFSET)
 		offset = ntohs(*keys.key) - ntohs(c->range->base_proto.all);
 	else if (c->manip == NAT_MANIP_DST && !(c->range->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL))
@@ -103,30 +96,31 @@ static void search_key(const struct choice *c, struct ct_tuple *tuple)
 	for (attempts = MIN_OF(keys.count, (uint32_t)ATTEMPTS_MAX);; attempts /= 2) {
 		for (uint32_t i = 0; i < attempts; i++, offset++) {
 			*keys.key = htons(keys.first + offset % keys.count);
-			if (!is_taken_for_good(c, tuple, attempts - i))
-				return;
+			if (!nat_is_taken(c, tuple, attempts - i))
+				return true;
 		}
 		if (attempts >= keys.count || attempts < ATTEMPTS_MIN)
-			return;
+			return false;
 		offset = rng_u16(&c->inst->rng);
 	}
 }
 
-static void choose(const struct choice *c, const struct ct_tuple *current, struct ct_tuple *tuple)
+/* false: nothing is free, and that is certain. Without certainty confirm drops the packet when the answers clash. */
+static bool choose(const struct nat_choice *c, const struct ct_tuple *current, struct ct_tuple *tuple)
 {
 	const struct nf_nat_range2 *range = c->range;
-	bool is_random = range->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL;
+	bool is_random = range->flags & NF_NAT_RANGE_PROTO_RANDOM_ALL, is_exact = c->inst->nat->exact_tries;
 
 	/* A source keeps what it has: its own tuple when the range holds it, else the mapping it got before. */
 	if (c->manip == NAT_MANIP_SRC && !is_random) {
 		if (nat_range_holds_source(range, current)) {
 			if (!is_taken_unchanged(c, current)) {
 				*tuple = *current;
-				return;
+				return true;
 			}
 		} else if (nat_source_find(c->inst, &c->ct->zone, current, range, tuple)) {
 			if (!is_taken(c, tuple))
-				return;
+				return true;
 		}
 	}
 	*tuple = *current;
@@ -134,18 +128,18 @@ static void choose(const struct choice *c, const struct ct_tuple *current, struc
 	if (!is_random) {
 		if (range->flags & NF_NAT_RANGE_PROTO_SPECIFIED) {
 			if (!(range->flags & NF_NAT_RANGE_PROTO_OFFSET) && nat_range_holds_l4(range, tuple, c->manip) &&
-			    (range->min_proto.all == range->max_proto.all || !is_taken(c, tuple)))
-				return;
+			    ((range->min_proto.all == range->max_proto.all && !is_exact) || !is_taken(c, tuple)))
+				return true;
 		} else if (!is_taken(c, tuple)) {
-			return;
+			return true;
 		}
 	}
-	search_key(c, tuple);
+	return search_key(c, tuple) || !is_exact || nat_exact_search(c, tuple) != NAT_EXACT_FULL;
 }
 
 unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip)
 {
-	const struct choice c = { .inst = inst, .ct = ct, .range = range, .manip = manip };
+	const struct nat_choice c = { .inst = inst, .ct = ct, .range = range, .manip = manip };
 	uint32_t done = manip == NAT_MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE;
 	struct ct_tuple current, chosen, reply;
 
@@ -155,7 +149,8 @@ unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat
 		return NF_DROP;
 	if (!ct_tuple_invert(&current, ct_tuple(ct, IP_CT_DIR_REPLY)))
 		return NF_DROP;
-	choose(&c, &current, &chosen);
+	if (!choose(&c, &current, &chosen))
+		return NF_DROP;
 	if (!ct_tuple_equal(&chosen, &current)) {
 		if (!ct_tuple_invert(&reply, &chosen))
 			return NF_DROP;
