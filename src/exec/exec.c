@@ -117,6 +117,59 @@ static void become_tool(const struct exec_options *options, int over)
 	_exit(err == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT_RUN);
 }
 
+/* --- with the library --- */
+
+static void set_switch(const char *name, bool on)
+{
+	if (on)
+		setenv(name, "1", 1);
+	else
+		unsetenv(name);
+}
+
+static void put_library_first(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *both = NULL;
+
+	if (others && *others && asprintf(&both, "%s:%s", library, others) > 0)
+		setenv("LD_PRELOAD", both, 1);
+	else
+		setenv("LD_PRELOAD", library, 1);
+	free(both);
+}
+
+/* The fuse is for what does not come through libc: it fails instead of reaching the host's rules. */
+static int run_with_library(const struct exec_options *options, struct refusal *why)
+{
+	struct sock_fprog program;
+	int err;
+
+	if (access(options->preload, R_OK)) {
+		refuse(why, -errno, "the library %s cannot be read: %s", options->preload, strerror(errno));
+		return EXEC_CANNOT_WATCH;
+	}
+	program.filter = exec_fuse(&program.len);
+	set_environment(options);
+	put_library_first(options->preload);
+	set_switch("WEIR_PRELOAD_VERBOSE", options->verbose);
+	set_switch("WEIR_PRELOAD_NO_PROC", options->no_proc);
+	set_switch("WEIR_PRELOAD_UID0", options->uid0);
+	room_for_descriptors();
+	if (!program.filter || (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) &&
+				(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)))) {
+		refuse(why, -errno, "calls that go around the library cannot be forbidden here: %s", strerror(errno));
+		return EXEC_CANNOT_WATCH;
+	}
+	free(program.filter);
+	if (!options->keep_caps)
+		drop_capabilities();
+	execvp(options->argv[0], options->argv);
+	err = errno;
+	refuse(why, -err, "%s: %s", options->argv[0], strerror(err));
+	return err == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT_RUN;
+}
+
 /* --- the supervisor's process --- */
 
 static pid_t tool_pid;
@@ -223,6 +276,10 @@ int exec_run(const struct exec_options *options, struct refusal *why)
 	if (err) {
 		refuse(why, err, "no daemon answers at %s: %s (start one with \"weir daemon\")", options->socket, strerror(-err));
 		return EXEC_NO_DAEMON;
+	}
+	if (options->preload) {
+		close(ctl);
+		return run_with_library(options, why);
 	}
 	if (pipe2(pair, O_CLOEXEC)) {
 		refuse(why, -errno, "no pipe: %s", strerror(errno));

@@ -15,6 +15,7 @@ struct exec_options {
 	bool uid0;		/* getuid() and the like say 0 */
 	bool keep_caps;		/* root keeps CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_MODULE */
 	bool no_proc;		/* files are the host's */
+	const char *preload;	/* the library's path: calls are answered inside the tool; NULL: by a supervisor */
 };
 
 enum { EXEC_NO_DAEMON = 69, EXEC_CANNOT_WATCH = 125, EXEC_CANNOT_RUN = 126, EXEC_NOT_FOUND = 127 };

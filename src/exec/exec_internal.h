@@ -53,10 +53,18 @@ struct supervisor {
 /* --- filter.c --- */
 /* The calls that are notified; given, free(). NULL: no memory. */
 struct sock_filter *exec_filter(const struct exec_options *options, unsigned short *count);
+/* For a tool with the library: the same calls, where they come past it, are refused. Given as above. */
+struct sock_filter *exec_fuse(unsigned short *count);
+
+/*
+ * sockets.c, receive.c, options.c, paths.c and pieces.c serve calls; who asks them is a supervisor about another process
+ * (supervisor.c, park.c, memory.c), or a library inside the tool (preload/).
+ */
 
 /* --- memory.c: the tool's memory; 0 or -EFAULT --- */
 int tool_read(pid_t pid, uint64_t at, void *into, size_t len);
 int tool_write(pid_t pid, uint64_t at, const void *from, size_t len);
+/* --- pieces.c --- */
 /* A path, cut at @room; -EFAULT, -ENAMETOOLONG. */
 int tool_read_text(pid_t pid, uint64_t at, char *into, size_t room);
 /* The bytes of a message of one or more pieces; *out is given. -EMSGSIZE above @max. */
@@ -85,10 +93,16 @@ void sockets_free(struct supervisor *s);
 /* --- receive.c --- */
 /* Takes @fd. */
 void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd);
+/* One try; false: nothing is there yet. */
+bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd);
+/* --- park.c --- */
+/* Nothing is there yet: the call waits. Takes @fd. */
+void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socket *sock, int fd);
 void parked_ready(struct supervisor *s, unsigned int index);
 /* Ends receives whose time is over or whose caller is gone; when the next is due, in ms, -1: never. */
 int parked_check(struct supervisor *s);
 /* --- options.c --- */
+bool option_is_tables(int level, int option);
 void on_sockopt(struct supervisor *s, struct seccomp_notif *n);
 /* --- paths.c --- */
 void on_path(struct supervisor *s, struct seccomp_notif *n);

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
-enum { PROGRAM_MAX = 400, X32_CALLS = 0x40000000 };
+enum { PROGRAM_MAX = 400, ORIGINAL_DST = 80, X32_CALLS = 0x40000000 };
 
-struct program { struct sock_filter *at; unsigned short count; };
+struct program { struct sock_filter *at; unsigned short count; uint32_t watched; };	/* what becomes of a watched call */
 
 static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
 {
@@ -33,13 +33,13 @@ static void notify_range(struct program *p, uint32_t first, uint32_t last)
 {
 	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 2, first);
 	emit(p, BPF_JMP | BPF_JGT | BPF_K, 1, 0, last);
-	ret(p, SECCOMP_RET_USER_NOTIF);
+	ret(p, p->watched);
 }
 
 static void watch_call(struct program *p, uint32_t nr)
 {
 	unless_equal_skip(p, nr, 1);
-	ret(p, SECCOMP_RET_USER_NOTIF);
+	ret(p, p->watched);
 }
 
 static void answer_call(struct program *p, uint32_t nr, uint32_t err)
@@ -70,7 +70,7 @@ static void watch_sockets(struct program *p)
 	unless_equal_skip(p, AF_NETLINK, 4);
 	load_arg(p, 2);
 	unless_equal_skip(p, NETLINK_NETFILTER, 1);
-	ret(p, SECCOMP_RET_USER_NOTIF);
+	ret(p, p->watched);
 	ret(p, SECCOMP_RET_ALLOW);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_INET);
 	unless_equal_skip(p, AF_INET6, 7);
@@ -80,7 +80,7 @@ static void watch_sockets(struct program *p)
 	load_arg(p, 2);
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, IPPROTO_RAW);	/* iptables */
 	unless_equal_skip(p, IPPROTO_IGMP, 1);			/* ebtables, by mistake */
-	ret(p, SECCOMP_RET_USER_NOTIF);
+	ret(p, p->watched);
 	block_end(p, b);
 }
 
@@ -91,8 +91,10 @@ static void watch_options(struct program *p, uint32_t nr)
 	static const uint16_t ranges6[][2] = { { 64, 65 }, { 68, 69 }, { 80, 80 } };
 	unsigned short b = block_begin(p, nr);
 
-	load_arg(p, 0);
-	notify_range(p, WATCHED_FD_FIRST, WATCHED_FD_END - 1);
+	if (p->watched == SECCOMP_RET_USER_NOTIF) {
+		load_arg(p, 0);
+		notify_range(p, WATCHED_FD_FIRST, WATCHED_FD_END - 1);
+	}
 	load_arg(p, 1);
 	unless_equal_skip(p, IPPROTO_IP, 1 + 3 * ARRAY_SIZE(ranges4) + 1);
 	load_arg(p, 2);
@@ -127,6 +129,24 @@ static void watch_fcntl(struct program *p)
 	block_end(p, b);
 }
 
+/* One machine's calls only, and none that go around the filter. */
+static void begin(struct program *p)
+{
+	load(p, offsetof(struct seccomp_data, arch));
+#if defined(__x86_64__)
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
+#elif defined(__aarch64__)
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_AARCH64);
+#else
+#error "weir exec needs to know this machine's system calls"
+#endif
+	ret(p, SECCOMP_RET_ERRNO | ENOSYS);
+	load_nr(p);
+	emit(p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_CALLS);
+	ret(p, SECCOMP_RET_ERRNO | ENOSYS);
+	answer_call(p, SYS_io_uring_setup, ENOSYS);	/* would go around the filter */
+}
+
 struct sock_filter *exec_filter(const struct exec_options *options, unsigned short *count)
 {
 	static const uint32_t by_fd[] = {
@@ -142,23 +162,11 @@ struct sock_filter *exec_filter(const struct exec_options *options, unsigned sho
 		SYS_open, SYS_creat, SYS_stat, SYS_lstat, SYS_access,
 #endif
 	};
-	struct program p = { calloc(PROGRAM_MAX, sizeof(*p.at)), 0 };
+	struct program p = { calloc(PROGRAM_MAX, sizeof(*p.at)), 0, SECCOMP_RET_USER_NOTIF };
 
 	if (!p.at)
 		return NULL;
-	load(&p, offsetof(struct seccomp_data, arch));
-#if defined(__x86_64__)
-	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_X86_64);
-#elif defined(__aarch64__)
-	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AUDIT_ARCH_AARCH64);
-#else
-#error "weir exec needs to know this machine's system calls"
-#endif
-	ret(&p, SECCOMP_RET_ERRNO | ENOSYS);
-	load_nr(&p);
-	emit(&p, BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_CALLS);
-	ret(&p, SECCOMP_RET_ERRNO | ENOSYS);
-	answer_call(&p, SYS_io_uring_setup, ENOSYS);	/* would go around the filter */
+	begin(&p);
 	for (size_t i = 0; i < ARRAY_SIZE(by_path) && !options->no_proc; i++)
 		watch_call(&p, by_path[i]);
 	for (size_t i = 0; options->uid0 && i < 4; i++)
@@ -169,6 +177,27 @@ struct sock_filter *exec_filter(const struct exec_options *options, unsigned sho
 	for (size_t i = 0; i < ARRAY_SIZE(by_fd); i++)
 		watch_fd(&p, by_fd[i]);
 	watch_fcntl(&p);
+	ret(&p, SECCOMP_RET_ALLOW);
+	*count = p.count;
+	return p.at;
+}
+
+/* The original destination of a connection that is not weir's is the host's to tell: reading it changes nothing. */
+struct sock_filter *exec_fuse(unsigned short *count)
+{
+	struct program p = { calloc(PROGRAM_MAX, sizeof(*p.at)), 0, SECCOMP_RET_ERRNO | EPERM };
+
+	if (!p.at)
+		return NULL;
+	begin(&p);
+	load_nr(&p);
+	unless_equal_skip(&p, SYS_getsockopt, 3);
+	load_arg(&p, 2);
+	unless_equal_skip(&p, ORIGINAL_DST, 1);
+	ret(&p, SECCOMP_RET_ALLOW);
+	watch_sockets(&p);
+	watch_options(&p, SYS_getsockopt);
+	watch_options(&p, SYS_setsockopt);
 	ret(&p, SECCOMP_RET_ALLOW);
 	*count = p.count;
 	return p.at;

@@ -220,6 +220,15 @@ static bool on_own(struct supervisor *s, struct seccomp_notif *n)
 	return true;
 }
 
+/* The numbers of facts 1.1, as exec/filter.c watches them. A netlink socket has no options of these levels. */
+bool option_is_tables(int level, int option)
+{
+	if (level == IPPROTO_IP)
+		return (option >= 64 && option <= 67) || option == 80 || option == 83 || (option >= 96 && option <= 99) ||
+		       (option >= 128 && option <= 131) || (option >= 1152 && option <= 1167);
+	return level == IPPROTO_IPV6 && (option == 64 || option == 65 || option == 68 || option == 69 || option == 80);
+}
+
 void on_sockopt(struct supervisor *s, struct seccomp_notif *n)
 {
 	const uint64_t *a = (const void *)n->data.args;
@@ -228,7 +237,7 @@ void on_sockopt(struct supervisor *s, struct seccomp_notif *n)
 	pid_t pid = (pid_t)n->pid;
 	int64_t result;
 
-	if (a[0] >= WATCHED_FD_FIRST && a[0] < WATCHED_FD_END) {
+	if (!option_is_tables(level, option)) {
 		if (!on_own(s, n))
 			answer_by_kernel(s, n->id);
 		return;

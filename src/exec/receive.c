@@ -7,20 +7,9 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
-}
 
 static uint64_t flags_of(const struct seccomp_notif *n)
 {
@@ -94,8 +83,7 @@ static int64_t deliver(const struct seccomp_notif *n, const struct wire_record *
 	return put >= 0 && flags_of(n) & MSG_TRUNC ? (int64_t)r->head.len : put;
 }
 
-/* One try; false: nothing is there yet. */
-static bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd)
+bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd)
 {
 	struct wire_record r, taken;
 	int err = wire_receive(fd, &r, MSG_PEEK | MSG_DONTWAIT);
@@ -112,36 +100,6 @@ static bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int
 	return true;
 }
 
-static void unpark(struct supervisor *s, struct parked *p)
-{
-	epoll_ctl(s->epoll, EPOLL_CTL_DEL, p->fd, NULL);	/* the tool holds the file: closing alone would not do */
-	close(p->fd);
-	p->used = false;
-}
-
-static void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socket *sock, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT };
-	struct parked *p = NULL;
-
-	for (unsigned int i = 0; i < PARKED_MAX; i++) {
-		if (s->parked[i].used && s->parked[i].notif.pid == n->pid)
-			unpark(s, &s->parked[i]);	/* a signal ended that one; its thread asks anew */
-		if (!s->parked[i].used)
-			p = &s->parked[i];
-	}
-	if (!p) {
-		close(fd);
-		answer(s, n->id, -ENOBUFS);
-		return;
-	}
-	*p = (struct parked){ .used = true, .fd = fd, .notif = *n };
-	if (sock->receive_timeout_ns)
-		p->deadline_ns = clock_ns() + sock->receive_timeout_ns;
-	ev.data.u32 = (uint32_t)(p - s->parked);
-	epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
-}
-
 void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd)
 {
 	if (try_receive(s, n, fd)) {
@@ -152,37 +110,4 @@ void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socke
 	} else {
 		park(s, n, sock, fd);
 	}
-}
-
-void parked_ready(struct supervisor *s, unsigned int index)
-{
-	struct parked *p = &s->parked[index];
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT, .data.u32 = index };
-
-	if (!p->used)
-		return;
-	if (ioctl(s->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &p->notif.id) || try_receive(s, &p->notif, p->fd))
-		unpark(s, p);
-	else
-		epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &ev);
-}
-
-int parked_check(struct supervisor *s)
-{
-	int64_t now = 0, next = INT64_MAX;
-
-	for (unsigned int i = 0; i < PARKED_MAX; i++) {
-		struct parked *p = &s->parked[i];
-
-		if (!p->used || !p->deadline_ns)
-			continue;
-		now = now ? now : clock_ns();
-		if (p->deadline_ns <= now) {
-			answer(s, p->notif.id, -EAGAIN);
-			unpark(s, p);
-		} else {
-			next = MIN_OF(next, p->deadline_ns);
-		}
-	}
-	return next == INT64_MAX ? -1 : (int)MIN_OF((next - now) / NSEC_PER_MSEC + 1, (int64_t)INT32_MAX);
 }

@@ -13,6 +13,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
+MODE = ()  # options of weir exec for all that follows
 passed = failed = skipped = 0
 NS = "weir-live-%d" % os.getpid()
 
@@ -23,7 +24,7 @@ def check(name, ok, detail=""):
         passed += 1
     else:
         failed += 1
-        print("FAILED: %s\n%s" % (name, detail))
+        print("FAILED: %s%s\n%s" % (name, " (%s)" % MODE[0] if MODE else "", detail))
 
 
 class Daemon:
@@ -47,7 +48,7 @@ class Daemon:
         pre = ["ip", "netns", "exec", NS]
         if user:
             pre += ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"]
-        return pre + [WEIR, "exec", "--socket", self.sock, *options, "--", *words]
+        return pre + [WEIR, "exec", *MODE, "--socket", self.sock, *options, "--", *words]
 
     def run(self, *words, options=(), user=None, stdin=None, env=None):
         r = subprocess.run(self.command(*words, options=options, user=user), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
@@ -173,13 +174,30 @@ def files(d):
 
 def processes(d):
     check("exit status", d.run("sh", "-c", "exit 7")[0] == 7)
-    check("a signal's status", d.run("sh", "-c", "kill -9 $$")[0] == 137)
+    check("a signal's status", d.run("sh", "-c", "kill -9 $$")[0] == (-9 if MODE else 137))  # with the library weir exec becomes the tool
     check("no such tool", d.run("no-such-tool")[0] == 127)
     check("children, pipes", d.out("sh", "-c", "iptables-legacy -N deep; (iptables-legacy -S | grep -c deep)") == "1\n")
-    check("nested weir exec", "deep" in d.out(WEIR, "exec", "--socket", d.sock, "--", "iptables-legacy", "-S"))
+    check("nested weir exec", "deep" in d.out(WEIR, "exec", *MODE, "--socket", d.sock, "--", "iptables-legacy", "-S"))
     check("xargs of many", d.out("sh", "-c", "seq 20 | xargs -P 4 -I{} iptables-legacy -w -N many{}; iptables-legacy -S | grep -c many") == "20\n")
     code, _, err = subprocess.run([WEIR, "exec", "--socket", "/nonexistent/x", "--", "true"], stderr=subprocess.PIPE, text=True).returncode, 0, ""
     check("no daemon", code == 69)
+    nobody = d.run("iptables-legacy", "-S", user="65534")
+    check("a stranger is refused by the socket", nobody[0] == 69, str(nobody))
+    if MODE:
+        fuse(d)
+    else:
+        killed_supervisor(d)
+
+
+def fuse(d):
+    """What does not come through libc is refused, not passed on to the host."""
+    code = d.out("env", "-u", "LD_PRELOAD", "iptables-legacy", "-S")
+    check("a tool without the library changes nothing", code.startswith("exit ") and "-P INPUT" not in code, code)
+    raw = "import ctypes; l = ctypes.CDLL(None, use_errno=True); print(l.syscall(41, 16, 3, 12), ctypes.get_errno())"
+    check("a bare system call for a netlink socket", d.out(sys.executable, "-c", raw) == "-1 1\n")
+
+
+def killed_supervisor(d):
     p = subprocess.Popen(d.command("sh", "-c", "sleep 1; iptables-legacy -w 1 -S; echo $?"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(0.4)
     supervisors = subprocess.run(["pgrep", "-P", str(subprocess.run(["pgrep", "-P", str(p.pid)], stdout=subprocess.PIPE, text=True).stdout.strip() or p.pid)], stdout=subprocess.PIPE, text=True).stdout.split()
@@ -187,8 +205,6 @@ def processes(d):
         os.kill(int(s), signal.SIGKILL)
     out, err = p.communicate(timeout=30)
     check("a killed supervisor lets nothing through", "-P INPUT" not in out, out + err)
-    nobody = d.run("iptables-legacy", "-S", user="65534")
-    check("a stranger is refused by the socket", nobody[0] == 69, str(nobody))
 
 
 def plain_user():
@@ -203,7 +219,7 @@ def plain_user():
         return
 
     def run(*words):
-        r = subprocess.run(pre + [WEIR, "exec", "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=30)
+        r = subprocess.run(pre + [WEIR, "exec", *MODE, "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=30)
         return r.stdout if r.returncode == 0 else "exit %d %s" % (r.returncode, r.stderr)
 
     run("iptables-legacy", "-A", "INPUT", "-j", "DROP")
@@ -235,7 +251,7 @@ def daemon_goes(d):
 
 
 def main():
-    global skipped
+    global skipped, MODE
     need = ["iptables-legacy", "conntrack", "ip", "setpriv", "sysctl"]
     missing = [x for x in need if not shutil.which(x)]
     if os.geteuid() or missing:
@@ -244,14 +260,15 @@ def main():
         return 0
     subprocess.run(["ip", "netns", "add", NS], check=True)
     try:
-        d = Daemon()
-        for part in (tables, connections, forms, events, files, processes, daemon_goes):
-            try:
-                part(d)
-            except Exception as e:
-                check(part.__name__, False, repr(e))
-        check("an orderly stop", d.stop() == 0)
-        plain_user()
+        for MODE in ((), ("--preload",)):
+            d = Daemon()
+            for part in (tables, connections, forms, events, files, processes, daemon_goes):
+                try:
+                    part(d)
+                except Exception as e:
+                    check(part.__name__, False, repr(e))
+            check("an orderly stop", d.stop() == 0)
+            plain_user()
         host = subprocess.run(["ip", "netns", "exec", NS, "cat", "/proc/net/ip_tables_names"], stdout=subprocess.PIPE, text=True).stdout
         check("the namespace's kernel has no table", host == "", host)
         host = subprocess.run(["ip", "netns", "exec", NS, "conntrack", "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
