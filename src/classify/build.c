@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { ROOM_SPARE = 8, WORN_CHANGES = 64, WORN_OPEN = 32 };
+enum { ROOM_SPARE = 8, WORN_CHANGES = 64, CROWDED_OPEN = 32 };
 
 struct pair { uint32_t hash, n; };
 
@@ -69,6 +69,15 @@ void brief_make(const struct classifier *c, uint32_t id, const struct class_rule
 			out->sure = CLASS_MAYBE;
 }
 
+/* A large arena gets addresses for twice what it needs: they cost nothing until they are used, moving it would. */
+static uint32_t arena_room(uint64_t words)
+{
+	words += 1024;
+	if (words * sizeof(uint32_t) >= BIGMEM_PAGE)
+		words *= 2;
+	return (uint32_t)MIN_OF(words, (uint64_t)UINT32_MAX);
+}
+
 /* A run that fits into one cache line does not straddle two. */
 uint32_t run_new(struct classifier *c, uint32_t room)
 {
@@ -78,7 +87,7 @@ uint32_t run_new(struct classifier *c, uint32_t room)
 	if (at % LINE_WORDS && at % LINE_WORDS + len > LINE_WORDS)
 		at = ALIGN_UP(at, (uint64_t)LINE_WORDS);
 	if (at + len > c->arena_room) {
-		const uint64_t more = MIN_OF((at + len) + (at + len) / ROOM_SPARE + 1024, (uint64_t)UINT32_MAX);
+		const uint64_t more = arena_room(at + len + (at + len) / ROOM_SPARE);
 		uint32_t *arena = at + len < more ? bigmem_alloc(more * sizeof(*arena)) : NULL;
 
 		if (!arena)
@@ -128,7 +137,7 @@ static int tables_alloc(struct classifier *c, uint64_t keys, uint64_t briefs)
 	c->filter = bigmem_alloc(filter_size(c));
 	c->slots = bigmem_alloc(slots_size(c->slot_shift));
 	briefs += briefs / ROOM_SPARE;
-	c->arena_room = (uint32_t)MIN_OF(LINE_WORDS + briefs * (RUN_HEAD + c->brief_len) * 5 / 4 + 1024, (uint64_t)UINT32_MAX);
+	c->arena_room = arena_room(LINE_WORDS + briefs * (RUN_HEAD + c->brief_len) * 5 / 4);
 	c->arena = bigmem_alloc((size_t)c->arena_room * sizeof(*c->arena));
 	c->arena_used = LINE_WORDS;	/* 0 is no run */
 	if (!c->filter || !c->slots || !c->arena)
@@ -336,7 +345,7 @@ void classifier_asks(const struct classifier *c, struct class_rule *out)
 size_t classifier_bytes(const struct classifier *c)
 {
 	return sizeof(*c) + mask_size(c) + seed_size(c) + filter_size(c) + slots_size(c->slot_shift) +
-	       (size_t)c->arena_room * sizeof(*c->arena);
+	       (size_t)c->arena_used * sizeof(*c->arena);
 }
 
 unsigned int classifier_groups(const struct classifier *c)
@@ -534,6 +543,100 @@ void classifier_remove(struct classifier *c, uint32_t id, const struct class_rul
 
 bool classifier_is_worn(const struct classifier *c)
 {
-	return c->added + c->removed > WORN_CHANGES + c->live / 4 ||
-	       (c->open_run && c->arena[c->open_run] > 2 * c->open_built + WORN_OPEN);
+	return c->added + c->removed > WORN_CHANGES + c->live;
+}
+
+bool classifier_is_crowded(const struct classifier *c)
+{
+	return c->open_run && c->arena[c->open_run] > 2 * c->open_built + CROWDED_OPEN;
+}
+
+/* Room for one group more beside the others. */
+static int lanes_grow(struct classifier *c)
+{
+	const uint32_t lanes = ALIGN_UP(c->group_count + 1, (uint32_t)LANES), old_lanes = c->lanes;
+	uint32_t *mask, *seed;
+
+	if (lanes == c->lanes)
+		return 0;
+	mask = bigmem_alloc(((size_t)c->hash_words * lanes + 1) * sizeof(*mask));
+	seed = bigmem_alloc((lanes + 1) * sizeof(*seed));
+	if (!mask || !seed) {
+		bigmem_free(mask, ((size_t)c->hash_words * lanes + 1) * sizeof(*mask));
+		bigmem_free(seed, (lanes + 1) * sizeof(*seed));
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < c->hash_words; i++)
+		memcpy(mask + i * lanes, c->group_mask + i * old_lanes, c->group_count * sizeof(*mask));
+	memcpy(seed, c->group_seed, c->group_count * sizeof(*seed));
+	bigmem_free(c->group_mask, mask_size(c));
+	bigmem_free(c->group_seed, seed_size(c));
+	c->group_mask = mask;
+	c->group_seed = seed;
+	c->lanes = lanes;
+	return 0;
+}
+
+static int group_open(struct classifier *c, struct group *group)
+{
+	const uint32_t g = c->group_count;
+
+	if (lanes_grow(c))
+		return -ENOMEM;
+	group->seed = c->group_seed[g] = hash_end(hash_mix(c->group_seed[0], g + 1));
+	group->first = CLASS_NONE;
+	for (uint32_t i = 0; i < c->hash_words; i++)
+		c->group_mask[i * c->lanes + g] = group->mask[c->hash_word[i]];
+	c->groups[g] = *group;
+	c->group_count++;
+	return 0;
+}
+
+static bool reaches(const struct class_rule *rule, const struct group *group, unsigned int ports)
+{
+	uint8_t level[FEATURES];
+
+	rule_levels(rule, ports, level);
+	for (unsigned int f = 0; f < FEATURES; f++)
+		if (level[f] < group->level[f])
+			return false;
+	return true;
+}
+
+int classifier_regroup(struct classifier *c, const uint32_t *place, rule_of_fn rule_of, void *priv)
+{
+	const uint32_t count = c->open_run ? c->arena[c->open_run] : 0;
+	struct class_rule *rules = malloc((count + 1) * sizeof(*rules));
+	uint32_t *ids = malloc((count + 1) * sizeof(*ids));
+	struct group group = { .first = CLASS_NONE };
+	int err = -ENOENT;
+
+	if (!rules || !ids) {
+		err = -ENOMEM;
+		goto out;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		ids[i] = run_brief(c, c->open_run, i)->id;
+		rule_of(priv, ids[i], &rules[i]);
+	}
+	if (c->group_count == GROUPS_MAX || !c->group_count || !group_for_open(c, rules, count, &group))
+		goto out;
+	err = group_open(c, &group);
+	for (uint32_t i = 0; !err && i < count; i++) {
+		uint32_t hashes[KEYS_MAX];
+		unsigned int n;
+
+		if (!reaches(&rules[i], &group, ports_max(c->room)))
+			continue;
+		n = rule_hashes(c, &rules[i], &c->groups[c->group_count - 1], hashes);
+		for (unsigned int k = 0; !err && k < n; k++)
+			err = hash_add(c, hashes[k], ids[i], &rules[i], place);
+		if (!err)	/* found twice does no harm, not at all would */
+			run_take(c, c->open_run, ids[i]);
+	}
+	c->open_built = c->arena[c->open_run];
+out:
+	free(rules);
+	free(ids);
+	return err;
 }

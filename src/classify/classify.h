@@ -123,6 +123,13 @@ struct class_found classifier_end(const struct classifier *c, const struct class
 int classifier_add(struct classifier *c, uint32_t id, const struct class_rule *rule, const uint32_t *place);
 void classifier_remove(struct classifier *c, uint32_t id, const struct class_rule *rule);
 bool classifier_is_worn(const struct classifier *c);
+/*
+ * Rules that no group takes wait in an open run, which every packet sees. When it has grown long those of them that have
+ * something in common become a group more; nothing else is touched. -ENOENT: they have nothing, or there is no room.
+ */
+bool classifier_is_crowded(const struct classifier *c);
+int classifier_regroup(struct classifier *c, const uint32_t *place,
+		       void (*rule_of)(void *priv, uint32_t id, struct class_rule *rule), void *priv);
 
 /* All that any rule asks for, in one: masks or'ed together, a port count where ports are asked. */
 void classifier_asks(const struct classifier *c, struct class_rule *out);

@@ -128,6 +128,9 @@ struct item {
 
 unsigned int ports_max(uint32_t count);
 
+/* What most of the open run's rules have in common, as @group's levels; false: too few have. */
+bool group_for_open(const struct classifier *c, const struct class_rule *rules, uint32_t count, struct group *group);
+
 /* --- build.c --- */
 void brief_make(const struct classifier *c, uint32_t id, const struct class_rule *rule, struct brief *out);
 /* Room for a run of @room briefs; 0: no memory. Not zeroed, count and room are set. */

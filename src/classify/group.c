@@ -12,7 +12,7 @@ enum {
 	SAMPLE_MAX = 4096,
 	TABLE_SIZE = 4 * SAMPLE_MAX,
 	SPLIT_MIN = 3,			/* fewer rules are not worth a group */
-	LEVELS_MAX = 9,
+	LEVELS_MAX = 10,
 	SPORT_KEYS_MAX = 4,
 	DPORT_KEYS_MAX = 16,
 	MANY_RULES = 16384,
@@ -396,6 +396,49 @@ static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count, 
 		}
 	}
 	return 0;
+}
+
+static bool words_are_hashed(const struct classifier *c, const struct group *group)
+{
+	uint32_t left = 0;
+
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		left |= group->mask[w] ? 1u << w : 0;
+	for (uint32_t i = 0; i < c->hash_words; i++)
+		left &= ~(1u << c->hash_word[i]);
+	return !left;
+}
+
+/* By one thing only: which rules will come is not known. */
+bool group_for_open(const struct classifier *c, const struct class_rule *rules, uint32_t count, struct group *group)
+{
+	uint32_t members[FEATURES][LEVELS_MAX] = { 0 };
+	uint64_t best = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t level[FEATURES];
+
+		rule_levels(&rules[i], ports_max(c->room), level);
+		for (unsigned int f = 0; f < FEATURES; f++)
+			for (unsigned int n = 0; levels_of((enum feature)f, c->family)[n] && levels_of((enum feature)f, c->family)[n] <= level[f]; n++)
+				members[f][n]++;
+	}
+	for (unsigned int f = 0; f < FEATURES; f++) {
+		const uint8_t *levels = levels_of((enum feature)f, c->family);
+
+		for (unsigned int n = 0; levels[n]; n++) {
+			const unsigned int bits = f == BY_PROTO ? 1 : f > BY_PROTO ? 8 : levels[n];
+			struct group apart = { .level = { 0 } };
+
+			apart.level[f] = levels[n];
+			group_set_masks(&apart, c->family);
+			if (members[f][n] < TIGHTEN_MIN || (uint64_t)members[f][n] * bits <= best || !words_are_hashed(c, &apart))
+				continue;
+			best = (uint64_t)members[f][n] * bits;
+			*group = apart;
+		}
+	}
+	return best != 0;
 }
 
 int groups_choose(struct classifier *c, const struct item *items, uint32_t count, uint8_t *of)

@@ -150,6 +150,13 @@ static void rule_of(void *priv, uint32_t n, struct class_rule *rule)
 	entry_asks(a->rs->at[a->segment->first + n], a->rs->family, a->all, rule);
 }
 
+static void rule_by_id(void *priv, uint32_t id, struct class_rule *rule)
+{
+	const struct asking *a = priv;
+
+	entry_asks(a->rs->at[a->rs->place[id]], a->rs->family, a->all, rule);
+}
+
 /* --- chains --- */
 
 static struct classifier *segment_classifier(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
@@ -238,7 +245,9 @@ void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *seg
 
 	ahead_forget(&inst->tables->ahead);
 	entry_asks(e, rs->family, true, &rule);
-	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all)) {
+	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all) ||
+	    (classifier_is_crowded(segment->all) &&
+	     classifier_regroup(segment->all, rs->place, rule_by_id, &(struct asking){ rs, segment, true }))) {
 		segment_compile(inst, rs, segment);
 		return;
 	}

@@ -228,6 +228,8 @@ static void rules_come_and_go(void **state)
 				random_rule(&rng, set->family, &set->rules[id]);
 				set_insert(set, id, rng_below(&rng, set->count + 1));
 				assert_int_equal(classifier_add(c, id, &set->rules[id], set->place), 0);
+				if (classifier_is_crowded(c))
+					classifier_regroup(c, set->place, nth_rule, set);
 			} else {
 				classifier_remove(c, id, &set->rules[id]);
 				set_delete(set, id);
@@ -240,6 +242,54 @@ static void rules_come_and_go(void **state)
 		assert_true(classifier_is_worn(c));
 		classifier_free(c);
 	}
+	free(set);
+}
+
+static void pair_or_one(struct rng *rng, struct class_rule *rule, bool is_pair)
+{
+	class_rule_init(rule, NFPROTO_IPV4);
+	class_rule_bits(rule, CLASS_DST, few(rng), UINT32_MAX);
+	if (is_pair)
+		class_rule_bits(rule, CLASS_SRC, few(rng), UINT32_MAX);
+}
+
+/* Rules unlike all that were there when it was built: they get a group of their own, and are found and taken out again. */
+static void newcomers_get_a_group(void **state)
+{
+	struct set *set = calloc(1, sizeof(*set));
+	struct class_key key;
+	struct classifier *c;
+	struct rng rng;
+	unsigned int groups;
+
+	rng_seed(&rng, 8);
+	set->family = NFPROTO_IPV4;
+	for (uint32_t i = 0; i < RULES; i++) {
+		pair_or_one(&rng, &set->rules[i], i < RULES / 2);
+		set->place[i] = i < RULES / 2 ? i : CLASS_NONE;
+	}
+	set->count = RULES / 2;
+	c = classifier_new(set->count, NULL, 0, RULES, set->family, 1, nth_rule, set);
+	groups = classifier_groups(c);
+	for (uint32_t id = RULES / 2; id < RULES; id++) {
+		set_insert(set, id, rng_below(&rng, set->count + 1));
+		assert_int_equal(classifier_add(c, id, &set->rules[id], set->place), 0);
+		if (classifier_is_crowded(c))
+			assert_int_equal(classifier_regroup(c, set->place, nth_rule, set), 0);
+	}
+	assert_false(classifier_is_worn(c));
+	assert_int_equal(classifier_groups(c), groups + 1);
+	assert_true(c->arena[c->open_run] < 64);
+	for (uint32_t id = 0; id < RULES; id++) {
+		for (unsigned int i = 0; i < 16; i++) {
+			random_key(&rng, &key, set);
+			compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES), true);
+			probes_agree(c, &key);
+		}
+		classifier_remove(c, id, &set->rules[id]);
+		set_delete(set, id);
+	}
+	classifier_free(c);
 	free(set);
 }
 
@@ -260,6 +310,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_the_plain_way_finds),
 		cmocka_unit_test(rules_come_and_go),
+		cmocka_unit_test(newcomers_get_a_group),
 		cmocka_unit_test(beyond_the_room_nothing_is_added),
 	};
 
