@@ -35,6 +35,7 @@ enum {
 };
 
 struct class_range { uint16_t low, high; };
+struct needle;
 
 /* What a packet shows. */
 struct class_key {
@@ -51,6 +52,7 @@ struct class_rule {
 	uint16_t states;		/* one of these bits */
 	bool closed;			/* what stands behind in the rule may not be asked instead */
 	bool is_partial;		/* something else must hold as well: what is said here is not all */
+	const struct needle *needle;	/* bytes that must be in the packet (needles.h); NULL: none */
 	uint8_t sure, note;		/* for whoever finds it: enum class_sure, and a word of his own */
 };
 
@@ -70,6 +72,8 @@ void class_rule_dports(struct class_rule *rule, const struct class_range *ranges
 void class_rule_states(struct class_rule *rule, uint16_t states);
 /* A packet that fits all this so far may be dropped, or remembered: what other matches want does not count any more. */
 void class_rule_close(struct class_rule *rule);
+/* The packet must hold these bytes, and more must hold; @needle lives as long as the rule. */
+void class_rule_needle(struct class_rule *rule, const struct needle *needle);
 /* There is more that must hold. Who says less than he asks for calls this, or leaves it to the functions above. */
 void class_rule_partly(struct class_rule *rule);
 /* For .classify of matches that always answer without a trace, and that no word above is about. */

@@ -88,6 +88,13 @@ void class_rule_close(struct class_rule *rule)
 	rule->closed = rule->is_partial = true;
 }
 
+void class_rule_needle(struct class_rule *rule, const struct needle *needle)
+{
+	rule->is_partial = true;
+	if (!rule->needle)
+		rule->needle = needle;
+}
+
 void class_rule_partly(struct class_rule *rule)
 {
 	rule->is_partial = true;

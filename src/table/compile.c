@@ -7,6 +7,7 @@
  * A packet whose L4 header is not all there can be dropped by the very question for its ports. Such packets ask a second
  * classifier, made of headers alone, when the first of them comes.
  */
+#include "classify/needles.h"
 #include "conntrack/conntrack.h"
 #include "table/table_internal.h"
 
@@ -17,6 +18,8 @@
 enum {
 	COMPILE_MIN = 32,		/* shorter chains are walked as fast: bench-acl --sizes 16,24,32,48 with and without --walk */
 	ENTRY_LINES = 4,		/* cache lines of a usual rule */
+	STRINGS_MIN = 4,		/* fewer are sought one by one */
+	STRINGS_ADDED_MAX = 16,		/* sought one by one until the chain is compiled anew */
 };
 
 /* --- rules --- */
@@ -124,8 +127,9 @@ static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_
 		ask_header6(&((const struct ip6t_entry *)e)->ipv6, all, rule);
 	header_said = !rule->is_partial && header_is_said(e, family);
 	rule->is_partial = false;
-	/* without IP6T_F_PROTO matches read the packet from its first byte on */
-	if (!all || (family == NFPROTO_IPV6 && !(entry_flags(e, family) & IP6T_F_PROTO) && has_matches(e, family)))
+	/* a protocol without IP6T_F_PROTO is not asked for, but matches that need it read the packet from its first byte on */
+	if (!all || (family == NFPROTO_IPV6 && !(entry_flags(e, family) & IP6T_F_PROTO) && entry_proto(e, family) &&
+		     has_matches(e, family)))
 		return;
 	for_each_match(m, e, family) {
 		const struct match *match = (const struct match *)m->u.kernel.match;
@@ -137,18 +141,13 @@ static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_
 	entry_is_sure(e, family, header_said, rule);
 }
 
+/* --- chains --- */
+
 struct asking {
 	const struct ruleset *rs;
-	const struct segment *segment;
+	const uint32_t *ids;
 	bool all;
 };
-
-static void rule_of(void *priv, uint32_t n, struct class_rule *rule)
-{
-	const struct asking *a = priv;
-
-	entry_asks(a->rs->at[a->segment->first + n], a->rs->family, a->all, rule);
-}
 
 static void rule_by_id(void *priv, uint32_t id, struct class_rule *rule)
 {
@@ -157,20 +156,79 @@ static void rule_by_id(void *priv, uint32_t id, struct class_rule *rule)
 	entry_asks(a->rs->at[a->rs->place[id]], a->rs->family, a->all, rule);
 }
 
-/* --- chains --- */
+static void rule_of(void *priv, uint32_t n, struct class_rule *rule)
+{
+	rule_by_id(priv, ((const struct asking *)priv)->ids[n], rule);
+}
 
-static struct classifier *segment_classifier(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
-					     bool all)
+static struct classifier *ids_classifier(struct instance *inst, const struct ruleset *rs, const uint32_t *ids, uint32_t count,
+					 bool all)
+{
+	struct asking a = { rs, ids, all };
+
+	return classifier_new(count, ids, 0, rs->id_room, rs->family, (uint32_t)inst->hash_key.k[0], rule_of, &a);
+}
+
+/* Its rules' ids, in order. @needles: room for as many; those that want bytes go behind the others, and are counted. */
+static uint32_t *segment_ids(const struct ruleset *rs, const struct segment *segment, struct needle *needles, uint32_t *strings)
 {
 	const uint32_t count = segment->last - segment->first;
-	uint32_t *ids = rs->moved ? malloc((count + 1) * sizeof(*ids)) : NULL;
-	struct asking a = { rs, segment, all };
-	struct classifier *c = NULL;
+	uint32_t *ids = malloc((count + 1) * sizeof(*ids)), plain = 0, behind = 0;
 
-	for (uint32_t i = 0; ids && i < count; i++)
-		ids[i] = entry_id(rs, rs->at[segment->first + i]);
-	if (ids || !rs->moved)
-		c = classifier_new(count, ids, segment->first, rs->id_room, rs->family, (uint32_t)inst->hash_key.k[0], rule_of, &a);
+	for (uint32_t i = 0; ids && needles && i < count; i++) {
+		struct class_rule rule;
+
+		entry_asks(rs->at[segment->first + i], rs->family, true, &rule);
+		*strings += rule.needle != NULL;
+	}
+	if (*strings < STRINGS_MIN)
+		*strings = 0;
+	for (uint32_t i = 0; ids && i < count; i++) {
+		const uint32_t id = entry_id(rs, rs->at[segment->first + i]);
+		struct class_rule rule = { .needle = NULL };
+
+		if (*strings)
+			entry_asks(rs->at[segment->first + i], rs->family, true, &rule);
+		if (rule.needle) {
+			needles[behind] = *rule.needle;
+			ids[count - *strings + behind++] = id;
+		} else {
+			ids[plain++] = id;
+		}
+	}
+	return ids;
+}
+
+/* All that is known of the rules, and the strings that some want. */
+static void segment_classifiers(struct instance *inst, const struct ruleset *rs, struct segment *segment)
+{
+	const uint32_t count = segment->last - segment->first;
+	struct needle *needles = malloc((count + 1) * sizeof(*needles));
+	uint32_t strings = 0, *ids = segment_ids(rs, segment, needles, &strings);
+	struct classifier *heads = NULL;
+
+	if (!ids)
+		goto out;
+	segment->all = ids_classifier(inst, rs, ids, count - strings, true);
+	if (!segment->all || !strings)
+		goto out;
+	heads = ids_classifier(inst, rs, ids + count - strings, strings, true);
+	segment->strings = heads ? strings_new(heads, needles, ids + count - strings, strings) : NULL;
+	if (!segment->strings) {
+		classifier_free(heads);
+		classifier_free(segment->all);
+		segment->all = NULL;
+	}
+out:
+	free(needles);
+	free(ids);
+}
+
+static struct classifier *segment_bare(struct instance *inst, const struct ruleset *rs, const struct segment *segment)
+{
+	uint32_t strings = 0, *ids = segment_ids(rs, segment, NULL, &strings);
+	struct classifier *c = ids ? ids_classifier(inst, rs, ids, segment->last - segment->first, false) : NULL;
+
 	free(ids);
 	return c;
 }
@@ -187,9 +245,17 @@ static bool segment_end_fits(const struct ruleset *rs, const struct segment *seg
 
 static void segment_depends(struct segment *segment)
 {
-	struct class_rule asked;
+	struct class_rule asked, strings;
 
 	classifier_asks(segment->all, &asked);
+	if (segment->strings) {
+		classifier_asks(strings_heads(segment->strings), &strings);
+		for (unsigned int w = 0; w < CLASS_WORDS; w++)
+			asked.mask[w] |= strings.mask[w];
+		asked.sport_count |= strings.sport_count;
+		asked.dport_count |= strings.dport_count;
+		asked.states &= strings.states;
+	}
 	segment->depends = DEP_NOTHING | (asked.mask[CLASS_IFACES] ? DEP_IFACES : 0) | (asked.mask[CLASS_MARK] ? DEP_MARK : 0) |
 			   (asked.sport_count || asked.dport_count ? DEP_L4_PORTS | DEP_L3_FRAG : 0) |
 			   (asked.mask[CLASS_HEAD] >> CLASS_HEAD_LATER & 1 ? DEP_L3_FRAG : 0) |
@@ -204,8 +270,10 @@ static void segment_forget(struct segment *segment)
 {
 	classifier_free(segment->all);
 	classifier_free(segment->bare);
+	strings_free(segment->strings);
+	segment->strings = NULL;
 	segment->all = segment->bare = NULL;
-	segment->compiled = 0;
+	segment->compiled = segment->strings_added = 0;
 	segment->bare_failed = false;
 }
 
@@ -224,7 +292,7 @@ static void segment_compile(struct instance *inst, const struct ruleset *rs, str
 	ahead_forget(&inst->tables->ahead);
 	if (mode == RULES_WALK || segment->last - segment->first < min)
 		return;
-	segment->all = segment_classifier(inst, rs, segment, true);
+	segment_classifiers(inst, rs, segment);
 	if (!segment->all)
 		return;
 	segment->compiled = segment->last - segment->first;
@@ -245,9 +313,11 @@ void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *seg
 
 	ahead_forget(&inst->tables->ahead);
 	entry_asks(e, rs->family, true, &rule);
-	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all) ||
+	segment->strings_added += rule.needle != NULL;
+	if (segment->strings_added > STRINGS_ADDED_MAX + segment->compiled / 4 ||
+	    (segment->strings && strings_are_worn(segment->strings)) || !segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all) ||
 	    (classifier_is_crowded(segment->all) &&
-	     classifier_regroup(segment->all, rs->place, rule_by_id, &(struct asking){ rs, segment, true }))) {
+	     classifier_regroup(segment->all, rs->place, rule_by_id, &(struct asking){ rs, NULL, true }))) {
 		segment_compile(inst, rs, segment);
 		return;
 	}
@@ -270,7 +340,8 @@ void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *
 	if (!segment->all)
 		return;
 	entry_asks(rs->at[rs->place[id]], rs->family, true, &rule);
-	classifier_remove(segment->all, id, &rule);
+	if (!segment->strings || !strings_remove(segment->strings, id, &rule))
+		classifier_remove(segment->all, id, &rule);
 	segment->compiled--;
 	if (segment->bare) {
 		entry_asks(rs->at[rs->place[id]], rs->family, false, &rule);
@@ -353,6 +424,7 @@ static uint16_t key_states(const struct pkt *pkt)
 static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *pkt, const struct hook_state *state)
 {
 	k->known = true;
+	k->strings = 0;
 	if (family == NFPROTO_IPV4)
 		key4(k, pkt);
 	else
@@ -383,6 +455,21 @@ static uint32_t place_of(const struct ruleset *rs, const struct segment *segment
 	return segment->last;
 }
 
+/* A rule that wants some bytes may come before what was found. */
+static inline uint32_t strings_too(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
+				   struct compiled_key *k, const struct pkt *pkt, uint32_t from, uint32_t at,
+				   struct class_found *found)
+{
+	uint32_t place;
+
+	if (likely(!segment->strings))
+		return at;
+	place = strings_find(segment->strings, rs, &inst->tables->string_stamps, k, pkt, from, at);
+	if (place < at)
+		*found = (struct class_found){ .id = entry_id(rs, rs->at[place]) };
+	return place;
+}
+
 static inline void key_complete(struct compiled_key *k, const struct ruleset *rs, const struct segment *segment,
 				const struct pkt *pkt, const struct hook_state *state)
 {
@@ -406,7 +493,7 @@ uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct 
 	key_complete(k, rs, segment, pkt, state);
 	if (!k->has_l4 || !ahead_take(chain, pkt, &k->key, found))
 		return NO_PLACE;
-	at = place_of(rs, segment, found);
+	at = strings_too(inst, rs, segment, k, pkt, segment->first, place_of(rs, segment, found), found);
 	if (at >= segment->first + TRIED_FIRST) {	/* else it would have come without a look-up */
 		chain->asked++;
 		chain->ifaces = k->key.word[CLASS_IFACES];
@@ -420,11 +507,12 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 		       struct class_found *found)
 {
 	const struct classifier *c = segment->all;
+	const uint32_t from = at;
 
 	key_complete(k, rs, segment, pkt, state);
 	if (unlikely(!k->has_l4)) {
 		if (!segment->bare && !segment->bare_failed) {
-			segment->bare = segment_classifier(inst, rs, segment, false);
+			segment->bare = segment_bare(inst, rs, segment);
 			segment->bare_failed = !segment->bare;
 		}
 		if (segment->bare_failed)
@@ -435,6 +523,8 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 	}
 	*found = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
 	at = place_of(rs, segment, found);
+	if (k->has_l4)
+		at = strings_too(inst, rs, segment, k, pkt, from, at, found);
 	if (found->id == CLASS_NONE)
 		return at;
 	__builtin_prefetch(&rs->counters[found->id], 1);
@@ -486,7 +576,8 @@ struct tables_compiled tables_compiled(const struct instance *inst)
 				sum.chains += segment->compiled != 0;
 				sum.rules += segment->compiled;
 				sum.bytes += (segment->all ? classifier_bytes(segment->all) : 0) +
-					     (segment->bare ? classifier_bytes(segment->bare) : 0);
+					     (segment->bare ? classifier_bytes(segment->bare) : 0) +
+					     (segment->strings ? strings_bytes(segment->strings) : 0);
 			}
 		}
 	}

@@ -29,13 +29,15 @@ enum entry_role {
  */
 struct segment {
 	uint32_t first, last;		/* places */
-	uint32_t compiled;		/* rules in .all: 0 none */
+	uint32_t compiled;		/* rules in .all and .strings: 0 none */
+	uint32_t strings_added;		/* of those in .all, how many want bytes: they came later */
 	uint32_t depends;		/* enum ext_depends: what finding a rule rests on */
 	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
 	bool bare_failed;
 	bool end_fits;			/* every packet that gets to .last goes by what stands there */
 	struct classifier *all;		/* by everything that is known of its rules; NULL: walked through */
 	struct classifier *bare;	/* by headers alone, for packets without a complete L4; made when one comes */
+	struct segment_strings *strings;	/* rules that want some bytes of the packet, which .all does not know; NULL: none */
 };
 
 /* Where a jump goes. Places move when a rule is added; those who jump hold the number of an anchor. */
@@ -128,6 +130,7 @@ struct tables {
 	struct ref_pool *refs;
 	enum rules_mode mode;
 	struct ahead ahead;
+	uint64_t string_stamps;		/* packets that were searched for strings */
 	char differs[256];			/* RULES_CHECK: the first difference */
 };
 
@@ -321,6 +324,7 @@ enum { NOTE_NONE, NOTE_DROP, NOTE_ACCEPT };
 /* What compiled rules know of a packet on its walk. */
 struct compiled_key {
 	bool known, has_l4, has_ifaces;
+	uint64_t strings;		/* when the packet was searched for strings; 0: not yet */
 	struct class_key key;
 };
 /* One rule came to, or is about to leave, a segment. */
@@ -343,6 +347,19 @@ uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct 
 void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t place, const char *what);
 /* What a packet will show of itself, but for interfaces and states; false: it has no whole L4. */
 bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt);
+
+/* --- strings.c --- */
+/* @heads: by headers; taken when it succeeds. @ids: of the rules, in the needles' order. */
+struct segment_strings *strings_new(struct classifier *heads, const struct needle *needles, const uint32_t *ids, uint32_t count);
+void strings_free(struct segment_strings *s);
+/* false: it is none of these. */
+bool strings_remove(struct segment_strings *s, uint32_t id, const struct class_rule *rule);
+bool strings_are_worn(const struct segment_strings *s);
+const struct classifier *strings_heads(const struct segment_strings *s);
+size_t strings_bytes(const struct segment_strings *s);
+/* The place of the first of these rules at or after @from that the packet can match, if it is before @before; else that. */
+uint32_t strings_find(struct segment_strings *s, const struct ruleset *rs, uint64_t *stamps, struct compiled_key *key,
+		      const struct pkt *pkt, uint32_t from, uint32_t before);
 
 /* --- ahead.c, again --- */
 static inline struct ahead_chain *ahead_chain_of(struct ahead *ahead, const struct segment *segment)

@@ -230,8 +230,10 @@ static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct
 	} else if (w->place >= segment->first + TRIED_FIRST) {
 		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state, &w->found);
 	}
-	if (unlikely(w->rec))			/* wants to hear from each match */
+	if (unlikely(w->rec)) {			/* wants to hear from each match */
 		w->found.sure = w->found.note = 0;
+		w->rec->depends |= w->key.known && w->key.strings ? DEP_BYTES : 0;
+	}
 }
 
 /* RULES_CHECK: nobody may learn of a packet in a rule that it was to pass over. */

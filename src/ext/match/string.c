@@ -10,9 +10,12 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "classify/classify.h"
+#include "classify/needles.h"
 #include "ext/option.h"
 
 struct ts_config {
+	struct needle needle;
 	bool each_piece, fold_case;
 	uint8_t len, pattern[XT_STRING_MAX_PATTERN_SIZE];
 	uint8_t shorter[XT_STRING_MAX_PATTERN_SIZE];	/* [n]: the longest other beginning that n + 1 bytes end with */
@@ -24,7 +27,7 @@ static uint32_t find(const struct ts_config *config, const uint8_t *bytes, uint3
 	uint8_t have = 0;
 
 	for (uint32_t at = from; at < to; at++) {
-		uint8_t byte = config->fold_case ? toupper(bytes[at]) : bytes[at];
+		uint8_t byte = config->fold_case ? needle_fold(bytes[at]) : bytes[at];
 
 		while (have && config->pattern[have] != byte)
 			have = config->shorter[have - 1];
@@ -57,6 +60,16 @@ static bool string_match(const struct pkt *pkt, const void *data, struct ext_cal
 	return (end && end <= info->to_offset) != !!(info->u.v1.flags & XT_STRING_FLAG_INVERT);
 }
 
+static void string_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_string_info *info = data;
+
+	if (info->u.v1.flags & XT_STRING_FLAG_INVERT)
+		class_rule_partly(rule);
+	else
+		class_rule_needle(rule, &info->config->needle);
+}
+
 static struct ts_config *prepare(const struct xt_string_info *info)
 {
 	struct ts_config *config = calloc(1, sizeof(*config));
@@ -68,13 +81,14 @@ static struct ts_config *prepare(const struct xt_string_info *info)
 	config->fold_case = info->u.v1.flags & XT_STRING_FLAG_IGNORECASE;
 	config->len = info->patlen;
 	for (unsigned int i = 0; i < config->len; i++)
-		config->pattern[i] = config->fold_case ? toupper((unsigned char)info->pattern[i]) : info->pattern[i];
+		config->pattern[i] = config->fold_case ? needle_fold((uint8_t)info->pattern[i]) : (uint8_t)info->pattern[i];
 	for (unsigned int i = 1; i < config->len; i++) {
 		while (have && config->pattern[have] != config->pattern[i])
 			have = config->shorter[have - 1];
 		have += config->pattern[have] == config->pattern[i];
 		config->shorter[i] = have;
 	}
+	config->needle = (struct needle){ config->pattern, config->len, info->from_offset, info->to_offset, config->fold_case };
 	return config;
 }
 
@@ -236,5 +250,5 @@ static const struct ext_text string_text = {
 const struct match match_string = {
 	.name = "string", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_string_info),
 	.user_size = offsetof(struct xt_string_info, config), .depends = DEP_BYTES,
-	.match = string_match, .checkentry = string_check, .destroy = string_destroy, .text = &string_text,
+	.match = string_match, .classify = string_classify, .checkentry = string_check, .destroy = string_destroy, .text = &string_text,
 };

@@ -88,6 +88,16 @@ def string_cases():
     yield from match("string-udp", rules, [udp(1, 2, t) for t in texts])
     yield from match("string-tcp", rules, [tcp(1, 2, "PA", 1, 1, data=t) for t in texts])
     yield from match("string-prerouting", rules, [udp(1, 2, t) for t in texts], hook="PREROUTING", table="raw")
+    latin = ["-m string --algo %s --hex-string \"|%s|\"%s" % (algo, what, icase) for algo in ("bm", "kmp") for icase in ("", " --icase")
+             for what in ("41 e4 42", "41 c4 42", "df 61", "bf 41", "f7 78", "d7 58", "ff", "61 62 63 64 df ff")]
+    yield from match("string-latin", latin, [udp(1, 2, t) for t in (b"a\xe4b", b"A\xc4B", b"\xdfa", b"\xbfA", b"\xf7x", b"\xd7X", b"\xff", b"\xdf", b"ABCD\xbf\xdf", b"abcd\xdf\xff")])
+    # a chain long enough to be compiled, its strings sought at once
+    many = ["-p %s -m %s --dport %d -m string --algo %s --string \"%s\"%s%s" % (p, p, d, ("bm", "kmp")[n % 2], w, (" --icase", "", " --from 30")[n % 3], (" -j MARK --set-mark %d" % n, "", "")[n % 3 if n < 30 else 1])
+            for n, (p, d, w) in enumerate((p, d, w) for p in ("udp", "tcp") for d in (53, 80) for w in ("a", "ab", "get", "Host", "aGeT /x", "cookie: ", "q" * 20, "onetwothreefour", "secret"))]
+    many += ["-m mark --mark 3 -m string --algo bm --string Host -j DROP", "-m string --algo kmp --string nothing", "-m length --length 0:40 -m string --algo bm --string a", "-p udp", "-p tcp"]
+    texts2 = [b"GET /x aGeT /x HTTP\r\nhost: a\r\nCookie: ", b"q" * 40, b"onetwothreefoursecret", b"", b"SECRET", b"xxHost", b"A", b"get", b"abgetHostaGeT /xcookie: onetwothreefour" + b"q" * 20]
+    yield from match("string-many", many, [f(1, d, t) for t in texts2 for d in (53, 80, 81) for f in (udp, lambda s, d, t: tcp(s, d, "PA", 1, 1, data=t))])
+    yield from pieces("string-many", many, udp(1, 53, b"0123456789abcHost" + b"q" * 30 + b"secretaGeT /x" + b"z" * 30))
     yield from match("string-bare", rules, [raw(99, t) for t in (b"", b"s", b"secret")])
     yield from pieces("string", rules, udp(1, 2, b"0123456789abcsecret" + b"x" * 40 + b"secret" + b"z" * 40))
 

@@ -86,6 +86,10 @@ static void add_rule(struct rng *rng, bool v4, const char *chain, const char *de
 		sb_printf(out, " -m dscp%s --dscp %s", rng_below(rng, 3) ? "" : " !", PICK(rng, "0", "1", "46"));
 	if (!rng_below(rng, 8))
 		sb_printf(out, " -m tos%s --tos %s", rng_below(rng, 3) ? "" : " !", PICK(rng, "0/3", "4/4", "0xb8"));
+	if (!rng_below(rng, 4))
+		sb_printf(out, " -m string --algo %s%s --%s%s", PICK(rng, "bm", "kmp"), rng_below(rng, 5) ? "" : " !",
+			  PICK(rng, "string ab", "hex-string |0204|", "string abc", "string bca", "string aabbaabba", "hex-string |e4|"),
+			  PICK(rng, "", "", " --icase", " --from 42", " --from 45 --to 60", " --to 44 --icase"));
 	if (!rng_below(rng, 12))
 		sb_printf(out, " -j %s", PICK(rng, "ACCEPT", "DROP"));
 	else if (!rng_below(rng, 8))
@@ -126,6 +130,8 @@ static uint32_t random_l4(struct rng *rng, uint8_t proto, uint8_t *at)
 	at[13] = (uint8_t[]){ 2, 16, 0, 1, 18, 24 }[rng_below(rng, 6)];
 	at[20] = 2;
 	at[21] = 4;
+	for (unsigned int i = 22; i < 40; i++)
+		at[i] = (uint8_t[]){ 'a', 'b', 'c', 'A', 0xc4 }[rng_below(rng, rng_below(rng, 3) ? 2 : 5)];
 	return 24 + 8 * rng_below(rng, 3);
 }
 
