@@ -344,8 +344,8 @@ static int split_all(struct chooser *ch, struct heap *heaps, uint32_t *count)
 
 /*
  * The lanes of a vector cost the same filled or empty, and a packet that is almost what a rule wants should be told so by
- * the filter, not by the rule's brief, which is far away in a long chain. So the largest groups are split on while
- * lanes are left: by what takes most bits from most rules.
+ * the filter, not by the rule's brief, which is far away in a long chain. So what stands open, then the largest groups
+ * are split on while lanes are left: by what takes most bits from most rules.
  */
 static unsigned int heap_tighten_by(struct chooser *ch, struct heap *heap)
 {
@@ -370,6 +370,12 @@ static unsigned int heap_tighten_by(struct chooser *ch, struct heap *heap)
 	return best != 0;
 }
 
+/* What stands open costs every packet. */
+static uint64_t weight_of(const struct heap *heap)
+{
+	return heap->count * (masks_nothing(&heap->group) ? (uint64_t)UINT32_MAX : 1);
+}
+
 static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count, uint32_t rules)
 {
 	const uint32_t lanes = rules < MANY_BRIEFS ? LANES : 2 * LANES;
@@ -379,8 +385,7 @@ static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count, 
 		struct heap *best = NULL;
 
 		for (uint32_t i = 0; i < *count; i++)
-			if (!masks_nothing(&heaps[i].group) && heaps[i].count >= TIGHTEN_MIN && (!best || heaps[i].count > best->count) &&
-			    !heaps[i].is_tight)
+			if (heaps[i].count >= TIGHTEN_MIN && !heaps[i].is_tight && (!best || weight_of(&heaps[i]) > weight_of(best)))
 				best = &heaps[i];
 		if (!best)
 			break;
