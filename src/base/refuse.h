@@ -19,6 +19,7 @@ struct refusal {
 	struct text_pos at;
 	char text[512];		/* one sentence, no newline, no final period needed */
 	char upstream[192];	/* what the program that is stood in for would have said; "": the same */
+	char about[32];		/* the name in the text that it is about, where its place is not known yet; "": none */
 };
 
 /**

@@ -20,6 +20,7 @@ enum { CHECK_FILE_MAX = 256 << 20 };
 struct finding {
 	struct refusal why;
 	unsigned int more;		/* lines with the same complaint */
+	unsigned int file_number, number;
 };
 
 struct check {
@@ -48,10 +49,22 @@ static void found(void *priv, const struct refusal *why)
 		check->list = list;
 		check->cap = cap;
 	}
-	list[check->count] = (struct finding){ .why = *why };
+	list[check->count] = (struct finding){ .why = *why, .file_number = check->files, .number = check->count };
 	if (!list[check->count].why.at.file)
 		list[check->count].why.at.file = check->file;
 	check->count++;
+}
+
+/* As the files are read; what extensions say is known only at the end of a table. */
+static int by_place(const void *left, const void *right)
+{
+	const struct finding *a = left, *b = right;
+
+	if (a->file_number != b->file_number)
+		return a->file_number < b->file_number ? -1 : 1;
+	if (a->why.at.line != b->why.at.line)
+		return a->why.at.line < b->why.at.line ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
 }
 
 static bool is_about_a_name(const char *text)
@@ -382,6 +395,7 @@ int cmd_check(int argc, char **argv)
 			snapshot_dir(&check, inst, paths);
 		instance_free(inst);
 	}
+	qsort(check.list, check.count, sizeof(*check.list), by_place);
 	switch (known) {
 	case 0:
 		names_gather(&check);

@@ -160,16 +160,26 @@ int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, s
 	unsigned int done = 0;
 	int err = 0;
 
+	const char *about = "";
+
 	for_each_match(m, e, rs->family) {
+		about = m->u.user.name;
 		err = match_check(m, &check, memo, why);
 		if (err)
 			break;
 		done++;
 	}
-	if (!err)
-		err = target_check(entry_target(e, rs->family), &check, memo, why);
-	if (err)
+	if (!err) {
+		struct xt_entry_target *t = entry_target(e, rs->family);
+
+		about = t->u.user.name;
+		err = target_check(t, &check, memo, why);
+	}
+	if (err) {
+		if (why)
+			snprintf(why->about, sizeof(why->about), "%.*s", XT_EXTENSION_MAXNAMELEN - 1, about);
 		release(inst, rs, e, done, false);
+	}
 	return err;
 }
 

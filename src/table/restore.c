@@ -370,20 +370,23 @@ struct counted_visit {
 	refusal_visit visit;
 	void *priv;
 	int count;
+	struct line_cursor cursor;
 };
 
 static void visit_counted(void *priv, const struct refusal *why)
 {
 	struct counted_visit *v = priv;
+	struct refusal placed = *why;
 
 	v->count++;
-	v->visit(v->priv, why);
+	line_cursor_place(&v->cursor, &placed);
+	v->visit(v->priv, &placed);
 }
 
 int rules_check(struct instance *inst, uint8_t family, const char *text, size_t len, const char *file,
 		refusal_visit visit, void *priv)
 {
-	struct counted_visit counted = { visit, priv, 0 };
+	struct counted_visit counted = { visit, priv, 0, { text, len } };
 	struct table_source tables = table_source_of(inst);
 	struct refusal why = { 0 };
 	struct restore r = {
@@ -428,6 +431,8 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 	pending_free(&r);
 	rule_words_free(&r.words);
 	sb_free(&unread);
+	if (err && why)
+		line_cursor_place(&(struct line_cursor){ text, len }, why);
 	if (exit_code)
 		*exit_code = err ? r.exit_code : 0;
 	return err;

@@ -31,6 +31,15 @@ int rule_words_split(struct rule_words *words, const char *line, size_t len, uns
 int rule_words_add(struct rule_words *words, char *text, unsigned int column, unsigned int width);
 void rule_words_free(struct rule_words *words);
 
+/* Where in a text the last refusal was; they come in rising order, mostly. */
+struct line_cursor {
+	const char *text;
+	size_t len, at;
+	unsigned int number;
+};
+/* A refusal of a rule as a whole gets the place of the word that it is about. */
+void line_cursor_place(struct line_cursor *cursor, struct refusal *why);
+
 enum command_kind {
 	CMD_INSERT = 1 << 0, CMD_DELETE = 1 << 1, CMD_DELETE_NUM = 1 << 2, CMD_REPLACE = 1 << 3,
 	CMD_APPEND = 1 << 4, CMD_LIST = 1 << 5, CMD_FLUSH = 1 << 6, CMD_ZERO = 1 << 7,

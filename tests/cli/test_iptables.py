@@ -56,7 +56,7 @@ class Kept(unittest.TestCase):
         self.assertEqual(err[4], "Try `iptables -h' or 'iptables --help' for more information.")
         self.assertEqual(self.run_as("iptables", "-D", "INPUT", "-j", "DROP", code=1).stderr,
                          "iptables: Bad rule (does a matching rule exist in that chain?).\n")
-        err = self.run_as("iptables-restore", stdin="*filter\n-A INPUT -j NOWHERE\nCOMMIT\n", code=1).stderr
+        err = self.run_as("iptables-restore", stdin="*filter\n-A INPUT -j NOWHERE\nCOMMIT\n", code=2).stderr
         self.assertIn("\nError occurred at line: 2\n", err)
         self.assertIn("iptables-restore: line 2 failed\n", err)
 
@@ -114,12 +114,35 @@ class Check(unittest.TestCase):
     def test_all_at_once(self):
         self.put("r", self.RULES)
         err = self.check("--format", "gcc", "r").stderr
-        self.assertEqual([l.split(": error: ")[0] for l in err.strip().split("\n")], ["r:3:13", "r:4:13", "r:5:9", "r:7:1", "r:10:1", "r:11:1"])
+        self.assertEqual([l.split(": error: ")[0] for l in err.strip().split("\n")], ["r:3:13", "r:4:13", "r:5:9", "r:7:16", "r:10:18", "r:11:18"])
         for part in ("did you mean 'tcp'?", "closes a loop: a -> a", "MASQUERADE: used from PREROUTING", "REJECT: only valid in the filter table"):
             self.assertIn(part, err)
         self.assertIn("unknown target or chain 'NO' (and on 1 more line)", self.check("r").stderr)
         self.assertIn("5 errors in 1 file", self.check("r").stderr)
         self.assertEqual(self.check("-", stdin="*filter\n-A INPUT -j DROP\nCOMMIT\n", code=0).stderr, "")
+
+    def test_at_the_word(self):
+        """What is known only when the table is whole is said at its word, too: loops, and what extensions refuse."""
+        self.put("w", """*filter
+:a - [0:0]
+:b - [0:0]
+-A INPUT -p tcp --dport 22 -j a
+-A a -s 1.1.1.1 -j b
+-A b -g a
+[1:2] -A FORWARD -p udp -m owner --uid-owner 5 -j ACCEPT
+-A OUTPUT -j MASQUERADE
+-A FORWARD -m rateest --rateest q --rateest-gt --rateest-bps 8bit -j DROP
+-A FORWARD -p udp -j REJECT --reject-with tcp-reset
+-A FORWARD -m string --string x
+-A OUTPUT -p tcp -m state --state NEW -j SYNPROXY --mss 5
+-A INPUT -j TCPMSS --set-mss 5
+COMMIT
+""")
+        err = self.check("--format", "gcc", "w").stderr
+        self.assertEqual([l.split(": error: ")[0] for l in err.strip().split("\n")],
+                         ["w:6:9", "w:7:28", "w:8:14", "w:9:15", "w:10:29", "w:11:15", "w:12:42", "w:13:13"])
+        regions = [x["locations"][0]["physicalLocation"]["region"] for x in json.loads(self.check("--format", "sarif", "w").stdout)["runs"][0]["results"]]
+        self.assertEqual(regions[2], {"startLine": 8, "startColumn": 14, "endColumn": 24})
 
     def test_forms(self):
         self.put("r", self.RULES)
