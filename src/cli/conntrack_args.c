@@ -14,24 +14,24 @@
 
 enum { PROTO_ROWS_MAX = 9 };
 
-/* For each of list, create, update, delete, get, flush: 0 refused, 1 wanted, 2 taken, 3 see the pairs. */
+/* For each of list, create, update, delete, get, flush, event: 0 refused, 1 wanted, 2 taken, 3 see the pairs. */
 struct row { const char *name, *legal; };
 
 static const struct row rows[OPT_COUNT] = {
-	[OPT_ORIG_SRC] = { "src", "232230" }, [OPT_ORIG_DST] = { "dst", "232230" },
-	[OPT_REPLY_SRC] = { "reply-src", "232230" }, [OPT_REPLY_DST] = { "reply-dst", "232230" },
-	[OPT_PROTO] = { "protonum", "212210" }, [OPT_TIMEOUT] = { "timeout", "012200" },
-	[OPT_STATUS] = { "status", "222200" }, [OPT_ZERO] = { "zero", "200000" },
-	[OPT_EVENT_MASK] = { "event-mask", "000000" }, [OPT_TUPLE_SRC] = { "tuple-src", "000000" },
-	[OPT_TUPLE_DST] = { "tuple-dst", "000000" }, [OPT_MASK_SRC] = { "mask-src", "202200" },
-	[OPT_MASK_DST] = { "mask-dst", "202200" }, [OPT_NAT_RANGE] = { "nat-range", "020000" },
-	[OPT_MARK] = { "mark", "222200" }, [OPT_ID] = { "id", "002220" }, [OPT_FAMILY] = { "family", "202202" },
-	[OPT_SRC_NAT] = { "src-nat", "222200" }, [OPT_DST_NAT] = { "dst-nat", "222200" },
-	[OPT_OUTPUT] = { "output", "202220" }, [OPT_SECMARK] = { "secmark", "200000" },
-	[OPT_BUFFER_SIZE] = { "buffer-size", "000000" }, [OPT_ANY_NAT] = { "any-nat", "200000" },
-	[OPT_ZONE] = { "zone", "220200" }, [OPT_LABEL] = { "label", "202220" },
-	[OPT_LABEL_ADD] = { "label-add", "022000" }, [OPT_LABEL_DEL] = { "label-del", "002000" },
-	[OPT_ORIG_ZONE] = { "orig-zone", "220200" }, [OPT_REPLY_ZONE] = { "reply-zone", "220200" },
+	[OPT_ORIG_SRC] = { "src", "2322302" }, [OPT_ORIG_DST] = { "dst", "2322302" },
+	[OPT_REPLY_SRC] = { "reply-src", "2322302" }, [OPT_REPLY_DST] = { "reply-dst", "2322302" },
+	[OPT_PROTO] = { "protonum", "2122102" }, [OPT_TIMEOUT] = { "timeout", "0122000" },
+	[OPT_STATUS] = { "status", "2222000" }, [OPT_ZERO] = { "zero", "2000000" },
+	[OPT_EVENT_MASK] = { "event-mask", "0000002" }, [OPT_TUPLE_SRC] = { "tuple-src", "0000000" },
+	[OPT_TUPLE_DST] = { "tuple-dst", "0000000" }, [OPT_MASK_SRC] = { "mask-src", "2022002" },
+	[OPT_MASK_DST] = { "mask-dst", "2022002" }, [OPT_NAT_RANGE] = { "nat-range", "0200000" },
+	[OPT_MARK] = { "mark", "2222002" }, [OPT_ID] = { "id", "0022200" }, [OPT_FAMILY] = { "family", "2022022" },
+	[OPT_SRC_NAT] = { "src-nat", "2222002" }, [OPT_DST_NAT] = { "dst-nat", "2222002" },
+	[OPT_OUTPUT] = { "output", "2022202" }, [OPT_SECMARK] = { "secmark", "2000002" },
+	[OPT_BUFFER_SIZE] = { "buffer-size", "0000002" }, [OPT_ANY_NAT] = { "any-nat", "2000002" },
+	[OPT_ZONE] = { "zone", "2202002" }, [OPT_LABEL] = { "label", "2022202" },
+	[OPT_LABEL_ADD] = { "label-add", "0220000" }, [OPT_LABEL_DEL] = { "label-del", "0020000" },
+	[OPT_ORIG_ZONE] = { "orig-zone", "2202002" }, [OPT_REPLY_ZONE] = { "reply-zone", "2202002" },
 };
 
 static const struct option base_options[] = {
@@ -85,11 +85,11 @@ struct proto_options {
 };
 
 #define PORT_ROWS \
-	{ "sport", "232230", VALUE_ORIG_SPORT }, { "dport", "232230", VALUE_ORIG_DPORT }, \
-	{ "reply-port-src", "232230", VALUE_REPLY_SPORT }, { "reply-port-dst", "232230", VALUE_REPLY_DPORT }, \
-	{ "mask-port-src", "000000", VALUE_MASK_SPORT }, { "mask-port-dst", "000000", VALUE_MASK_DPORT }
+	{ "sport", "2322302", VALUE_ORIG_SPORT }, { "dport", "2322302", VALUE_ORIG_DPORT }, \
+	{ "reply-port-src", "2322302", VALUE_REPLY_SPORT }, { "reply-port-dst", "2322302", VALUE_REPLY_DPORT }, \
+	{ "mask-port-src", "0000000", VALUE_MASK_SPORT }, { "mask-port-dst", "0000000", VALUE_MASK_DPORT }
 #define TUPLE_ROWS \
-	{ "tuple-port-src", "000000", VALUE_TUPLE_SPORT }, { "tuple-port-dst", "000000", VALUE_TUPLE_DPORT }
+	{ "tuple-port-src", "0000000", VALUE_TUPLE_SPORT }, { "tuple-port-dst", "0000000", VALUE_TUPLE_DPORT }
 #define PORT_OPTIONS \
 	{ "orig-port-src", required_argument, NULL, VALUE_ORIG_SPORT }, \
 	{ "sport", required_argument, NULL, VALUE_ORIG_SPORT }, \
@@ -102,13 +102,13 @@ struct proto_options {
 	{ "tuple-port-src", required_argument, NULL, VALUE_TUPLE_SPORT }, \
 	{ "tuple-port-dst", required_argument, NULL, VALUE_TUPLE_DPORT }
 #define ICMP_ROWS(p) \
-	{ p "-type", "212210", VALUE_TYPE }, { p "-code", "212210", VALUE_CODE }, { p "-id", "222220", VALUE_ICMP_ID }
+	{ p "-type", "2122102", VALUE_TYPE }, { p "-code", "2122102", VALUE_CODE }, { p "-id", "2222202", VALUE_ICMP_ID }
 #define ICMP_OPTIONS(p) \
 	{ p "-type", required_argument, NULL, VALUE_TYPE }, { p "-code", required_argument, NULL, VALUE_CODE }, \
 	{ p "-id", required_argument, NULL, VALUE_ICMP_ID }
 
 static const struct proto_options protos[] = {
-	{ "tcp", IPPROTO_TCP, true, { PORT_ROWS, { "state", "212220", VALUE_STATE }, TUPLE_ROWS },
+	{ "tcp", IPPROTO_TCP, true, { PORT_ROWS, { "state", "2122202", VALUE_STATE }, TUPLE_ROWS },
 	  { PORT_OPTIONS, { "state", required_argument, NULL, VALUE_STATE } } },
 	{ "udp", IPPROTO_UDP, true, { PORT_ROWS, TUPLE_ROWS }, { PORT_OPTIONS } },
 	{ "udplite", IPPROTO_UDPLITE, true, { PORT_ROWS, TUPLE_ROWS }, { PORT_OPTIONS } },
@@ -144,7 +144,7 @@ static int parse_command(struct ct_parser *p, int letter)
 		{ 'L', CMD_LIST, "dump" }, { 'I', CMD_CREATE, "create" }, { 'U', CMD_UPDATE, "update" },
 		{ 'D', CMD_DELETE, "delete" }, { 'G', CMD_GET, "get" }, { 'F', CMD_FLUSH, "flush" },
 		{ 'A', CMD_ADD, "add" }, { 'C', CMD_COUNT, "counter" }, { 'V', CMD_VERSION, "version" },
-		{ 'h', CMD_HELP, "help" }, { 'S', CMD_STATS, "stats" },
+		{ 'h', CMD_HELP, "help" }, { 'S', CMD_STATS, "stats" }, { 'E', CMD_EVENT, "event" },
 	};
 	int code = parse_table(p);
 
@@ -329,9 +329,9 @@ static int parse_option(struct ct_parser *p, int c)
 		args->options |= 1u << OPT_ZERO;
 		return 0;
 	case 'e':
-		args->options |= 1u << OPT_EVENT_MASK;
-		return 0;
+		return ct_read_events(p);
 	case 'b':
+		args->buffer_size = (uint32_t)atol(optarg);
 		args->options |= 1u << OPT_BUFFER_SIZE;
 		return 0;
 	case 'a':
@@ -384,6 +384,8 @@ static int command_column(enum conntrack_cmd cmd)
 		return 3;
 	case CMD_GET:
 		return 4;
+	case CMD_EVENT:
+		return 6;
 	case CMD_FLUSH:
 		return 5;
 	default:
@@ -436,6 +438,8 @@ static int check_options(struct ct_parser *p)
 		column = args->cmd == CMD_LIST ? 5 : -1;	/* lists take -f alone */
 	}
 	for (int i = 0; i < OPT_COUNT; i++) {
+		if (i == OPT_OUTPUT && args->cmd == CMD_EVENT)
+			continue;		/* taken, be they expectations */
 		code = check_row(p, rows[i].name, rows[i].legal, column, args_have(args, i));
 		if (code)
 			return code;
@@ -475,6 +479,8 @@ int conntrack_parse(const struct instance *inst, struct conntrack_args *args, in
 		if (code)
 			return code;
 	}
+	if (!args->events)
+		args->events = ~0u;
 	if (!args->family && (args->cmd == CMD_CREATE || args->cmd == CMD_ADD))
 		args->family = NFPROTO_IPV4;
 	args->orig.family = args->reply.family = args->expected.family = args->family;

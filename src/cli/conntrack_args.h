@@ -7,7 +7,7 @@
 #include "conntrack/conntrack.h"
 
 enum conntrack_cmd { CMD_NONE, CMD_LIST, CMD_CREATE, CMD_UPDATE, CMD_DELETE, CMD_GET, CMD_FLUSH, CMD_ADD, CMD_COUNT, CMD_STATS,
-		     CMD_VERSION, CMD_HELP };
+		     CMD_EVENT, CMD_VERSION, CMD_HELP };
 enum conntrack_table { TABLE_CONNTRACK, TABLE_EXPECT, TABLE_DYING, TABLE_UNCONFIRMED };
 
 /* Options of conntrack itself, in the order in which they are checked. */
@@ -26,7 +26,7 @@ enum conntrack_field {
 };
 
 enum { OUTPUT_XML = 1, OUTPUT_EXTENDED = 2, OUTPUT_ID = 4, OUTPUT_KERNEL_STAMP = 8, OUTPUT_LABELS = 16,
-       OUTPUT_SAVE = 32, OUTPUT_JSON = 64 };
+       OUTPUT_SAVE = 32, OUTPUT_JSON = 64, OUTPUT_STAMP = 128 };
 
 struct nat_filter {			/* -n, -g: what the translation must be, or shall become */
 	union nf_inet_addr addr;
@@ -54,6 +54,8 @@ struct conntrack_args {
 	uint8_t labels[CT_LABEL_BYTES];		/* -l: all of them */
 	uint8_t labels_set[CT_LABEL_BYTES], labels_clear[CT_LABEL_BYTES];	/* --label-add, --label-del */
 	unsigned int output;		/* OUTPUT_* */
+	uint32_t events;		/* -E: 1 << enum ct_event_kind */
+	uint32_t buffer_size;		/* -b; 0 = the usual one */
 };
 
 static inline bool args_have(const struct conntrack_args *args, enum conntrack_opt opt)
@@ -66,6 +68,12 @@ void conntrack_say(struct strbuf *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* 0, or the exit code with the sentence in @err. */
 int conntrack_parse(const struct instance *inst, struct conntrack_args *args, int argc, char **argv, struct strbuf *err);
+
+/* --mask-src wants --src beside it. 0 or the exit code. */
+int conntrack_check_masks(const struct conntrack_args *args, struct strbuf *err);
+/* Is it one of those that a listing, a deletion or -E is about? */
+bool conntrack_is_meant(const struct instance *inst, const struct conntrack_args *args, const struct ct *ct);
+unsigned int conntrack_text_flags(const struct conntrack_args *args);	/* CT_TEXT_* */
 
 /* The command when its table is "expect". */
 int conntrack_expect_command(struct instance *inst, const struct conntrack_args *args, struct strbuf *out,

@@ -153,7 +153,7 @@ static bool values_match(const struct instance *inst, const struct conntrack_arg
 		  1u << OPT_PROTO | 1u << OPT_MARK | 1u << OPT_SECMARK | 1u << OPT_STATUS | 1u << OPT_ID | 1u << OPT_ZONE | \
 		  1u << OPT_ORIG_ZONE | 1u << OPT_REPLY_ZONE)
 
-static bool is_meant(const struct instance *inst, const struct conntrack_args *args, const struct ct *ct)
+bool conntrack_is_meant(const struct instance *inst, const struct conntrack_args *args, const struct ct *ct)
 {
 	if (args->family && ct_family(ct) != args->family)
 		return false;
@@ -198,6 +198,11 @@ static unsigned int text_flags(const struct conntrack_args *args, bool with_stam
 	return (args->output & OUTPUT_EXTENDED ? CT_TEXT_EXTENDED : 0) | (args->output & OUTPUT_ID ? CT_TEXT_ID : 0) |
 	       (args->output & OUTPUT_LABELS ? CT_TEXT_LABELS : 0) |
 	       (with_stamp && (args->output & OUTPUT_KERNEL_STAMP) ? CT_TEXT_TIMESTAMP : 0);
+}
+
+unsigned int conntrack_text_flags(const struct conntrack_args *args)
+{
+	return text_flags(args, true);
 }
 
 static bool is_due(const struct instance *inst, const struct ct *ct)
@@ -249,7 +254,7 @@ static bool note_meant(void *priv, struct ct *ct)
 {
 	struct walk *walk = priv;
 
-	if (is_due(walk->inst, ct) || !is_meant(walk->inst, walk->args, ct))
+	if (is_due(walk->inst, ct) || !conntrack_is_meant(walk->inst, walk->args, ct))
 		return true;
 	return note(walk, ct);
 }
@@ -308,7 +313,7 @@ static bool show_one(void *priv, struct ct *ct)
 {
 	struct listing *listing = priv;
 
-	if (is_due(listing->inst, ct) || !is_meant(listing->inst, listing->args, ct))
+	if (is_due(listing->inst, ct) || !conntrack_is_meant(listing->inst, listing->args, ct))
 		return true;
 	if (listing->args->output & OUTPUT_XML && !listing->shown)
 		sb_adds(listing->out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n");
@@ -638,7 +643,7 @@ static int show_stats(struct instance *inst, struct strbuf *out)
 	return 0;
 }
 
-static int check_masks(const struct conntrack_args *args, struct strbuf *err)
+int conntrack_check_masks(const struct conntrack_args *args, struct strbuf *err)
 {
 	const char *half = NULL;
 
@@ -659,7 +664,7 @@ int conntrack_command(struct instance *inst, int argc, char **argv, struct strbu
 	int code = conntrack_parse(inst, &args, argc, argv, err);
 
 	if (!code)
-		code = check_masks(&args, err);
+		code = conntrack_check_masks(&args, err);
 	if (code)
 		return code;
 	if (args.table == TABLE_EXPECT && args.cmd != CMD_VERSION && args.cmd != CMD_HELP)
@@ -686,9 +691,12 @@ int conntrack_command(struct instance *inst, int argc, char **argv, struct strbu
 	case CMD_VERSION:
 		sb_adds(out, "conntrack v1.4.7 (conntrack-tools)\n");
 		return 0;
+	case CMD_EVENT:
+		conntrack_say(err, "-E follows a daemon: weir conntrack -E");
+		return 1;
 	case CMD_NONE:
 	case CMD_HELP:
-		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -C -S -V, with its options.\n");
+		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -E -C -S -V, with its options.\n");
 		return 0;
 	}
 	return EXIT_FAILED;

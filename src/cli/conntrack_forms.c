@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "conntrack/helper.h"
 #include "nat/nat.h"
@@ -34,7 +35,7 @@ static void state_name(const struct instance *inst, const struct ct *ct, struct 
 
 /* --- xml --- */
 
-static void xml_direction(const struct ct *ct, int dir, struct strbuf *out)
+static void xml_direction(const struct ct *ct, int dir, bool with_counters, struct strbuf *out)
 {
 	const struct ct_tuple *t = ct_tuple(ct, dir);
 	const struct ct_counter *counter = ct_counter(ct, dir);
@@ -53,7 +54,7 @@ static void xml_direction(const struct ct *ct, int dir, struct strbuf *out)
 	sb_adds(out, "</layer4>");
 	if (ct->zone.id && ct->zone.dir == 1 << dir)
 		sb_printf(out, "<zone>%u</zone>", ct->zone.id);
-	if (counter)
+	if (counter && with_counters)
 		sb_printf(out, "<counters><packets>%llu</packets><bytes>%llu</bytes></counters>",
 			  (unsigned long long)counter->packets, (unsigned long long)counter->bytes);
 	sb_adds(out, "</meta>");
@@ -76,31 +77,64 @@ static void xml_stamp(const struct instance *inst, const struct ct *ct, unsigned
 		  (long long)((stop ? stop : inst->now_ns) / NSEC_PER_SEC - ct->extra->start_ns / NSEC_PER_SEC));
 }
 
-void conntrack_xml(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out)
+static const char *const event_words[] = { [CT_EVENT_NEW] = "new", [CT_EVENT_UPDATE] = "update", [CT_EVENT_DESTROY] = "destroy" };
+
+/* @event: NULL in a listing, which has everything. Its message has what ct_event_print() shows. */
+static void xml_flow(const struct instance *inst, const struct ct *ct, const struct ct_event *event, unsigned int flags, struct strbuf *out)
 {
 	struct strbuf state = STRBUF_INIT;
+	bool ended = event && event->kind == CT_EVENT_DESTROY;
 
-	sb_adds(out, "<flow>");
-	xml_direction(ct, IP_CT_DIR_ORIGINAL, out);
-	xml_direction(ct, IP_CT_DIR_REPLY, out);
+	if (event)
+		sb_printf(out, "<flow type=\"%s\">", event_words[event->kind]);
+	else
+		sb_adds(out, "<flow>");
+	xml_direction(ct, IP_CT_DIR_ORIGINAL, !event || ended, out);
+	xml_direction(ct, IP_CT_DIR_REPLY, !event || ended, out);
 	sb_adds(out, "<meta direction=\"independent\">");
-	if (ct_proto_num(ct) == IPPROTO_SCTP)	/* upstream takes the word from TCP's list */
+	if (event && !ended && !(event->mask & 1 << IPCT_PROTOINFO))
+		sb_reset(&state);
+	else if (ct_proto_num(ct) == IPPROTO_SCTP)	/* upstream takes the word from TCP's list */
 		sb_adds(&state, ct_tcp_state_name(ct->proto.sctp.state));
 	else
 		state_name(inst, ct, &state);
 	if (state.len)
 		sb_printf(out, "<state>%s</state>", sb_str(&state));
 	sb_free(&state);
-	sb_printf(out, "<timeout>%u</timeout><mark>%u</mark>", ct_expires_sec(inst, ct), ct->mark);
+	if (!ended || ct_expires_sec(inst, ct))
+		sb_printf(out, "<timeout>%u</timeout>", ct_expires_sec(inst, ct));
+	if (!event || ct->mark || event->mask & 1 << IPCT_MARK)
+		sb_printf(out, "<mark>%u</mark>", ct->mark);
 	if (ct->zone.id && ct->zone.dir == CT_ZONE_DIR_BOTH)
 		sb_printf(out, "<zone>%u</zone>", ct->zone.id);
-	sb_printf(out, "<use>%u</use><id>%u</id>", ct->refs, ct_id(inst, ct));
+	if (!event)
+		sb_printf(out, "<use>%u</use>", ct->refs);
+	sb_printf(out, "<id>%u</id>", ct_id(inst, ct));
 	if (ct->status & IPS_ASSURED)
 		sb_adds(out, "<assured/>");
 	if (!(ct->status & IPS_SEEN_REPLY))
 		sb_adds(out, "<unreplied/>");
-	xml_stamp(inst, ct, flags, out);
-	sb_adds(out, "</meta></flow>");
+	if (!event || ended)
+		xml_stamp(inst, ct, flags, out);
+	sb_adds(out, "</meta>");
+}
+
+void conntrack_xml(const struct instance *inst, const struct ct *ct, unsigned int flags, struct strbuf *out)
+{
+	xml_flow(inst, ct, NULL, flags, out);
+	sb_adds(out, "</flow>");
+}
+
+void conntrack_event_xml(const struct instance *inst, const struct ct_event *event, unsigned int flags, bool with_when, struct strbuf *out)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	xml_flow(inst, event->ct, event, flags, out);
+	if (with_when && localtime_r(&now, &tm))
+		sb_printf(out, "<when><hour>%d</hour><min>%02d</min><sec>%02d</sec><wday>%d</wday><day>%d</day><month>%d</month><year>%d</year></when>",
+			  tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_wday + 1, tm.tm_mday, tm.tm_mon + 1, tm.tm_year + 1900);
+	sb_adds(out, "</flow>");
 }
 
 /* --- save --- */
@@ -140,8 +174,9 @@ static void save_ports(const struct ct *ct, struct strbuf *out)
 			  ntohs(orig->src_l4.icmp_id));
 }
 
-void conntrack_save(const struct instance *inst, const struct ct *ct, struct strbuf *out)
+static void save_flow(const struct instance *inst, const struct ct *ct, const struct ct_event *event, struct strbuf *out)
 {
+	static const char letters[] = { [CT_EVENT_NEW] = 'A', [CT_EVENT_UPDATE] = 'U', [CT_EVENT_DESTROY] = 'D' };
 	const struct ct_tuple *orig = ct_tuple(ct, IP_CT_DIR_ORIGINAL), *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
 	static const char *const zone_option[] = { [CT_ZONE_DIR_ORIGINAL] = "--orig-zone", [CT_ZONE_DIR_REPLY] = "--reply-zone",
 						   [CT_ZONE_DIR_BOTH] = "-w" };
@@ -149,7 +184,9 @@ void conntrack_save(const struct instance *inst, const struct ct *ct, struct str
 	struct strbuf state = STRBUF_INIT;
 	char text[INET6_ADDRSTRLEN];
 
-	sb_printf(out, "-A -t %u", ct_expires_sec(inst, ct));
+	sb_printf(out, "-%c", event ? letters[event->kind] : 'A');
+	if (!event || event->kind != CT_EVENT_DESTROY || ct_expires_sec(inst, ct))
+		sb_printf(out, " -t %u", ct_expires_sec(inst, ct));
 	save_status(ct->status, out);
 	if (ct->zone.id)
 		sb_printf(out, " %s %u", zone_option[ct->zone.dir & 3], ct->zone.id);
@@ -162,13 +199,21 @@ void conntrack_save(const struct instance *inst, const struct ct *ct, struct str
 	else
 		sb_printf(out, " -p %u", orig->proto);
 	save_ports(ct, out);
-	state_name(inst, ct, &state);
+	if (!event || event->kind == CT_EVENT_DESTROY || event->mask & 1 << IPCT_PROTOINFO)
+		state_name(inst, ct, &state);
 	if (state.len)
 		sb_printf(out, " --state %s", sb_str(&state));
 	sb_free(&state);
 	if (orig->proto == IPPROTO_SCTP)
 		/* upstream neither swaps what -I is given nor what it shows */
 		sb_printf(out, " --orig-vtag %u --reply-vtag %u", ct->proto.sctp.vtag[0], ct->proto.sctp.vtag[1]);
+}
+
+void conntrack_save(const struct instance *inst, const struct ct *ct, struct strbuf *out) { save_flow(inst, ct, NULL, out); }
+
+void conntrack_event_save(const struct instance *inst, const struct ct_event *event, struct strbuf *out)
+{
+	save_flow(inst, event->ct, event, out);
 }
 
 /* --- json --- */
@@ -200,12 +245,14 @@ static json_t *json_direction(const struct ct *ct, int dir)
 	return o;
 }
 
-void conntrack_json(const struct instance *inst, const struct ct *ct, struct strbuf *out)
+static void json_flow(const struct instance *inst, const struct ct *ct, const struct ct_event *event, struct strbuf *out)
 {
 	struct strbuf state = STRBUF_INIT;
 	json_t *o = json_object();
 	char *text;
 
+	if (event)
+		json_object_set_new(o, "event", json_string(event_words[event->kind]));
 	json_object_set_new(o, "family", json_string(ct_family(ct) == NFPROTO_IPV4 ? "ipv4" : "ipv6"));
 	json_object_set_new(o, "protocol", json_string(ct_proto_name(ct_proto_num(ct))));
 	json_object_set_new(o, "protonum", json_integer(ct_proto_num(ct)));
@@ -231,4 +278,11 @@ void conntrack_json(const struct instance *inst, const struct ct *ct, struct str
 	sb_adds(out, text ? text : "{}");
 	free(text);
 	json_decref(o);
+}
+
+void conntrack_json(const struct instance *inst, const struct ct *ct, struct strbuf *out) { json_flow(inst, ct, NULL, out); }
+
+void conntrack_event_json(const struct instance *inst, const struct ct_event *event, struct strbuf *out)
+{
+	json_flow(inst, event->ct, event, out);
 }

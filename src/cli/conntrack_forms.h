@@ -10,4 +10,9 @@ void conntrack_save(const struct instance *inst, const struct ct *ct, struct str
 /* One object, compact: family, protocol, timeout, state, original, reply, replied, assured, mark, zone, helper, id. */
 void conntrack_json(const struct instance *inst, const struct ct *ct, struct strbuf *out);
 
+/* The same of an event, as `conntrack -E`. @with_when: the time of day beside it. */
+void conntrack_event_xml(const struct instance *inst, const struct ct_event *event, unsigned int flags, bool with_when, struct strbuf *out);
+void conntrack_event_save(const struct instance *inst, const struct ct_event *event, struct strbuf *out);
+void conntrack_event_json(const struct instance *inst, const struct ct_event *event, struct strbuf *out);	/* and "event" */
+
 #endif

@@ -257,7 +257,7 @@ int ct_read_status(struct ct_parser *p)
 int ct_read_output(struct ct_parser *p)
 {
 	static const struct word words[] = {
-		{ "xml", OUTPUT_XML }, { "extended", OUTPUT_EXTENDED }, { "timestamp", 0 }, { "id", OUTPUT_ID },
+		{ "xml", OUTPUT_XML }, { "extended", OUTPUT_EXTENDED }, { "timestamp", OUTPUT_STAMP }, { "id", OUTPUT_ID },
 		{ "ktimestamp", OUTPUT_KERNEL_STAMP }, { "labels", OUTPUT_LABELS }, { "userspace", 0 },
 		{ "save", OUTPUT_SAVE }, { "json", OUTPUT_JSON }, { NULL }
 	};
@@ -279,6 +279,25 @@ int ct_read_output(struct ct_parser *p)
 		return EXIT_OTHER;
 	}
 	return 0;
+}
+
+int ct_read_events(struct ct_parser *p)
+{
+	static const struct word words[] = {
+		{ "ALL", ~0u }, { "NEW", 1u << CT_EVENT_NEW }, { "UPDATES", 1u << CT_EVENT_UPDATE }, { "DESTROY", 1u << CT_EVENT_DESTROY },
+		{ NULL }
+	};
+
+	p->args->options |= 1u << OPT_EVENT_MASK;
+	for (const char *at = optarg;; at++) {
+		size_t len = strcspn(at, ",");
+
+		if (!len || !read_word(p, at, len, words, &p->args->events))
+			return ct_parse_failed(p, "Bad parameter `%s'", at);
+		at += len;
+		if (!*at)
+			return 0;
+	}
 }
 
 int ct_read_family(struct ct_parser *p)

@@ -37,6 +37,7 @@ int ct_read_other_addr(struct ct_parser *p, enum conntrack_opt opt, const char *
 int ct_read_nat(struct ct_parser *p, enum conntrack_opt opt, const char *name);
 int ct_read_status(struct ct_parser *p);
 int ct_read_output(struct ct_parser *p);
+int ct_read_events(struct ct_parser *p);
 int ct_read_family(struct ct_parser *p);
 void ct_read_mark(struct ct_parser *p);
 int ct_read_labels(struct ct_parser *p, int letter);

@@ -15,6 +15,7 @@
 
 #include "base/sysctl.h"
 #include "cli/conntrack_cmd.h"
+#include "cli/conntrack_follow.h"
 #include "cli/daemon.h"
 #include "cli/daemon_state.h"
 #include "cli/nfct_cmd.h"
@@ -313,6 +314,28 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 	return code;
 }
 
+static void *follow(void *priv, struct conn *to, int argc, char **argv, struct strbuf *out, struct strbuf *errors, size_t *room,
+		    int *code)
+{
+	struct daemon *d = priv;
+	struct follower *follower;
+
+	if (!conntrack_is_following(argc, argv)) {
+		sb_printf(errors, "weir daemon: \"%s\" does not go on\n", argv[0]);
+		*code = EXIT_USAGE;
+		return NULL;
+	}
+	follower = follower_new(d->inst, &d->followers, to, argc, argv, out, errors, code);
+	if (follower)
+		*room = follower_room(follower);
+	return follower;
+}
+
+static void unfollow(void *priv, void *following, struct strbuf *out, struct strbuf *errors)
+{
+	follower_end(following, out, errors);
+}
+
 static void unserved(void *priv, const char *line)
 {
 	struct daemon *d = priv;
@@ -385,7 +408,7 @@ static void tell_parent(int ready, char code)
 
 static struct server *server_begin(struct daemon *d, struct refusal *why)
 {
-	const struct server_callbacks callbacks = { .priv = d, .command = command, .unserved = unserved,
+	const struct server_callbacks callbacks = { .priv = d, .command = command, .unserved = unserved, .follow = follow, .unfollow = unfollow,
 						    .takeover = daemon_takeover_give };
 	int listener = d->former_listener;
 

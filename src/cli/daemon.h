@@ -35,6 +35,7 @@ struct daemon {
 	char *snapshot_path;		/* absolute */
 	struct snapshot_paths paths;	/* what was read; sentences about it name them */
 	struct strbuf host;		/* the text that declared the host's sockets */
+	struct list followers;		/* cli/conntrack_follow.h */
 	struct pending *pending;	/* rules that wait for their confirmation; NULL: none do */
 	bool taken_over;		/* all has gone to another daemon */
 	int former;			/* the connection to the daemon that all came from; -1: none */

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "cli/conntrack_follow.h"
 #include "cli/daemon.h"
 #include "route/route.h"
 
@@ -124,8 +125,23 @@ int daemon_ports_attach(struct daemon *d, struct refusal *why)
 	return 0;
 }
 
+static void on_ct_event(void *priv, const struct ct_event *event)
+{
+	struct daemon *d = priv;
+
+	followers_event(d->inst, &d->followers, event);
+}
+
+static void on_expect_event(void *priv, const struct ct_expect *exp, bool ended)
+{
+	struct daemon *d = priv;
+
+	followers_expect(d->inst, &d->followers, exp, ended);
+}
+
 void daemon_observe(struct daemon *d)
 {
+	list_init(&d->followers);
 	d->inst->observer = (struct observer){ .priv = d, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
-					       .iface_new = on_iface_new };
+					       .iface_new = on_iface_new, .ct_event = on_ct_event, .expect_event = on_expect_event };
 }

@@ -2,11 +2,13 @@
  * cli/remote.c - `weir conntrack`, `weir nfct`: the commands of the same names, carried out by the daemon
  * that keeps the instance.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/conntrack_follow.h"
 #include "cli/remote.h"
 #include "wire/wire.h"
 
@@ -67,13 +69,62 @@ int remote_print(struct wire_record *reply)
 	return fflush(stdout) ? EXIT_INTERNAL : (int)reply->head.a;
 }
 
+/* The signal handler's: it knows no other way. */
+static int follow_fd = -1;
+static volatile sig_atomic_t follow_ends;
+
+/* The daemon says the last words and closes. */
+static void on_interrupt(int signal)
+{
+	struct wire_head head = { .op = WIRE_FOLLOW };
+
+	if (!follow_ends && follow_fd >= 0)
+		wire_send(follow_fd, &head, NULL, 0, MSG_DONTWAIT);
+	follow_ends = true;
+}
+
+/* Prints what comes until it ends. */
+static int remote_follow(const char *command, const char *instance, const struct strbuf *words)
+{
+	const struct sigaction interrupt = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
+	struct wire_head head = { .op = WIRE_FOLLOW };
+	struct wire_record record;
+	struct sockaddr_un where;
+	int err = words->failed ? -ENOMEM : wire_path(instance, &where), code = EXIT_INPUT;
+	bool is_last = false;
+
+	follow_fd = err ? err : wire_connect(&where);
+	err = follow_fd < 0 ? follow_fd : wire_send(follow_fd, &head, words->s, words->len, 0);
+	sigaction(SIGINT, &interrupt, NULL);
+	sigaction(SIGTERM, &interrupt, NULL);
+	while (!err && !is_last) {
+		err = wire_receive(follow_fd, &record, 0);
+		if (err == -EINTR)
+			err = 0;
+		else if (!err) {
+			is_last = record.head.c;
+			code = remote_print(&record);
+		}
+	}
+	if (err)
+		fprintf(stderr, "weir %s: the daemon is gone: %s\n", command, strerror(-err));
+	if (follow_fd >= 0)
+		close(follow_fd);
+	return err ? EXIT_INPUT : code;
+}
+
 int cmd_remote(int argc, char **argv)
 {
 	const char *name = NULL, *socket = NULL;
 	struct strbuf words = STRBUF_INIT;
 	struct wire_record reply;
-	int err = gather(argc, argv, &name, &socket, &words) ? 0 : -ENOMEM;
+	int err = gather(argc, argv, &name, &socket, &words) ? 0 : -ENOMEM, code;
 
+	if (!err && conntrack_is_following(argc, argv)) {
+		code = remote_follow(argv[0], socket ? socket : name, &words);
+		sb_free(&words);
+		return code;
+	}
 	if (!err)
 		err = remote_call(argv[0], socket ? socket : name, &words, &reply);
 	sb_free(&words);

@@ -15,7 +15,7 @@
 #include "control/control.h"
 #include "wire/wire.h"
 
-enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, COMMAND_WORDS_MAX = 1024 };
+enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768 };
 
 struct watch {
 	struct list node;
@@ -34,7 +34,13 @@ struct conn {
 	struct nl_datagram *unsent;	/* the tool did not read on */
 	uint32_t file_cookie;		/* of a connection that is a file opened to write; 0: it is none */
 	char *path;			/* of that file; owned */
+	void *following;		/* the command that goes on here; NULL: none */
+	struct list said;		/* struct said: what it has not read yet */
+	size_t said_bytes, said_room;
+	bool said_lost;
 };
+
+struct said { struct list node; bool is_error; size_t len; char text[]; };
 
 struct server {
 	struct instance *inst;
@@ -109,6 +115,12 @@ static void conn_close(struct conn *conn)
 		return;
 	if (conn->sock)
 		nl_sock_close(conn->sock);
+	if (conn->following)
+		server->callbacks.unfollow(server->callbacks.priv, conn->following, NULL, NULL);
+	conn->following = NULL;
+	list_for_each_safe(node, &conn->said)
+		free(list_entry(node, struct said, node));
+	list_init(&conn->said);
 	free(conn->unsent);
 	free(conn->path);
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, conn->watch.fd, NULL);
@@ -142,6 +154,60 @@ static void drain(struct conn *conn)
 		}
 	}
 	watch_events(conn->server, &conn->watch, conn->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* --- commands that go on --- */
+
+static const char lost_lines[] = "WARNING: We have hit ENOBUFS! We are losing events.\n"
+	"This message means that the current netlink socket buffer size is too small.\n"
+	"Please, check --buffer-size in conntrack(8) manpage.\n";
+
+static void say_more(struct conn *conn, const char *text, size_t len, bool is_error)
+{
+	struct said *said = malloc(sizeof(*said) + len);
+
+	if (!said)
+		return;
+	said->is_error = is_error;
+	said->len = len;
+	memcpy(said->text, text, len);
+	list_append(&conn->said, &said->node);
+	conn->said_bytes += len + FOLLOW_OVERHEAD;
+	watch_events(conn->server, &conn->watch, EPOLLIN | EPOLLOUT);
+}
+
+void server_say(struct conn *conn, const char *text, size_t len)
+{
+	if (conn->watch.gone)
+		return;
+	if (conn->said_bytes + len + FOLLOW_OVERHEAD <= conn->said_room) {
+		say_more(conn, text, len, false);
+		return;
+	}
+	if (!conn->said_lost)
+		say_more(conn, lost_lines, sizeof(lost_lines) - 1, true);
+	conn->said_lost = true;
+}
+
+static void drain_said(struct conn *conn)
+{
+	list_for_each_safe(node, &conn->said) {
+		struct said *said = list_entry(node, struct said, node);
+		struct wire_head head = { .op = WIRE_TEXT, .b = said->is_error ? 0 : (uint32_t)said->len };
+		int err = wire_send(conn->watch.fd, &head, said->text, said->len, MSG_DONTWAIT);
+
+		if (err == -EAGAIN || err == -ENOBUFS)
+			return;
+		if (err) {
+			conn_close(conn);
+			return;
+		}
+		list_remove(node);
+		conn->said_bytes -= said->len + FOLLOW_OVERHEAD;
+		free(said);
+	}
+	conn->said_lost = false;
+	watch_events(conn->server, &conn->watch, EPOLLIN);
 }
 
 static void on_ready(void *priv, struct nl_sock *sock)
@@ -236,29 +302,71 @@ static struct nl_sock *sock_of(struct conn *conn, uint32_t cookie)
 	return owner && owner->cred.may_change == conn->cred.may_change ? sock : NULL;
 }
 
+/* 0, or -E2BIG, -EINVAL: not words, each with its NUL. */
+static int words_of(const struct wire_record *r, char *argv[COMMAND_WORDS_MAX + 1], int *argc)
+{
+	*argc = 0;
+	if (!r->head.len || r->data[r->head.len - 1])
+		return -EINVAL;
+	for (char *p = (char *)r->data, *end = p + r->head.len; p < end; p += strlen(p) + 1) {
+		if (*argc == COMMAND_WORDS_MAX)
+			return -E2BIG;
+		argv[(*argc)++] = p;
+	}
+	argv[*argc] = NULL;
+	return 0;
+}
+
 static void serve_command(struct conn *conn, struct wire_record *r, struct strbuf *out, struct wire_head *head, int *err)
 {
 	struct server *server = conn->server;
 	struct strbuf errors = STRBUF_INIT;
 	char *argv[COMMAND_WORDS_MAX + 1];
-	int argc = 0;
+	int argc;
 
-	*err = -EOPNOTSUPP;
-	if (!server->callbacks.command || !r->head.len || r->data[r->head.len - 1])
+	*err = server->callbacks.command ? words_of(r, argv, &argc) : -EOPNOTSUPP;
+	if (*err)
 		return;
-	for (char *p = (char *)r->data, *end = p + r->head.len; p < end; p += strlen(p) + 1) {
-		if (argc == COMMAND_WORDS_MAX) {
-			*err = -E2BIG;
-			return;
-		}
-		argv[argc++] = p;
-	}
-	argv[argc] = NULL;
 	head->a = (uint32_t)server->callbacks.command(server->callbacks.priv, argc, argv, conn->cred.may_change, out, &errors);
 	head->b = (uint32_t)out->len;
 	sb_add(out, sb_str(&errors), errors.len);
 	sb_free(&errors);
-	*err = 0;
+}
+
+static void send_text(struct conn *conn, struct strbuf *out, const struct strbuf *errors, bool is_last, int code)
+{
+	struct wire_head head = { .op = WIRE_TEXT, .a = (uint32_t)code, .b = (uint32_t)out->len, .c = is_last };
+
+	sb_add(out, sb_str(errors), errors->len);
+	if (wire_send(conn->watch.fd, &head, sb_str(out), out->len, 0) || is_last)
+		conn_close(conn);
+}
+
+/* Begins, or ends when it is asked for the second time. */
+static void serve_follow(struct conn *conn, struct wire_record *r)
+{
+	struct server *server = conn->server;
+	struct strbuf out = STRBUF_INIT, errors = STRBUF_INIT;
+	char *argv[COMMAND_WORDS_MAX + 1];
+	int argc, code = 0;
+
+	if (conn->following) {
+		void *following = conn->following;
+
+		drain_said(conn);
+		if (!conn->watch.gone) {
+			conn->following = NULL;
+			server->callbacks.unfollow(server->callbacks.priv, following, &out, &errors);
+			send_text(conn, &out, &errors, true, 0);
+		}
+	} else if (!server->callbacks.follow || conn->sock || words_of(r, argv, &argc)) {
+		conn_close(conn);
+	} else {
+		conn->following = server->callbacks.follow(server->callbacks.priv, conn, argc, argv, &out, &errors, &conn->said_room, &code);
+		send_text(conn, &out, &errors, !conn->following, code);
+	}
+	sb_free(&out);
+	sb_free(&errors);
 }
 
 static void serve_request(struct conn *conn, struct wire_record *r)
@@ -351,6 +459,8 @@ static void on_conn(void *priv, uint32_t events)
 
 	if (events & EPOLLOUT && conn->sock)
 		drain(conn);
+	else if (events & EPOLLOUT)
+		drain_said(conn);
 	if (conn->watch.gone || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		return;
 	if (conn->file_cookie) {
@@ -369,6 +479,8 @@ static void on_conn(void *priv, uint32_t events)
 		serve_open(conn, &r);
 	} else if (r.head.op == WIRE_TAKEOVER && !conn->sock) {
 		serve_takeover(conn, &r);
+	} else if (r.head.op == WIRE_FOLLOW) {
+		serve_follow(conn, &r);
 	} else if (r.head.op == WIRE_FWOPEN) {
 		serve_file(conn, &r);
 	} else if (conn->sock && r.head.op == WIRE_NLSEND) {	/* posted: nobody waits */
@@ -399,6 +511,7 @@ static void on_accept(void *priv, uint32_t events)
 	}
 	conn->server = server;
 	conn->cred.may_change = peer.uid == 0 || peer.uid == geteuid();
+	list_init(&conn->said);
 	conn->watch.fn = on_conn;
 	conn->watch.priv = conn;
 	list_append(&server->conns, &conn->node);

@@ -11,6 +11,7 @@
 #include "instance.h"
 
 struct server;
+struct conn;
 
 struct server_callbacks {
 	void *priv;
@@ -21,6 +22,11 @@ struct server_callbacks {
 	 * nothing else happens meanwhile. True: it has taken all, and this one ends. NULL: never.
 	 */
 	bool (*takeover)(void *priv, int fd);
+	/* A command that goes on: what it prints at once is in @out, @err. NULL: it ended, with *code. NULL here: there are none. */
+	void *(*follow)(void *priv, struct conn *to, int argc, char **argv, struct strbuf *out, struct strbuf *err, size_t *room,
+			int *code);
+	/* It ends: its last words, unless nobody is there (NULL). */
+	void (*unfollow)(void *priv, void *following, struct strbuf *out, struct strbuf *err);
 	/* What a tool asked for and weir does not serve. */
 	void (*unserved)(void *priv, const char *line);
 };
@@ -38,6 +44,9 @@ struct server *server_new_at(struct instance *inst, int listener, const char *pa
 void server_free(struct server *server);
 int server_listener(const struct server *server);	/* borrowed */
 void server_keep_path(struct server *server);	/* somebody else listens there */
+
+/* A line for who follows; when too much waits for it, lines are lost, and it hears of that. */
+void server_say(struct conn *to, const char *text, size_t len);
 
 /* Calls @fn when @fd has one of @events (EPOLLIN ...). 0 or negative errno. */
 int server_watch(struct server *server, int fd, uint32_t events, void (*fn)(void *priv, uint32_t events), void *priv);

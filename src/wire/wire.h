@@ -40,6 +40,8 @@ enum wire_op {
 	WIRE_TAKEOVER,	/* from a daemon that comes: payload of the reply = state; nothing moves here until TAKEN, or the connection ends */
 	WIRE_TAKE,	/* a = which; reply: payload = what it is, with its descriptors; -ENOENT: there are no more */
 	WIRE_TAKEN,	/* the other one may end */
+	WIRE_FOLLOW,	/* payload = words of a command that goes on: its lines come as TEXT; once more: it shall end */
+	WIRE_TEXT,	/* daemon to a FOLLOW: b = bytes of stdout, rest stderr; c = 1: these are its last words, a = exit code */
 	WIRE_OP_COUNT,
 };
 

@@ -161,6 +161,42 @@ def events(d):
     check("conntrack -E ends by SIGINT", "2 flow events have been shown" in err, err)
 
 
+def own_events(d):
+    """weir's own conntrack -E beside the real one: the same events, byte for byte."""
+    d.run("conntrack", "-F")
+    env = dict(os.environ, WEIR_SOCKET=d.sock)
+    own = lambda *words: subprocess.run([WEIR, "conntrack", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=30)
+    cases = ([], ["-o", "save"], ["-o", "xml"], ["-o", "xml,ktimestamp,id"], ["-o", "xml,timestamp"], ["-o", "timestamp,id"], ["-o", "ktimestamp,extended"], ["-e", "NEW,DESTROY"], ["-e", "updates"],
+             ["-p", "tcp"], ["-m", "5"], ["-p", "tcp", "--state", "CLOSE"], ["-f", "ipv6"], ["-w", "7"], ["-s", "192.0.2.0/24"], ["-n"], ["-b", "100000"], ["expect"], ["-e", "NONSENSE"], ["-t", "5"],
+             ["expect", "-f", "ipv4"], ["--mask-src", "1.1.1.1"], ["-p", "udp", "--sport", "1"])
+    pairs = [[subprocess.Popen(["timeout", "-s", "INT", "4", *words, "-E", *case], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) for words in (d.command("timeout", "-s", "INT", "3", "conntrack"),
+                                                                                                                          [WEIR, "conntrack"])] for case in cases]
+    time.sleep(1.5)
+    four, six = ["-s", "192.0.2.1", "-d", "192.0.2.2"], ["-s", "2001:db8::1", "-d", "2001:db8::2"]
+    for words in (["-I", "-p", "tcp", *four, "--sport", "1", "--dport", "2", "--state", "ESTABLISHED", "-u", "ASSURED,SEEN_REPLY", "-t", "1000", "-m", "4"], ["-U", "-p", "tcp", "-f", "ipv4", "-m", "5"],
+                  ["-U", "-p", "tcp", "-f", "ipv4", "--state", "CLOSE"], ["-I", "-p", "udp", *four, "--sport", "1", "--dport", "2", "-t", "1000", "-w", "7"], ["-I", "-p", "icmp", *four, "--icmp-type", "8",
+                  "--icmp-code", "0", "--icmp-id", "5", "-t", "1000"], ["-I", "-p", "tcp", *six, "--sport", "1", "--dport", "2", "--state", "SYN_SENT", "-t", "1000"], ["-I", "-p", "udp", *four, "--sport", "3",
+                  "--dport", "4", "-n", "10.1.1.1:99", "-t", "1000"], ["-D", "-p", "tcp"], ["-F"]):
+        r = own(*words)
+        check("weir conntrack " + " ".join(words), r.returncode == 0, r.stderr)
+    plain = lambda text: re.sub(r"\d{10}\.\d+ *|\b(1000|999|998|997)\b|<(min|sec)>\d+", "N", text)
+    for case, pair in zip(cases, pairs):
+        theirs, ours = (p.communicate(timeout=20) for p in pair)
+        check("weir conntrack -E " + " ".join(case), [plain(x) for x in ours] == [plain(x) for x in theirs], "theirs:\n%s%s\nweir's:\n%s%s" % (theirs + ours))
+    p = subprocess.Popen([WEIR, "conntrack", "-E", "-o", "json", "-b", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGSTOP)
+    d.run("conntrack", "-R", "-", stdin="".join("-I -p udp -s 10.0.%d.%d -d 10.9.9.9 --sport 5 --dport 6 -t 60\n" % (i >> 8, i & 255) for i in range(3000)))
+    p.send_signal(signal.SIGCONT)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=20)
+    rows = [json.loads(line) for line in out.splitlines()]
+    check("weir conntrack -E -o json", rows and rows[0]["event"] == "new" and rows[0]["original"]["sport"] == 5, out[:300])
+    check("what is lost is said", len(rows) < 3000 and "We are losing events" in err, "%d rows, %s" % (len(rows), err[-300:]))
+    own("-F")
+
+
 def files(d):
     d.run("iptables-legacy", "-t", "mangle", "-L")
     check("/proc/net/ip_tables_names", "mangle\n" in d.out("cat", "/proc/net/ip_tables_names"))
@@ -262,7 +298,7 @@ def main():
     try:
         for MODE in ((), ("--preload",)):
             d = Daemon()
-            for part in (tables, connections, forms, events, files, processes, daemon_goes):
+            for part in (tables, connections, forms, events, own_events, files, processes, daemon_goes):
                 try:
                     part(d)
                 except Exception as e:
