@@ -20,6 +20,7 @@
 #include "cli/daemon_state.h"
 #include "cli/nfct_cmd.h"
 #include "cli/run.h"
+#include "daemon/confine.h"
 #include "daemon/server.h"
 #include "port/port.h"
 #include "route/route.h"
@@ -42,11 +43,13 @@ static const char help[] =
 "      --state FILE        begin with what is in FILE, when it is there; keep connections and counters there on stop\n"
 "      --save-every SEC    and every so many seconds before that\n"
 "      --takeover          go on in the place of the daemon that serves there, with its connections, rules and ports\n"
+"      --user NAME[:GROUP] become that user once the ports are open\n"
+"      --no-confine        keep privileges and do without the list of system calls (for debuggers)\n"
 "  -d, --detach            go to the background once tools can connect\n"
 "  -v, --verbose           say what tools ask for and weir does not serve, and which packets no rule dropped\n";
 
 enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL, LONG_STATE, LONG_SAVE_EVERY,
-       LONG_TAKEOVER };
+       LONG_TAKEOVER, LONG_USER, LONG_NO_CONFINE };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -58,11 +61,26 @@ static const struct option long_options[] = {
 	{ "state", required_argument, NULL, LONG_STATE },
 	{ "save-every", required_argument, NULL, LONG_SAVE_EVERY },
 	{ "takeover", no_argument, NULL, LONG_TAKEOVER },
+	{ "user", required_argument, NULL, LONG_USER },
+	{ "no-confine", no_argument, NULL, LONG_NO_CONFINE },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 }
 };
+
+/* A sanitizer's own calls are on nobody's list. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { IS_SANITIZED = true };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { IS_SANITIZED = true };
+#else
+enum { IS_SANITIZED = false };
+#endif
+#else
+enum { IS_SANITIZED = false };
+#endif
 
 enum { HOST_FILE_MAX = 16 << 20 };
 
@@ -128,6 +146,12 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			d->save_every_sec = (uint32_t)strtoul(optarg, &end, 10);
 			if (*end || end == optarg || d->save_every_sec > 86400)
 				return usage_error("--save-every wants seconds, not ", optarg);
+			break;
+		case LONG_USER:
+			d->user = optarg;
+			break;
+		case LONG_NO_CONFINE:
+			d->no_confine = true;
 			break;
 		case LONG_TAKEOVER:
 			d->takeover = true;
@@ -419,6 +443,37 @@ static struct server *server_begin(struct daemon *d, struct refusal *why)
 	return server_new(d->inst, d->where.sun_path, &callbacks, why);
 }
 
+static int signals_begin(struct daemon *d, struct refusal *why)
+{
+	sigset_t stop;
+	int err;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	d->signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	err = d->signals < 0 ? -errno : server_watch(d->server, d->signals, EPOLLIN, on_signal, d);
+	return err ? refuse(why, err, "no signals: %s", strerror(-err)) : 0;
+}
+
+/* The socket is that user's from then on; root may still use it. */
+static int become_user(struct daemon *d, struct refusal *why)
+{
+	uid_t uid;
+	gid_t gid;
+	int err = confine_user(d->user, &uid, &gid, why);
+
+	if (err)
+		return err;
+	if (d->state_path && !access(d->state_path, F_OK) && chown(d->state_path, uid, gid))
+		return refuse(why, -errno, "%s cannot be given to %s: %s", d->state_path, d->user, strerror(errno));
+	if (chown(d->where.sun_path, uid, gid) && geteuid() == 0)
+		return refuse(why, -errno, "%s cannot be given to %s: %s", d->where.sun_path, d->user, strerror(errno));
+	return confine_drop(uid, gid, why);
+}
+
 static int begin(struct daemon *d, struct refusal *why)
 {
 	int err = load(d, why);
@@ -427,32 +482,29 @@ static int begin(struct daemon *d, struct refusal *why)
 		return err;
 	d->server = server_begin(d, why);
 	err = d->server ? daemon_ports_attach(d, why) : why->err;
+	if (!err)
+		err = signals_begin(d, why);
+	if (!err && d->user)
+		err = become_user(d, why);
 	if (!err && d->takeover)
 		err = daemon_takeover_done(d, why);
 	if (!err)
 		err = saver_begin(d, why);
+	if (!err && !d->no_confine && !IS_SANITIZED)
+		err = confine_calls(why);
 	return err;
 }
 
 static int serve(struct daemon *d, int ready)
 {
 	struct refusal why = { 0 };
-	sigset_t stop;
-	int err;
+	int err = begin(d, &why);
 
-	signal(SIGPIPE, SIG_IGN);
-	err = begin(d, &why);
 	if (err) {
 		report_refusal("weir daemon", &why);
 		tell_parent(ready, EXIT_INPUT);
 		return EXIT_INPUT;
 	}
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	d->signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
-	server_watch(d->server, d->signals, EPOLLIN, on_signal, d);
 	if (!d->detach)
 		fprintf(stderr, "weir daemon: serving at %s\n", d->where.sun_path);
 	tell_parent(ready, EXIT_DONE);

@@ -271,6 +271,29 @@ def apply():
     end(p)
 
 
+def confined():
+    where = snapshot()
+    os.chmod(where, 0o777)
+    p, _ = begin(where, *PORTS, "--user", "nobody", "--state", where + "/state")
+    pid = subprocess.run(["pgrep", "-f", "weir daemon %s" % where], stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+    with open("/proc/%s/status" % pid, encoding="ascii") as f:
+        status = f.read()
+    check("another user, no capabilities, a list of calls", re.search(r"Uid:\t65534\t65534\t65534", status) and re.search(r"CapEff:\t0+\n", status) and
+          re.search(r"CapBnd:\t0+\n", status) and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status)
+    s = Stream(9105)
+    check("tools are served", "--ctstate" in tool(where + "/s", "iptables-legacy", "-S") and flow(where, 9105))
+    check("rules are applied", weir(where, "apply", "--confirm=1", where + "/rules.v4").returncode == 0)
+    time.sleep(1.3)
+    out = tool(where + "/s", "iptables-legacy-restore", stdin="*filter\n:FORWARD ACCEPT [0:0]\n" + "-A FORWARD -i eth0 -j ACCEPT\n" * 3000 + "COMMIT\n")
+    check("large tables come and go", out == "" and tool(where + "/s", "iptables-legacy-save").count("-i eth0 -j ACCEPT") == 3000, out)
+    new, _ = begin(where, "--takeover", "--user", "nobody", "--state", where + "/state", snapshot=False)
+    t.daemons.remove(p)
+    check("a confined one hands over", p.wait(timeout=10) == 0)
+    p.stderr.close()
+    check("a download goes on", s.whole(), str(s.error))
+    check("a confined one stops in order", end(new) == 0 and os.stat(where + "/state").st_uid == 65534)
+
+
 def main():
     need = ["iptables-legacy", "conntrack", "ip"]
     missing = [x for x in need if not shutil.which(x)]
@@ -280,7 +303,7 @@ def main():
         return 0
     try:
         t.world()
-        for part in (stop_and_start, killed, takeover, apply):
+        for part in (stop_and_start, killed, takeover, apply, confined):
             try:
                 part()
             except Exception as e:
