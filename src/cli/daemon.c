@@ -38,6 +38,7 @@ static const char help[] =
 "                          tap:NAME, packet:INTERFACE, ring:INTERFACE, xdp:INTERFACE[,QUEUE],\n"
 "                          unix:PATH (QEMU -netdev stream, passt)\n"
 "      --local PORT        where packets for the host itself go and its own come from: tun:NAME\n"
+"      --follow            links, addresses, routes, rules and permanent neighbours are this network namespace's, and keep up\n"
 "      --conntrack auto|on track connections from the moment that a rule needs it (auto), or always\n"
 "      --seed N            of every random choice (else the system's randomness)\n"
 "      --state FILE        begin with what is in FILE, when it is there; keep connections and counters there on stop\n"
@@ -49,7 +50,8 @@ static const char help[] =
 "  -v, --verbose           say what tools ask for and weir does not serve, and which packets no rule dropped\n";
 
 enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL, LONG_STATE, LONG_SAVE_EVERY,
-       LONG_TAKEOVER, LONG_USER, LONG_NO_CONFINE };
+       LONG_TAKEOVER, LONG_USER, LONG_NO_CONFINE,
+       LONG_FOLLOW };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
 	{ "state", required_argument, NULL, LONG_STATE },
 	{ "save-every", required_argument, NULL, LONG_SAVE_EVERY },
 	{ "takeover", no_argument, NULL, LONG_TAKEOVER },
+	{ "follow", no_argument, NULL, LONG_FOLLOW },
 	{ "user", required_argument, NULL, LONG_USER },
 	{ "no-confine", no_argument, NULL, LONG_NO_CONFINE },
 	{ "detach", no_argument, NULL, 'd' },
@@ -147,6 +150,9 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			if (*end || end == optarg || d->save_every_sec > 86400)
 				return usage_error("--save-every wants seconds, not ", optarg);
 			break;
+		case LONG_FOLLOW:
+			d->follow_host = true;
+			break;
 		case LONG_USER:
 			d->user = optarg;
 			break;
@@ -232,6 +238,34 @@ static int instance_fill(struct daemon *d, const struct kept *kept, struct refus
 	return err;
 }
 
+/* The far end of one of our own devices is the host's, not ours. */
+static bool is_far_end(void *priv, const char *link)
+{
+	const struct daemon *d = priv;
+
+	for (unsigned int i = 0; i < d->port_count; i++)
+		if ((!strncmp(d->ports[i].spec, "tap:", 4) || !strncmp(d->ports[i].spec, "tun:", 4)) && !strcmp(d->ports[i].spec + 4, link))
+			return true;
+	return false;
+}
+
+static int follow_begin(struct daemon *d, struct refusal *why)
+{
+	d->follow = follow_open(d->inst, is_far_end, d, d->verbose, why);
+	return d->follow ? 0 : why->err;
+}
+
+static void on_host_change(void *priv, uint32_t events)
+{
+	struct daemon *d = priv;
+	int err = follow_changes(d->follow);
+
+	if (!err)
+		return;
+	fprintf(stderr, "weir daemon: --follow: the kernel tells no more: %s\n", strerror(-err));
+	server_unwatch(d->server, follow_fd(d->follow));
+}
+
 static int load(struct daemon *d, struct refusal *why)
 {
 	struct ct_state_report report = { 0 };
@@ -249,6 +283,8 @@ static int load(struct daemon *d, struct refusal *why)
 		err = daemon_ports_open(d, why);
 	if (!err)
 		err = instance_fill(d, found ? &kept : NULL, why);
+	if (!err && d->follow_host)
+		err = follow_begin(d, why);
 	if (!err)
 		err = daemon_ports_ifaces(d, why);
 	if (!err && found) {
@@ -482,6 +518,8 @@ static int begin(struct daemon *d, struct refusal *why)
 		return err;
 	d->server = server_begin(d, why);
 	err = d->server ? daemon_ports_attach(d, why) : why->err;
+	if (!err && d->follow)
+		err = server_watch(d->server, follow_fd(d->follow), EPOLLIN, on_host_change, d);
 	if (!err)
 		err = signals_begin(d, why);
 	if (!err && d->user)
@@ -543,6 +581,7 @@ int cmd_daemon(int argc, char **argv)
 	for (unsigned int i = 0; i < d.port_count; i++)
 		port_close(d.ports[i].port);
 	server_free(d.server);
+	follow_close(d.follow);
 	for (int *fd = (int[]){ d.signals, d.saver, d.former, d.former_listener, -2 }; *fd != -2; fd++)
 		if (*fd >= 0)
 			close(*fd);

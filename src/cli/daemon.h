@@ -7,6 +7,7 @@
 
 #include "base/refuse.h"
 #include "base/strbuf.h"
+#include "cli/follow.h"
 #include "cli/run.h"
 #include "daemon/server.h"
 #include "instance.h"
@@ -23,7 +24,7 @@ struct daemon {
 	struct sockaddr_un where;
 	uint64_t seed;
 	uint32_t save_every_sec;
-	bool conntrack_on, detach, verbose, takeover, no_confine;
+	bool conntrack_on, detach, verbose, takeover, no_confine, follow_host;
 	/* as it is */
 	struct instance *inst;
 	struct server *server;
@@ -37,6 +38,7 @@ struct daemon {
 	struct strbuf host;		/* the text that declared the host's sockets */
 	struct list followers;		/* cli/conntrack_follow.h */
 	struct pending *pending;	/* rules that wait for their confirmation; NULL: none do */
+	struct follow *follow;		/* NULL: --follow was not said */
 	bool taken_over;		/* all has gone to another daemon */
 	int former;			/* the connection to the daemon that all came from; -1: none */
 	int former_listener;

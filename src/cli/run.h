@@ -86,6 +86,8 @@ struct snapshot_texts { struct strbuf part[PART_COUNT]; };
 void snapshot_texts_free(struct snapshot_texts *texts);
 /* What the instance is now, so that it can be made again. PART_HOST is left as it is: only its maker knows it. */
 void snapshot_take(struct instance *inst, struct snapshot_texts *texts);
+/* "net.ipv4.conf.eth0.forwarding": of one interface, and not of all or of those to come. */
+bool setting_is_of_iface(const char *name);
 int snapshot_texts_write(const struct snapshot_texts *texts, const char *dir, struct refusal *why);
 int snapshot_find(const char *dir, struct snapshot_paths *paths, struct refusal *why);
 void snapshot_paths_free(struct snapshot_paths *paths);

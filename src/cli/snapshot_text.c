@@ -25,8 +25,7 @@ struct settings {
 	bool of_ifaces;
 };
 
-/* "net.ipv4.conf.eth0.forwarding": of one interface, and not of all or of those to come. */
-static bool is_of_iface(const char *name)
+bool setting_is_of_iface(const char *name)
 {
 	const char *rest;
 
@@ -43,7 +42,7 @@ static bool add_setting(void *priv, const struct sysctl *ctl)
 {
 	struct settings *s = priv;
 
-	if (ctl->read_only || is_of_iface(ctl->name) != s->of_ifaces)
+	if (ctl->read_only || setting_is_of_iface(ctl->name) != s->of_ifaces)
 		return true;
 	sb_reset(&s->value);
 	sb_reset(&s->other);

@@ -294,6 +294,60 @@ def confined():
     check("a confined one stops in order", end(new) == 0 and os.stat(where + "/state").st_uid == 65534)
 
 
+def net_of(where):
+    out = tempfile.mkdtemp(prefix="weir-live-")
+    t.dirs.append(out)
+    r = weir(where, "snapshot", out + "/snap")
+    check("a snapshot of the instance", r.returncode == 0, r.stdout)
+    with open(out + "/snap/net.ip", encoding="utf-8") as f:
+        return f.read()
+
+
+def follow():
+    """The namespace's own addresses, routes, rules and neighbours, and changes of them; a snapshot of the namespace says the same."""
+    ns = t.TAG + "f"
+    sh("ip netns add %s" % ns)
+    t.namespaces.append(ns)
+    sh("ip link set lo up; ip link add eth0 type veth peer name p0; ip link set eth0 up; ip addr add 10.7.0.1/24 dev eth0;"
+       "ip addr add fd07::1/64 dev eth0; ip route add 10.8.0.0/16 via 10.7.0.2; ip route add 10.10.0.0/16 proto static nexthop via 10.7.0.2 nexthop via 10.7.0.3;"
+       "ip rule add fwmark 3 lookup 77; sysctl -qw net.ipv4.ip_forward=1; iptables-legacy -A FORWARD -s 10.7.0.9 -j DROP", ns)
+    where = tempfile.mkdtemp(prefix="weir-live-")
+    t.dirs.append(where)
+    r = subprocess.run(["ip", "netns", "exec", ns, WEIR, "snapshot", where + "/host"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    check("what is not modelled is said", r.returncode == 1 and "10.10.0.0/16: multipath" in r.stdout, r.stdout)
+    texts = {}
+    for name in ("net.ip", "sysctl.conf", "rules.v4"):
+        with open(where + "/host/" + name, encoding="utf-8") as f:
+            texts[name] = f.read()
+    check("a snapshot of the host", "addr replace 10.7.0.1/24" in texts["net.ip"] and "10.8.0.0/16 via 10.7.0.2" in texts["net.ip"] and "fwmark 0x3" in texts["net.ip"] and
+          "forwarding = 1" in texts["sysctl.conf"] and "-s 10.7.0.9/32 -j DROP" in texts["rules.v4"], str(texts))
+    r = subprocess.run([WEIR, "run", where + "/host", "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    check("weir reads it", r.returncode in (0, 2) and "refused" not in r.stdout, r.stdout)
+    p = subprocess.Popen(["ip", "netns", "exec", ns, WEIR, "daemon", "--socket", where + "/s", "--follow", "-v"], stderr=subprocess.PIPE, text=True)
+    t.daemons.append(p)
+    while "serving" not in (p.stderr.readline() or "serving"):
+        pass
+    net = net_of(where)
+    check("it begins as the host is", all(x in net for x in ("addr add 10.7.0.1/24", "addr add fd07::1/64", "10.8.0.0/16 via 10.7.0.2", "fwmark 0x3")) and "link set p0 up" not in net, net)
+    sh("ip addr add 10.7.1.1/24 dev eth0; ip route add 10.9.0.0/16 via 10.7.1.2; ip route del 10.8.0.0/16; ip addr del fd07::1/64 dev eth0; ip rule del fwmark 3 lookup 77;"
+       "ip rule add from 10.7.0.0/24 lookup 88; ip neigh add 10.7.0.5 lladdr 02:00:00:00:00:05 dev eth0; ip link set p0 mtu 1400 up; ip rule del pref 32767", ns)
+    time.sleep(0.3)
+    net = net_of(where)
+    check("it keeps up", all(x in net for x in ("10.7.1.1/24", "10.9.0.0/16 via 10.7.1.2", "from 10.7.0.0/24 lookup 88", "neigh replace 10.7.0.5", "link set p0 up", "mtu 1400",
+                                                 "rule del pref 32767")) and not any(x in net for x in ("10.8.0.0", "fd07::1", "fwmark")), net)
+    # more at once than fits its socket: it asks anew
+    with tempfile.NamedTemporaryFile("w") as f:
+        f.write("".join("route add 172.%d.%d.0/24 via 10.7.0.2\n" % (16 + i // 256, i % 256) for i in range(4000)))
+        f.flush()
+        p.send_signal(19)
+        sh("ip -batch %s; ip route del 172.16.7.0/24; ip route del 10.9.0.0/16" % f.name, ns)
+        p.send_signal(18)
+    time.sleep(0.5)
+    net = net_of(where)
+    check("4,000 routes at once", net.count(" 172.") == 3999 and "172.16.7.0/24" not in net and "10.9.0.0" not in net, str(net.count(" 172.")))
+    check("the follower stops in order", end(p) == 0)
+
+
 def main():
     need = ["iptables-legacy", "conntrack", "ip"]
     missing = [x for x in need if not shutil.which(x)]
@@ -303,7 +357,7 @@ def main():
         return 0
     try:
         t.world()
-        for part in (stop_and_start, killed, takeover, apply, confined):
+        for part in (stop_and_start, killed, takeover, apply, confined, follow):
             try:
                 part()
             except Exception as e:
@@ -315,7 +369,7 @@ def main():
     finally:
         for p in t.daemons:
             p.kill()
-        for ns in (A, R, B):
+        for ns in (A, R, B, *t.namespaces):
             subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
         for d in t.dirs:
             shutil.rmtree(d, ignore_errors=True)

@@ -21,7 +21,7 @@ WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 TAG = "weir%d" % os.getpid()
 A, R, B = TAG + "a", TAG + "r", TAG + "b"
 passed = failed = 0
-daemons, dirs = [], []
+daemons, dirs, namespaces = [], [], []
 
 NET = """link add eth0 type dummy
 link add eth1 type dummy
