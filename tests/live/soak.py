@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""soak.py [SECONDS] [DRIVER]: real traffic through `weir daemon` for that long (600 s; packet), its rules replaced every second.
+
+Twenty TCP connections of both families that say something every 50 ms, a bulk transfer, datagrams both ways, pings in fragments. At the end every connection
+is the one it was, every datagram arrived, the daemon's counters are the senders' and the receivers' own, and the kernel between knows of nothing.
+Not part of `make check`. Ends with "N passed, N failed, N skipped"."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
+SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600
+DRIVER = sys.argv[2] if len(sys.argv) > 2 else "packet"
+TAG = "soak%d" % os.getpid()
+A, R, B = TAG + "a", TAG + "r", TAG + "b"
+NET = "".join("link add %s type dummy\nlink set %s up\n" % (i, i) for i in ("eth0", "eth1")) + \
+    "addr add 10.0.0.1/24 dev eth0\naddr add 10.1.0.1/24 dev eth1\naddr add fd00::1/64 dev eth0\naddr add fd00:1::1/64 dev eth1\n"
+COUNT = "*mangle\n-A FORWARD -p udp -m udp --dport 7000\n-A FORWARD -p udp -m udp --sport 7000\n-A FORWARD -p icmp -m icmp --icmp-type 8\nCOMMIT\n"
+FILTER = ["*filter\n:FORWARD DROP [0:0]\n%s-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n"
+          % "".join("-A FORWARD -s 192.0.2.%d/32 -j DROP\n" % i for i in range(n)) for n in (3, 40)]
+NAT = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n"
+passed = failed = 0
+deadline = 0.0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok:
+        print("FAILED: %s %s" % (name, detail))
+
+
+def sh(line, ns=None):
+    return subprocess.run((["ip", "netns", "exec", ns] if ns else []) + ["sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+
+
+def sock(ns, family, kind):
+    """A socket of a namespace, made by a thread that goes there and ends."""
+    out = []
+
+    def make():
+        import ctypes
+        fd = os.open("/run/netns/" + ns, os.O_RDONLY)
+        if ctypes.CDLL(None, use_errno=True).setns(fd, 0):
+            raise OSError("setns")
+        os.close(fd)
+        out.append(socket.socket(family, kind))
+
+    t = threading.Thread(target=make)
+    t.start()
+    t.join()
+    return out[0]
+
+
+def world():
+    for ns in (A, R, B):
+        sh("ip netns add %s; ip -n %s link set lo up" % (ns, ns))
+    sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1", R)
+    sh("ip -n %s link add eth0 type veth peer name eth0 netns %s; ip -n %s link add eth1 type veth peer name eth0 netns %s" % (R, A, R, B))
+    sh("ip link set eth0 up; ip link set eth1 up", R)
+    for ns, n4, n6 in ((A, "10.0.0", "fd00"), (B, "10.1.0", "fd00:1")):
+        sh("ip link set eth0 up; ip addr add %s.2/24 dev eth0; ip addr add %s::2/64 dev eth0 nodad; ip route add default via %s.1; ip -6 route add default via %s::1"
+           % (n4, n6, n4, n6), ns)
+
+
+def read_whole(c, size):
+    got = b""
+    while len(got) < size:
+        piece = c.recv(size - len(got))
+        if not piece:
+            raise OSError("the other side closed")
+        got += piece
+    return got
+
+
+def talk(family, port, errors, said):
+    """One connection from now to the end."""
+    host = "10.1.0.2" if family == socket.AF_INET else "fd00:1::2"
+    ear = sock(B, family, socket.SOCK_STREAM)
+    ear.bind((host, port))
+    ear.listen(1)
+
+    def serve():
+        c, _ = ear.accept()
+        c.settimeout(30)
+        try:
+            while True:
+                c.sendall(read_whole(c, 500)[::-1])
+        except OSError:
+            c.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    c = sock(A, family, socket.SOCK_STREAM)
+    c.settimeout(20)
+    try:
+        c.connect((host, port))
+        while time.monotonic() < deadline:
+            words = os.urandom(500)
+            c.sendall(words)
+            if read_whole(c, 500) != words[::-1]:
+                raise OSError("other words came back")
+            said.append(1)
+            time.sleep(0.05)
+    except OSError as e:
+        errors.append("%s: %r" % (port, e))
+    c.close()
+
+
+def bulk(errors, sent):
+    ear = sock(B, socket.AF_INET, socket.SOCK_STREAM)
+    ear.bind(("10.1.0.2", 9999))
+    ear.listen(1)
+    got = [0]
+
+    def serve():
+        c, _ = ear.accept()
+        while True:
+            piece = c.recv(1 << 16)
+            if not piece:
+                return
+            got[0] += len(piece)
+
+    t = threading.Thread(target=serve, daemon=True)
+    t.start()
+    c = sock(A, socket.AF_INET, socket.SOCK_STREAM)
+    c.settimeout(20)
+    try:
+        c.connect(("10.1.0.2", 9999))
+        while time.monotonic() < deadline:
+            c.sendall(b"x" * 50000)
+            sent[0] += 50000
+            time.sleep(0.05)
+        c.close()
+        t.join(20)
+    except OSError as e:
+        errors.append("bulk: %r" % e)
+    if got[0] != sent[0]:
+        errors.append("bulk: %d sent, %d arrived" % (sent[0], got[0]))
+
+
+def datagrams(seen):
+    u, v = sock(A, socket.AF_INET, socket.SOCK_DGRAM), sock(B, socket.AF_INET, socket.SOCK_DGRAM)
+    v.bind(("10.1.0.2", 7000))
+
+    def answer():
+        v.settimeout(5)
+        try:
+            while True:
+                data, peer = v.recvfrom(100)
+                seen["there"] += 1
+                v.sendto(data, peer)
+        except OSError:
+            pass
+
+    def listen():
+        u.settimeout(5)
+        try:
+            while True:
+                u.recv(100)
+                seen["back"] += 1
+        except OSError:
+            pass
+
+    ears = [threading.Thread(target=answer), threading.Thread(target=listen)]
+    u.sendto(b"first", ("10.1.0.2", 7000))
+    seen["sent"] += 1
+    for t in ears:
+        t.start()
+    while time.monotonic() < deadline:
+        u.sendto(b"%d" % seen["sent"], ("10.1.0.2", 7000))
+        seen["sent"] += 1
+        time.sleep(0.005)
+    for t in ears:
+        t.join()
+
+
+def main():
+    global deadline
+    where = tempfile.mkdtemp(prefix="weir-soak-")
+    for name, text in (("net.ip", NET), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"), ("rules.v4", COUNT + NAT + FILTER[0]),
+                       ("0.v4", FILTER[0]), ("1.v4", FILTER[1])):
+        with open(where + "/" + name, "w", encoding="ascii") as f:
+            f.write(text)
+    world()
+    daemon = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "daemon", where, "--socket", where + "/s", "--port", "eth0=%s:eth0" % DRIVER,
+                               "--port", "eth1=%s:eth1" % DRIVER], stderr=subprocess.PIPE, text=True)
+    if "serving" not in daemon.stderr.readline():
+        raise RuntimeError(daemon.stderr.read())
+    sh("ping -c 1 -W 3 10.1.0.2; ping -c 1 -W 3 fd00:1::2", A)
+    before = int(re.search(r"\[(\d+):\d+\] -A FORWARD -p icmp", sh("%s exec --socket %s/s -- iptables-legacy-save -c -t mangle" % (WEIR, where))).group(1))
+    rss = [int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % daemon.pid, encoding="ascii").read()).group(1))]
+    deadline = time.monotonic() + SECONDS
+    errors, said, sent, seen = [], [], [0], {"sent": 0, "there": 0, "back": 0}
+    threads = [threading.Thread(target=talk, args=(socket.AF_INET6 if i % 4 == 3 else socket.AF_INET, 8000 + i, errors, said)) for i in range(20)]
+    threads += [threading.Thread(target=bulk, args=(errors, sent)), threading.Thread(target=datagrams, args=(seen,))]
+    for t in threads:
+        t.start()
+    reloads, pings = 0, [0, 0]
+    while time.monotonic() < deadline:
+        r = subprocess.run([WEIR, "apply", "--socket", where + "/s", "%s/%d.v4" % (where, reloads % 2)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if r.returncode:
+            errors.append("apply: " + r.stdout)
+        reloads += 1
+        out = subprocess.run(["ip", "netns", "exec", A, "ping", "-c", "1", "-W", "3", "-s", "3000", "10.1.0.2"], stdout=subprocess.PIPE, text=True).stdout
+        pings[0] += 1
+        pings[1] += " 1 received" in out
+        time.sleep(1)
+    for t in threads:
+        t.join()
+    rss.append(int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % daemon.pid, encoding="ascii").read()).group(1)))
+    saved = sh("%s exec --socket %s/s -- iptables-legacy-save -c -t mangle" % (WEIR, where))
+    there, back, echo = (int(x) for x in re.findall(r"^\[(\d+):", saved, re.M)[:3])
+    check("every connection lives", not errors, str(errors[:5]))
+    check("every datagram arrived and came back", seen["sent"] == seen["there"] == seen["back"], str(seen))
+    check("the daemon counted what was sent", there == seen["sent"], "%d of %d" % (there, seen["sent"]))
+    check("and what came back", back == seen["back"], "%d of %d" % (back, seen["back"]))
+    check("every ping in fragments was answered", pings[0] == pings[1], str(pings))
+    check("and counted", echo - before == pings[0], "%d of %d" % (echo - before, pings[0]))
+    check("the kernel between has no table", sh("cat /proc/net/ip_tables_names 2>/dev/null || true", R) == "")
+    check("memory is flat", rss[1] < rss[0] + 4096, str(rss))
+    daemon.terminate()
+    check("an orderly stop", daemon.wait(timeout=20) == 0)
+    print("%d s over %s: %d rule sets applied, %d exchanges on 20 connections, %d bytes in bulk, %d datagrams each way; %d KiB then, %d KiB now"
+          % (SECONDS, DRIVER, reloads, len(said), sent[0], seen["sent"], *rss))
+    shutil.rmtree(where)
+
+
+try:
+    if os.geteuid():
+        print("soak.py needs root\n0 passed, 0 failed, 1 skipped")
+        sys.exit(0)
+    main()
+except Exception as e:
+    check("soak", False, repr(e))
+finally:
+    for ns in (A, R, B):
+        subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL, check=False)
+print("%d passed, %d failed, 0 skipped" % (passed, failed))
+sys.exit(1 if failed else 0)
