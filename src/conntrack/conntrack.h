@@ -94,6 +94,7 @@ struct ct_extra {
 	struct ct_synproxy synproxy;
 	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
 	struct ct *master;		/* who announced it; a share of it; NULL = nobody */
+	struct nat_cone *cone;		/* nat/cone.c; a share of its mapping; NULL = none */
 	uint32_t secmark;
 };
 

@@ -28,8 +28,10 @@ void ct_put(struct instance *inst, struct ct *ct)
 	if (master && ct_proto_num(ct) == IPPROTO_GRE)
 		ct_gre_keys_forget(inst, master);
 	ct_help_free(inst, ct);
-	if (ct->extra)
+	if (ct->extra) {
 		ct_policy_put(ct->extra->policy);
+		nat_cone_put(ct->extra->cone);
+	}
 	free(ct->extra);
 	ct_record_free(table, ct);
 	ct_put(inst, master);

@@ -269,5 +269,6 @@ void nat_free(struct instance *inst, struct nat *nat)
 	if (inst->fib)
 		route_set_watch(inst, NULL);
 	nat_source_index_free(nat);
+	nat_cones_free(nat);
 	free(nat);
 }

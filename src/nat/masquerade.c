@@ -21,35 +21,40 @@ static unsigned int masquerade(struct pkt *pkt, const struct nf_nat_range2 *rang
 	return nat_setup(state->inst, ct, &exact, NAT_MANIP_SRC);
 }
 
-unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state)
+bool nat_masquerade_addr(struct pkt *pkt, const struct hook_state *state, union nf_inet_addr *source)
 {
 	const struct pkt_route *route = &pkt->route;
-	union nf_inet_addr source = { { 0 } };
-	be32 next_hop = pkt_ip4(pkt)->daddr;
+	struct in6_addr dst;
+	be32 next_hop;
+
+	*source = (union nf_inet_addr){ { 0 } };
+	if (!pkt_ct(pkt) || !state->out)
+		return false;
+	if (state->family == NFPROTO_IPV6) {
+		memcpy(&dst, &pkt_ip6(pkt)->daddr, sizeof(dst));
+		return route_select_addr6(state->inst, state->out, &dst, &source->in6);
+	}
+	next_hop = !(route->flags & ROUTE_GATEWAY6) && route->gateway.ip ? route->gateway.ip : pkt_ip4(pkt)->daddr;
+	return route_select_addr4(state->inst, state->out, next_hop, RT_SCOPE_UNIVERSE, &source->ip) && source->ip;
+}
+
+unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state)
+{
+	union nf_inet_addr source;
 	struct ct *ct = pkt_ct(pkt);
 
 	if (!ct || !state->out)
 		return NF_DROP;
 	if (ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.ip == 0)
 		return NF_ACCEPT;	/* a host that asks for its first address */
-	if (!(route->flags & ROUTE_GATEWAY6) && route->gateway.ip)
-		next_hop = route->gateway.ip;
-	if (!route_select_addr4(state->inst, state->out, next_hop, RT_SCOPE_UNIVERSE, &source.ip) || !source.ip)
-		return NF_DROP;
-	return masquerade(pkt, range, &source, state);
+	return nat_masquerade_addr(pkt, state, &source) ? masquerade(pkt, range, &source, state) : NF_DROP;
 }
 
 unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state)
 {
-	union nf_inet_addr source = { { 0 } };
-	struct in6_addr dst;
+	union nf_inet_addr source;
 
-	if (!pkt_ct(pkt) || !state->out)
-		return NF_DROP;
-	memcpy(&dst, &pkt_ip6(pkt)->daddr, sizeof(dst));
-	if (!route_select_addr6(state->inst, state->out, &dst, &source.in6))
-		return NF_DROP;
-	return masquerade(pkt, range, &source, state);
+	return nat_masquerade_addr(pkt, state, &source) ? masquerade(pkt, range, &source, state) : NF_DROP;
 }
 
 struct gone {

@@ -39,6 +39,10 @@ bool nat_packet_half(struct pkt *pkt, const struct ct *ct, enum nat_manip manip,
 /* MASQUERADE: SNAT to the address of the way out; remembers the interface. */
 unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
 unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+/* FULLCONE, which is not Linux's: MASQUERADE with mappings for UDP that are open to everybody. */
+unsigned int nat_cone_out(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
+/* false: the destination is nobody's mapping. */
+bool nat_cone_in(struct pkt *pkt, const struct hook_state *state, unsigned int *verdict);
 /* REDIRECT: DNAT to the address the packet came in by, 127.0.0.1 / ::1 in LOCAL_OUT. */
 unsigned int nat_redirect4(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
 unsigned int nat_redirect6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state);
@@ -52,5 +56,6 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 /* Called by conntrack: */
 void nat_ct_restored(struct instance *inst, struct ct *ct);	/* a connection with its mapping came from elsewhere */
 void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */
+void nat_cone_put(struct nat_cone *cone);	/* gives its share of a mapping back; NULL: had none */
 
 #endif

@@ -26,6 +26,7 @@ struct nat {
 	uint64_t *old_by_source;	/* half as many buckets; those from @moved on are still in use */
 	uint32_t moved, move_debt;
 	union nf_inet_addr last_source[2];	/* IPv4, IPv6: the address that a source was given last */
+	struct nat_cones *cones;		/* cone.c; NULL until a rule makes the first */
 	uint32_t exact_tries;			/* sysctl weir_nat_exact */
 	struct nat_full full[NAT_FULL_KNOWN];
 };
@@ -88,6 +89,13 @@ static inline uint32_t nat_status_bit(enum nat_manip manip, int dir)
 
 	return is_source ? IPS_SRC_NAT : IPS_DST_NAT;
 }
+
+/* --- masquerade.c --- */
+/* The address of the way out; false: it has none. */
+bool nat_masquerade_addr(struct pkt *pkt, const struct hook_state *state, union nf_inet_addr *source);
+
+/* --- cone.c --- */
+void nat_cones_free(struct nat *nat);
 
 /* --- icmp.c --- */
 /* Translates an ICMP error about a connection, outside and inside; false: drop it. */
