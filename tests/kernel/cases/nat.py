@@ -392,7 +392,6 @@ def local():
 
 
 def masquerades():
-    """Without the end of connections whose address or interface goes: the kernel does it later, or not at all when it is busy."""
     for v, a, b in ((4, A, B), (6, A6, B6)):
         far = "192.0.2.7" if v == 4 else "2001:db8::7"
         ro, second = (RO, "10.1.0.5/24") if v == 4 else (RO6, "fd00:1::5/64")
@@ -417,6 +416,46 @@ def masquerades():
                                          Send("eth0", udp(3, 53)(ip(A6, B6)))], ["PREROUTING -j REDIRECT"], v=6,
                net=["addr add fe80::1/64 dev eth0 nodad", "addr add fd00::11/64 dev eth0 nodad"], covers=["REDIRECT"])
     yield case("masquerade-unspecified", [Send("eth0", udp(68, 67)(ip("0.0.0.0", B)))], ["POSTROUTING -j MASQUERADE"], covers=["MASQUERADE"])
+
+def masquerades_gone():
+    """The kernel's end of connections comes a little later than the change: nothing is sent until it has."""
+    for v, a, b in ((4, A, B), (6, A6, B6)):
+        plen, second = ("/24", "10.1.0.5") if v == 4 else ("/64", "fd00:1::5")
+        ro = RO if v == 4 else RO6
+        masq, fixed_to = ["POSTROUTING -o eth1 -j MASQUERADE"], ["POSTROUTING -o eth1 -j SNAT --to-source " + ro]
+        start = [Send("eth0", udp(1111, 53)(ip(a, b))), Send("eth1", answer(0)), Send("eth0", tcp(9, 80, "S", 5)(ip(a, b))), Send("eth0", echo(5, 1)(ip(a, b))),
+                 Send("eth0", udp(7, 8)(ip(a, C if v == 4 else C6)))]
+        back = "addr add %s%s %s dev eth1" % (ro, plen, "" if v == 6 else "brd +") + (" nodad" if v == 6 else "")
+        again = [Send("eth0", udp(1111, 53)(ip(a, b)), gap=0.3), Send("eth1", answer(0)), Send("eth0", tcp(9, 80, "A", 6, 1)(ip(a, b)))]
+        neigh_back = ["ip neigh replace %s lladdr 02:00:00:00:01:02 dev eth1 nud permanent" % b]
+        gone = [Do("ip addr del %s%s dev eth1" % (ro, plen)), Do("ip " + back, gap=0.3)]
+        for name, rules in (("", masq), ("-not-snat", fixed_to)):
+            yield case("masquerade-addr-gone%s-%d" % (name, v), start + gone + [Do(x) for x in neigh_back] + again, rules, v, covers=["MASQUERADE"])
+        yield case("masquerade-other-addr-gone-%d" % v, start + [Do("ip addr del %s%s dev eth1" % (second, plen))] + again, masq, v, covers=["MASQUERADE"],
+                   net=["addr add %s%s dev eth1 nodad" % (second, plen)])
+        down = [Do("ip link set eth1 down"), Do("ip link set eth1 up", gap=0.3)]
+        if v == 4:
+            yield case("masquerade-iface-down-4", start + down + [Do(x) for x in neigh_back] + again, masq, v, covers=["MASQUERADE"])
+            yield case("masquerade-other-iface-down-4", start + [Do("ip link set eth2 down")] + again, masq, v, covers=["MASQUERADE"])
+
+
+def quotes_in_quotes():
+    """An ICMP error about an ICMP error is nobody's; one about an echo of a translated connection is."""
+    for v, a, b, to in ((4, A, B, "10.1.0.9"), (6, A6, B6, "fd00:1::9")):
+        t = 3 if v == 4 else 1
+        rules = ["POSTROUTING -o eth1 -j SNAT --to-source " + to]
+        one = error_about(0, t, 1)
+
+        def two(o):
+            return icmp(t, 1, data=one(o))(fixed("10.1.0.254" if v == 4 else "fd00:1::fe", to))
+
+        def turned(o):
+            """An error about the error that the inside got."""
+            p = out_of(o, 1, "eth0")
+            return p and icmp(t, 1, data=p)(fixed(a, b))
+        for kind, probe in (("udp", udp(1111, 53, data=b"q" * 30)), ("echo", echo(7, 1))):
+            yield case("icmp-error-twice-%s-%d" % (kind, v), [Send("eth0", probe(ip(a, b))), Send("eth1", one), Send("eth1", two), Send("eth0", turned),
+                                                              Send("eth1", one)], rules, v, covers=["icmp-error", "nat"])
 
 
 def shapes():
@@ -539,5 +578,5 @@ def other_protocols():
 
 
 def cases():
-    for part in (other_protocols, simple, ranges, clashes, hairpins, icmp_errors, local, masquerades, shapes):
+    for part in (other_protocols, simple, ranges, clashes, hairpins, icmp_errors, local, masquerades, masquerades_gone, quotes_in_quotes, shapes):
         yield from part()
