@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/sysctl.h"
-#include "ext/georanges.h"
+#include "ext/mmdb.h"
 
 static char **setting_of(struct instance *inst, const struct sysctl *ctl)
 {
@@ -87,6 +87,8 @@ int georanges_load(const char *dir, const char *name, uint8_t family, struct geo
 	FILE *file;
 	int err;
 
+	if (is_mmdb_path(dir))
+		return mmdb_ranges(dir, name, family, out, why);
 	snprintf(path, sizeof(path), "%s/%s.iv%d", dir, name, family == NFPROTO_IPV4 ? 4 : 6);
 	file = fopen(path, "rbe");
 	if (!file)

@@ -14,7 +14,7 @@ struct georanges {
 	uint8_t bytes[];	/* count pairs */
 };
 
-/* The settings net.weir.geoip_dir and net.weir.asn_dir: folders of such files. */
+/* The settings net.weir.geoip_dir and net.weir.asn_dir: folders of such files, or a MaxMind database (NAME.mmdb). */
 int georanges_settings(struct instance *inst);
 /* The ranges of @dir/@name for @family. -ENOENT, -EINVAL (not such a file), -ENOMEM. */
 int georanges_load(const char *dir, const char *name, uint8_t family, struct georanges **out, struct refusal *why);
