@@ -83,7 +83,7 @@ struct wanted {
 	const struct brief *best;
 };
 
-static inline bool brief_allows(const struct brief *brief, const struct wanted *w, uint32_t steps)
+static inline __attribute__((always_inline)) bool brief_allows(const struct brief *brief, const struct wanted *w, uint32_t steps)
 {
 	const uint32_t *at = (const uint32_t *)(brief + 1);
 	four differs = { 0 };
@@ -104,7 +104,8 @@ static inline bool brief_allows(const struct brief *brief, const struct wanted *
 }
 
 /* Runs are in the order of their rules: the first that fits is the run's answer. */
-static inline void search_run(const struct classifier *c, struct wanted *w, uint32_t run)
+static inline __attribute__((always_inline)) void search_run(const struct classifier *c, struct wanted *w, uint32_t run,
+							    uint32_t steps)
 {
 	const uint32_t count = c->arena[run];
 	const uint32_t *at = c->arena + run + RUN_HEAD;
@@ -113,7 +114,7 @@ static inline void search_run(const struct classifier *c, struct wanted *w, uint
 		const struct brief *brief = (const struct brief *)at;
 		uint32_t place;
 
-		if (!brief_allows(brief, w, c->brief_steps))
+		if (!brief_allows(brief, w, steps))
 			continue;
 		place = w->place ? w->place[brief->id] : brief->id;
 		if (place < w->from)
@@ -135,7 +136,7 @@ static inline uint32_t run_of(const struct classifier *c, uint32_t hash)
 	return c->slots[at].run;
 }
 
-void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
+static inline void begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
 {
 	uint32_t words[CLASS_WORDS], hashes[GROUPS_MAX + LANES], n = 0;
 
@@ -151,7 +152,7 @@ void classifier_begin(const struct classifier *c, const struct class_key *key, s
 	s->count = n;
 }
 
-void classifier_open(const struct classifier *c, struct class_search *s)
+static inline void open_runs(const struct classifier *c, struct class_search *s)
 {
 	uint32_t kept = 0;
 
@@ -167,12 +168,14 @@ void classifier_open(const struct classifier *c, struct class_search *s)
 	s->count = kept;
 }
 
-struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
-				  const uint32_t *place, uint32_t from)
+/* One body, and a shorter one for briefs of one step: @steps is a constant there. */
+static inline __attribute__((always_inline)) struct class_found
+compare(const struct classifier *c, const struct class_key *key, const struct class_search *s, const uint32_t *place, uint32_t from,
+	uint32_t steps)
 {
 	struct wanted w;
 
-	for (unsigned int i = 0; i < CLASS_WORDS / BRIEF_STEP; i++)
+	for (uint32_t i = 0; i < steps; i++)
 		w.words[i] = (four){ 0 };
 	for (uint32_t i = 0; i < c->brief_words; i++)
 		((uint32_t *)w.words)[i] = key->word[c->brief_word[i]];
@@ -184,23 +187,45 @@ struct class_found classifier_end(const struct classifier *c, const struct class
 	w.best_place = UINT32_MAX;
 	w.best = NULL;
 	if (c->open_run)
-		search_run(c, &w, c->open_run);
+		search_run(c, &w, c->open_run, steps);
 	for (uint32_t n = 0; n < s->count; n++) {
 		const uint32_t first = c->groups[s->group[n]].first;
 
 		if (first == CLASS_NONE || (place ? place[first] : first) <= w.best_place)
-			search_run(c, &w, s->at[n]);
+			search_run(c, &w, s->at[n], steps);
 	}
 	if (!w.best)
 		return (struct class_found){ .id = CLASS_NONE };
 	return (struct class_found){ .id = w.best->id, .sure = w.best->sure, .note = w.best->note };
 }
 
+static inline struct class_found compare_all(const struct classifier *c, const struct class_key *key, const struct class_search *s,
+					     const uint32_t *place, uint32_t from)
+{
+	return c->brief_steps == 1 ? compare(c, key, s, place, from, 1) : compare(c, key, s, place, from, c->brief_steps);
+}
+
+void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
+{
+	begin(c, key, s);
+}
+
+void classifier_open(const struct classifier *c, struct class_search *s)
+{
+	open_runs(c, s);
+}
+
+struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
+				  const uint32_t *place, uint32_t from)
+{
+	return compare_all(c, key, s, place, from);
+}
+
 struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from)
 {
 	struct class_search s;
 
-	classifier_begin(c, key, &s);
-	classifier_open(c, &s);
-	return classifier_end(c, key, &s, place, from);
+	begin(c, key, &s);
+	open_runs(c, &s);
+	return compare_all(c, key, &s, place, from);
 }

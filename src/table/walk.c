@@ -201,18 +201,11 @@ static inline void walk_to(struct walk *w, const struct anchor *to)
 	w->passed = 0;
 }
 
-/* Where the walk goes on from w->place. */
-static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct hook_state *state)
+/* Where the walk goes on from w->place, in a chain that is compiled. */
+static __attribute__((noinline)) void walk_seek_compiled(struct walk *w, const struct pkt *pkt, const struct hook_state *state)
 {
 	struct segment *segment = w->segment;
 
-	w->found.sure = w->found.note = 0;
-	if (unlikely(w->place > segment->last)) {	/* only in blobs whose chains have no end */
-		w->segment = ++segment;
-		w->passed = 0;
-	}
-	if (likely(!segment->all) || w->place >= segment->last)
-		return;
 	if (unlikely(w->rec))
 		record_segment(w->rec, segment);
 	if (unlikely(w->checks)) {
@@ -222,18 +215,33 @@ static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct
 			w->found.sure = CLASS_MAYBE;
 		return;
 	}
-	if (w->place == segment->first && state->inst->tables->ahead.has_answers) {
+	if (w->place >= segment->first + TRIED_FIRST) {
+		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state, &w->found);
+	} else if (w->place == segment->first && state->inst->tables->ahead.has_answers) {
 		const uint32_t place = compiled_ahead(state->inst, w->rs, segment, &w->key, pkt, state, &w->found);
 
 		if (place != NO_PLACE)
 			w->place = place;
-	} else if (w->place >= segment->first + TRIED_FIRST) {
-		w->place = compiled_find(state->inst, w->rs, segment, w->place, &w->key, pkt, state, &w->found);
 	}
 	if (unlikely(w->rec)) {			/* wants to hear from each match */
 		w->found.sure = w->found.note = 0;
 		w->rec->depends |= w->key.known && w->key.strings ? DEP_BYTES : 0;
 	}
+}
+
+_Static_assert(TRIED_FIRST == 2, "the second place is the last that is tried without a look-up");
+
+static inline void walk_seek(struct walk *w, const struct pkt *pkt, const struct hook_state *state)
+{
+	w->found.sure = w->found.note = 0;
+	if (unlikely(w->place > w->segment->last)) {	/* only in blobs whose chains have no end */
+		w->segment++;
+		w->passed = 0;
+	}
+	if (likely(!w->segment->all) || w->place >= w->segment->last ||
+	    (w->place == w->segment->first + (TRIED_FIRST - 1) && !w->checks && !w->rec))	/* tried without a thought */
+		return;
+	walk_seek_compiled(w, pkt, state);
 }
 
 /* RULES_CHECK: nobody may learn of a packet in a rule that it was to pass over. */
