@@ -6,7 +6,8 @@
  * back what leaves.
  *
  * Ownership has four words: borrowed (for the call), taken (the library's on success), given (yours, with the function that
- * releases it), shared (counted). One instance belongs to one thread at a time; different instances are independent.
+ * releases it), shared (counted). One instance belongs to one thread at a time, unless it has workers
+ * (weir/worker.h); different instances are independent.
  * Callbacks run inside the call that caused them, may read everything, and may not free the instance.
  */
 #ifndef WEIR_WEIR_H
@@ -19,5 +20,6 @@
 #include <weir/instance.h>
 #include <weir/packet.h>
 #include <weir/table.h>
+#include <weir/worker.h>
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef WEIR_API_INTERNAL_H
 #define WEIR_API_INTERNAL_H
 
+#include "base/crew.h"
 #include "base/refuse.h"
 #include "base/strbuf.h"
 #include "hook/hook.h"
@@ -27,6 +28,8 @@ static inline struct ct_expect *api_expect(const struct weir_expect *exp) { retu
 static inline struct weir_expect *api_expect_out(const struct ct_expect *exp) { return (struct weir_expect *)(uintptr_t)exp; }
 /* Copies a refusal for the caller; returns its errno (@err when there is none). */
 int api_refused(struct weir_error *error, const struct refusal *why, int err);
+/* The engine's observer that tells @weir's. */
+struct observer api_observer(struct weir *weir);
 char *api_text(struct strbuf *text);	/* takes the buffer's memory; NULL when it failed */
 
 #endif

@@ -200,13 +200,16 @@ void weir_advance(struct weir *weir, int64_t now_ns)
 		instance_advance(weir->inst, now_ns);
 }
 
+struct observer api_observer(struct weir *weir)
+{
+	return (struct observer){
+		.priv = weir, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
+		.ct_event = on_ct_event, .expect_event = on_expect, .log = on_log,
+	};
+}
+
 void weir_observe(struct weir *weir, const struct weir_observer *observer)
 {
 	weir->observer = observer ? *observer : (struct weir_observer){ 0 };
-	weir->inst->observer = (struct observer){ 0 };
-	if (observer)
-		weir->inst->observer = (struct observer){
-			.priv = weir, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
-			.ct_event = on_ct_event, .expect_event = on_expect, .log = on_log,
-		};
+	weir->inst->observer = observer ? api_observer(weir) : (struct observer){ 0 };
 }
