@@ -46,12 +46,13 @@ static const char help[] =
 "      --takeover          go on in the place of the daemon that serves there, with its connections, rules and ports\n"
 "      --user NAME[:GROUP] become that user once the ports are open\n"
 "      --no-confine        keep privileges and do without the list of system calls (for debuggers)\n"
+"      --workers N         threads that move packets (1); ports are dealt out to them\n"
 "  -d, --detach            go to the background once tools can connect\n"
 "  -v, --verbose           say what tools ask for and weir does not serve, and which packets no rule dropped\n";
 
 enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL, LONG_STATE, LONG_SAVE_EVERY,
        LONG_TAKEOVER, LONG_USER, LONG_NO_CONFINE,
-       LONG_FOLLOW };
+       LONG_FOLLOW, LONG_WORKERS };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -66,6 +67,7 @@ static const struct option long_options[] = {
 	{ "follow", no_argument, NULL, LONG_FOLLOW },
 	{ "user", required_argument, NULL, LONG_USER },
 	{ "no-confine", no_argument, NULL, LONG_NO_CONFINE },
+	{ "workers", required_argument, NULL, LONG_WORKERS },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -158,6 +160,11 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			break;
 		case LONG_NO_CONFINE:
 			d->no_confine = true;
+			break;
+		case LONG_WORKERS:
+			d->workers = (uint32_t)strtoul(optarg, &end, 10);
+			if (*end || end == optarg || !d->workers || d->workers > DAEMON_WORKERS_MAX)
+				return usage_error("--workers wants a number from 1 to 64, not ", optarg);
 			break;
 		case LONG_TAKEOVER:
 			d->takeover = true;
@@ -528,6 +535,8 @@ static int begin(struct daemon *d, struct refusal *why)
 		err = daemon_takeover_done(d, why);
 	if (!err)
 		err = saver_begin(d, why);
+	if (!err)
+		err = daemon_workers_start(d, why);
 	if (!err && !d->no_confine && !IS_SANITIZED)
 		err = confine_calls(why);
 	return err;
@@ -539,6 +548,7 @@ static int serve(struct daemon *d, int ready)
 	int err = begin(d, &why);
 
 	if (err) {
+		daemon_workers_stop(d);
 		report_refusal("weir daemon", &why);
 		tell_parent(ready, EXIT_INPUT);
 		return EXIT_INPUT;
@@ -547,6 +557,7 @@ static int serve(struct daemon *d, int ready)
 		fprintf(stderr, "weir daemon: serving at %s\n", d->where.sun_path);
 	tell_parent(ready, EXIT_DONE);
 	err = server_run(d->server);
+	daemon_workers_stop(d);
 	daemon_roll_back(d);
 	if (!err && d->state_path && !d->taken_over && save(d, true, &why)) {
 		report_refusal("weir daemon", &why);

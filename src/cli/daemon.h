@@ -13,7 +13,7 @@
 #include "instance.h"
 #include "port/port.h"
 
-enum { DAEMON_PORTS_MAX = 64 };
+enum { DAEMON_PORTS_MAX = 64, DAEMON_WORKERS_MAX = 64 };
 
 struct kept;
 struct pending;			/* cli/daemon_apply.c */
@@ -23,7 +23,7 @@ struct daemon {
 	const char *snapshot, *state_path, *user;
 	struct sockaddr_un where;
 	uint64_t seed;
-	uint32_t save_every_sec;
+	uint32_t save_every_sec, workers;
 	bool conntrack_on, detach, verbose, takeover, no_confine, follow_host;
 	/* as it is */
 	struct instance *inst;
@@ -31,6 +31,7 @@ struct daemon {
 	int signals, saver;
 	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];	/* iface NULL: the host's side */
 	unsigned int port_count;
+	struct daemon_worker *crew;	/* NULL: this thread moves packets, too */
 	bool in_burst;			/* frames of a port are on their way through: what they send waits */
 	struct port *local;
 	char *snapshot_path;		/* absolute */
@@ -49,6 +50,12 @@ int daemon_ports_open(struct daemon *d, struct refusal *why);
 int daemon_ports_ifaces(struct daemon *d, struct refusal *why);
 int daemon_ports_attach(struct daemon *d, struct refusal *why);
 void daemon_observe(struct daemon *d);
+void daemon_say_drop(const struct daemon *d, const struct pkt *pkt);
+
+/* --- daemon_workers.c --- */
+/* When more than one is asked for; ports are attached by now. */
+int daemon_workers_start(struct daemon *d, struct refusal *why);
+void daemon_workers_stop(struct daemon *d);
 
 /* --- daemon_takeover.c --- */
 /* The one who comes: the state, ports and listener of who serves at d->where. 0 or negative errno; nothing changed there. */

@@ -31,12 +31,15 @@ static void on_deliver(void *priv, const struct pkt *pkt)
 		send_on(d, d->local, pkt->data, pkt->len);
 }
 
-static void on_drop(void *priv, const struct pkt *pkt)
+void daemon_say_drop(const struct daemon *d, const struct pkt *pkt)
 {
-	const struct daemon *d = priv;
-
 	if (d->verbose && !pkt->rule)
 		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
+}
+
+static void on_drop(void *priv, const struct pkt *pkt)
+{
+	daemon_say_drop(priv, pkt);
 }
 
 static void on_port(void *priv, uint32_t events)
@@ -118,6 +121,8 @@ int daemon_ports_attach(struct daemon *d, struct refusal *why)
 
 		port_attach(port, d->inst, d->ports[i].iface ? iface_find(d->inst, d->ports[i].iface) : NULL);
 		port->owner = d;
+		if (d->workers > 1 && port->iface)	/* daemon_workers.c */
+			continue;
 		err = server_watch(d->server, port->fd, EPOLLIN, on_port, port);
 		if (err)
 			return refuse(why, err, "%s cannot be watched: %s", d->ports[i].spec, strerror(-err));

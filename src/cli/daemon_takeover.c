@@ -62,7 +62,9 @@ bool daemon_takeover_give(void *daemon, int fd)
 	int err;
 
 	be_patient(fd);
-	if (d->pending)
+	if (d->crew)		/* they may have read frames that nobody would see */
+		head.err = -EOPNOTSUPP;
+	else if (d->pending)
 		head.err = -EBUSY;
 	else
 		kept_take(d->inst, &d->host, true, d->conntrack_on, &state);

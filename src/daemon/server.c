@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "path/worker.h"
 #include "wire/wire.h"
 
-enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768 };
+enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768 };
 
 struct watch {
 	struct list node;
@@ -644,20 +645,26 @@ static int until_timer_ms(struct server *server)
 {
 	int64_t next = timers_next_ns(server->inst->timers), left;
 
+	/* workers set timers, too, and nobody wakes us for them */
+	int64_t longest = server->inst->crew ? POLL_MS_COMPANY : POLL_MS_MAX;
+
 	if (next == INT64_MAX)
-		return POLL_MS_MAX;
+		return (int)longest;
 	left = (next - server->inst->now_ns) / NSEC_PER_MSEC + 1;
-	return left < 0 ? 0 : (int)MIN_OF(left, (int64_t)POLL_MS_MAX);
+	return left < 0 ? 0 : (int)MIN_OF(left, longest);
 }
 
 int server_run(struct server *server)
 {
+	int wait_ms = 0;
+
 	while (!server->stop) {
 		struct epoll_event events[EVENTS_AT_ONCE];
-		int n = epoll_wait(server->epoll, events, EVENTS_AT_ONCE, until_timer_ms(server));
+		int n = epoll_wait(server->epoll, events, EVENTS_AT_ONCE, wait_ms);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		worker_alone_begin(server->inst, NULL);
 		server_tick(server);
 		for (int i = 0; i < n; i++) {
 			struct watch *watch = events[i].data.ptr;
@@ -666,6 +673,8 @@ int server_run(struct server *server)
 				watch->fn(watch->priv, events[i].events);
 		}
 		forget_gone(server);
+		wait_ms = until_timer_ms(server);
+		worker_alone_end(server->inst, NULL);
 	}
 	return 0;
 }

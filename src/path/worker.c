@@ -232,8 +232,11 @@ static unsigned int take_all(struct worker *worker, const struct worker_frame *f
 		struct pkt *pkt = frames[i].len > PKT_LEN_MAX ? NULL :
 				  pkt_arrive(worker->inst, worker->pool, frames[i].in, frames[i].bytes, frames[i].len, serial + i);
 
-		if (pkt)
-			burst[n++] = pkt;
+		if (!pkt)
+			continue;
+		if (frames[i].may_be_partial)
+			pkt_complete_partial_sum(pkt);
+		burst[n++] = pkt;
 	}
 	return n;
 }

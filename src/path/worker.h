@@ -19,6 +19,7 @@ struct worker_frame {
 	struct iface *in;		/* frames of an Ethernet, raw IP of others */
 	const void *bytes;		/* borrowed */
 	uint32_t len;
+	bool may_be_partial;		/* pkt_complete_partial_sum() */
 };
 
 /**

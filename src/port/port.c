@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "path/path.h"
+#include "path/worker.h"
 
 const struct port_driver *const port_drivers[] = {
 	&port_tap, &port_tun, &port_packet, &port_ring,
@@ -91,10 +92,60 @@ void port_attach(struct port *port, struct instance *inst, struct iface *iface)
 		iface->driver_priv = port;
 }
 
+/* Frames wait here for their burst: what a driver hands over it may use again. */
+enum { SHARE_ROOM = 1 << 18 };
+
+struct port_share {
+	pthread_mutex_t sending;
+	struct worker *worker;
+	struct worker_frame frames[PKT_BURST_MAX];
+	unsigned int count;
+	uint32_t used;
+	uint8_t room[SHARE_ROOM];
+};
+
+int port_share(struct port *port, struct worker *worker)
+{
+	if (!port->driver->is_duplex)
+		return -EOPNOTSUPP;
+	port->share = malloc(sizeof(*port->share));
+	if (!port->share)
+		return -ENOMEM;
+	pthread_mutex_init(&port->share->sending, NULL);
+	port->share->worker = worker;
+	port->share->count = port->share->used = 0;
+	return 0;
+}
+
+static void share_flush(struct port_share *share)
+{
+	if (share->count)
+		worker_receive(share->worker, share->frames, share->count);
+	share->count = share->used = 0;
+}
+
+static void share_take(struct port *port, const uint8_t *frame, uint32_t len)
+{
+	struct port_share *share = port->share;
+
+	if (len > PKT_LEN_MAX) {
+		port->rx_dropped++;
+		return;
+	}
+	if (share->count == PKT_BURST_MAX || share->used + len > SHARE_ROOM)
+		share_flush(share);
+	memcpy(share->room + share->used, frame, len);
+	share->frames[share->count++] = (struct worker_frame){ port->iface, share->room + share->used, len, port->may_be_partial };
+	share->used += len;
+}
+
 void port_close(struct port *port)
 {
 	if (!port)
 		return;
+	if (port->share)
+		pthread_mutex_destroy(&port->share->sending);
+	free(port->share);
 	if (port->iface)
 		port->iface->driver_priv = NULL;
 	port->driver->close(port);
@@ -122,19 +173,31 @@ int port_receive(struct port *port)
 {
 	int err = port->driver->receive(port);
 
-	flush(port);
+	if (port->share && port->share->worker)
+		share_flush(port->share);
+	else
+		flush(port);
 	return err;
 }
 
 void port_send(struct port *port, const void *frame, uint32_t len)
 {
+	if (port->share)
+		pthread_mutex_lock(&port->share->sending);
 	port->driver->send(port, frame, len);
+	if (port->share)
+		pthread_mutex_unlock(&port->share->sending);
 }
 
 void port_flush(struct port *port)
 {
-	if (port->driver->flush)
-		port->driver->flush(port);
+	if (!port->driver->flush)
+		return;
+	if (port->share)
+		pthread_mutex_lock(&port->share->sending);
+	port->driver->flush(port);
+	if (port->share)
+		pthread_mutex_unlock(&port->share->sending);
 }
 
 static void take(void *priv, uint8_t *frame, uint32_t len)
@@ -142,6 +205,10 @@ static void take(void *priv, uint8_t *frame, uint32_t len)
 	struct port *port = priv;
 	struct pkt *pkt;
 
+	if (port->share && port->share->worker) {
+		share_take(port, frame, len);
+		return;
+	}
 	if (port->iface && !port->iface->up) {
 		port->rx_dropped++;
 		return;

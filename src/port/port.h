@@ -6,6 +6,8 @@
 #ifndef WEIR_PORT_H
 #define WEIR_PORT_H
 
+#include <pthread.h>
+
 #include "base/refuse.h"
 #include "base/strbuf.h"
 #include "instance.h"
@@ -13,6 +15,7 @@
 enum { PORT_FDS_MAX = 4 };
 
 struct port;
+struct worker;
 
 /* How much of a frame is yet to be done; the meaning of struct virtio_net_hdr. */
 struct port_offload {
@@ -26,6 +29,7 @@ struct port_driver {
 	const char *name;		/* "tap" */
 	const char *help;		/* "tap:NAME     a TAP device, made when it is not there" */
 	bool is_ip;			/* raw IP packets, no frames */
+	bool is_duplex;			/* one thread may receive while others send, one of them at a time */
 	/* Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. */
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
 	/* As open(), with what another process had open: @fds are taken, @bytes are what it had read and not sent yet. */
@@ -59,6 +63,7 @@ struct port {
 	uint64_t rx_dropped, tx_dropped;
 	struct pkt *burst[PKT_BURST_MAX];	/* gathered by port_frame() */
 	unsigned int burst_count;
+	struct port_share *share;	/* several threads send; NULL: one thread does it all */
 };
 
 /* @spec: "DRIVER:ARGUMENT". The interface comes later: port_attach(). NULL with @why. */
@@ -69,6 +74,11 @@ struct port *port_adopt(const char *spec, const int *fds, unsigned int count, co
 unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes);
 /* @iface NULL: packets come from the host and go to it. */
 void port_attach(struct port *port, struct instance *inst, struct iface *iface);
+/*
+ * From now on @worker's thread alone calls port_receive(), any thread may send. @worker NULL: the instance's own thread receives.
+ * 0 or -ENOMEM; -EOPNOTSUPP when the driver cannot. Before the threads begin.
+ */
+int port_share(struct port *port, struct worker *worker);
 void port_close(struct port *port);
 /* Reads and processes what is there; negative errno: the port is dead. */
 int port_receive(struct port *port);

@@ -21,7 +21,7 @@ WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 TAG = "weir%d" % os.getpid()
 A, R, B = TAG + "a", TAG + "r", TAG + "b"
 passed = failed = 0
-daemons, dirs, namespaces = [], [], []
+daemons, dirs, namespaces, more = [], [], [], []
 
 NET = """link add eth0 type dummy
 link add eth1 type dummy
@@ -68,7 +68,7 @@ def daemon(ns, ports, net=NET, rules=RULES):
         if text:
             with open(where + "/" + name, "w", encoding="utf-8") as f:
                 f.write(text)
-    p = subprocess.Popen(["ip", "netns", "exec", ns, WEIR, "daemon", where, "--socket", where + "/s", *ports], stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen(["ip", "netns", "exec", ns, WEIR, "daemon", where, "--socket", where + "/s", *ports, *more], stderr=subprocess.PIPE, text=True)
     line = p.stderr.readline()
     if "serving" not in line:
         raise RuntimeError(line + p.stderr.read())
@@ -292,6 +292,18 @@ def tap_port():
     stop()
 
 
+def two_workers():
+    """The same with threads: each port has its own, the host's side and all control are the daemon's."""
+    more.extend(["--workers", "2"])
+    try:
+        packet_ports()
+        local_port()
+        refused = sh("%s daemon --socket /tmp/%s --port eth0=unix:/tmp/%s.port --workers 2" % (WEIR, TAG, TAG), ok=False)
+        check("a port for one thread is refused", "unix: is a port for one thread" in refused, refused)
+    finally:
+        more.clear()
+
+
 def unix_port():
     path = tempfile.mktemp(prefix="weir-unix-")
     near = NET.replace("10.1.0.1/24", "10.9.0.1/24").replace("fd00:1::1", "fd00:9::1") + "route add 10.1.0.0/24 via 10.9.0.2\n"
@@ -312,7 +324,7 @@ def main():
         return 0
     try:
         world()
-        for part in (packet_ports, ring_ports, xdp_ports, tagged_frames, local_port, tap_port, unix_port):
+        for part in (packet_ports, ring_ports, xdp_ports, tagged_frames, local_port, tap_port, two_workers, unix_port):
             try:
                 part()
             except Exception as e:
