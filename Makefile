@@ -1,8 +1,9 @@
-# A thin door to Meson: make, make run, make check, make fuzz, make bench, make soak, make install.
+# A thin door to Meson: make, make run, make check, make fuzz, make bench, make soak, make flood, make install.
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
+FLOOD_SECONDS ?= 1800
 
 all: deps
 	@tools/configure $(BUILD) --prefix=$(PREFIX)
@@ -31,6 +32,10 @@ fuzz:
 
 soak: all
 	@tests/kernel/run.py --cases '' --soak $(SOAK_SECONDS) --seed $$(date +%s) --shrink --weir $(BUILD)/src/cli/weir
+
+# Random tuples, SYNs and fragments on two workers: does memory stay flat, how long does a burst take.
+flood: all
+	@$(BUILD)/bench/bench-scale --flood $(FLOOD_SECONDS)
 
 bench: all
 	@bench/run $(BUILD)

@@ -11,6 +11,7 @@
 
 #include "flowcache/flowcache.h"
 #include "path/path.h"
+#include "path/worker.h"
 
 static volatile sig_atomic_t interrupts;
 
@@ -55,6 +56,48 @@ static void clock_to(struct run *run, int64_t ns)
 		instance_advance(run->inst, ns);
 }
 
+/*
+ * With several workers, packets go by each in turn, each to its end before the next: order decides what comes out. Between packets
+ * everything belongs to this thread.
+ */
+static void receive(struct run *run, struct pkt **burst, unsigned int count)
+{
+	if (run->options.workers < 2) {
+		path_receive(run->inst, burst, count);
+		return;
+	}
+	worker_alone_end(run->inst, NULL);
+	for (unsigned int i = 0; i < count; i++)
+		worker_receive_one(run->workers[run->turn++ % run->options.workers], burst[i]);
+	worker_alone_begin(run->inst, NULL);
+}
+
+static int workers_begin(struct run *run, struct refusal *why)
+{
+	if (run->options.workers < 2)
+		return 0;
+	run->workers = calloc(run->options.workers, sizeof(struct worker *));
+	for (unsigned int i = 0; run->workers && i < run->options.workers; i++) {
+		run->workers[i] = worker_new(run->inst, NULL);
+		if (!run->workers[i])
+			return refuse(why, -ENOMEM, "no memory for workers");
+	}
+	if (!run->workers)
+		return refuse(why, -ENOMEM, "no memory for workers");
+	worker_alone_begin(run->inst, NULL);
+	run->has_begun = true;
+	return 0;
+}
+
+static void workers_end(struct run *run)
+{
+	if (run->has_begun)
+		worker_alone_end(run->inst, NULL);
+	for (unsigned int i = 0; run->workers && i < run->options.workers; i++)
+		worker_free(run->workers[i]);
+	free(run->workers);
+}
+
 /* What was read goes its way. Packets of one instant and of one kind go together; the clock stands still for them. */
 static void ahead_process(struct run *run, struct ahead *ahead)
 {
@@ -71,7 +114,7 @@ static void ahead_process(struct run *run, struct ahead *ahead)
 		struct pkt *pkt = ahead->list[i].pkt;
 
 		if (n && (ahead->list[i].stamp_ns > inst->now_ns || ahead->list[i].is_local)) {
-			path_receive(inst, burst, n);
+			receive(run, burst, n);
 			n = 0;
 		}
 		clock_to(run, ahead->list[i].stamp_ns);
@@ -85,7 +128,7 @@ static void ahead_process(struct run *run, struct ahead *ahead)
 		}
 	}
 	if (n)
-		path_receive(inst, burst, n);
+		receive(run, burst, n);
 	ahead->count = 0;
 }
 
@@ -209,9 +252,6 @@ static int run_prepare(struct run *run, struct refusal *why)
 		err = inputs_open(&run->inputs, &run->options, why);
 	if (err)
 		return err;
-	if (run->options.workers > 1 && !run->options.is_quiet)
-		fprintf(stderr, "weir run: this version has one worker; --workers %u changes nothing but the time\n",
-			run->options.workers);
 	run->inst = instance_new(run->options.seed, begin_ns(run), why);
 	if (!run->inst)
 		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
@@ -226,6 +266,8 @@ static int run_prepare(struct run *run, struct refusal *why)
 		err = heads_check(run, why);
 	if (!err)
 		err = outputs_open(run, &run->out, why);
+	if (!err)
+		err = workers_begin(run, why);
 	return err;
 }
 
@@ -248,6 +290,7 @@ static int exit_code_of(int err)
 
 static void run_free(struct run *run)
 {
+	workers_end(run);
 	outputs_free(run->out);
 	if (run->inst)
 		instance_free(run->inst);

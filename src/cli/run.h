@@ -15,6 +15,7 @@
 struct bpf_program;
 struct outputs;
 struct script;
+struct worker;
 
 /* --- options --- */
 
@@ -151,6 +152,9 @@ struct run {
 	struct script *script;
 	struct snapshot_paths paths;
 	struct instance *inst;
+	struct worker **workers;	/* NULL: one */
+	unsigned int turn;
+	bool has_begun;			/* the instance is held alone */
 	struct outputs *out;
 	struct notes notes;
 	struct run_stats *stats;

@@ -58,7 +58,7 @@ static const char help[] =
 "      --no-flow-cache     the same as --flow-cache=off\n"
 "      --rules compiled|walk|check\n"
 "                          long chains by a classifier; one rule after the other; or both, and stop where they differ\n"
-"      --workers N         threads (1: this version has one)\n"
+"      --workers N         packets go by N workers in turn, as in the daemon; the same bytes\n"
 "\n"
 "Results\n"
 "      --out DIR           captures of what left, was delivered and dropped, rules with counters, connections,\n"
@@ -218,8 +218,8 @@ static int one_option(struct run_options *o, int c, char **argv)
 	case LONG_RULES:
 		return rules_mode(optarg, &o->rules) ? 0 : wrong("--rules is compiled, walk or check, not \"%s\"", optarg);
 	case LONG_WORKERS:
-		if (!number(optarg, 1, 1024, &n))
-			return wrong("--workers takes a number from 1 to 1024, not \"%s\"", optarg);
+		if (!number(optarg, 1, 64, &n))
+			return wrong("--workers takes a number from 1 to 64, not \"%s\"", optarg);
 		o->workers = (uint32_t)n;
 		return 0;
 	case LONG_HOST:

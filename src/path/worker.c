@@ -346,19 +346,18 @@ static void do_alone(struct worker *worker, struct rest *rest)
 	worker_alone_end(inst, worker);
 }
 
-unsigned int worker_receive(struct worker *worker, const struct worker_frame *frames, unsigned int count)
+/* In company, then alone; leaves the company. */
+static void go(struct worker *worker, struct pkt **burst, unsigned int count)
 {
 	struct instance *inst = worker->inst;
-	struct pkt *burst[PKT_BURST_MAX], *sound[PKT_BURST_MAX], *fresh[PKT_BURST_MAX];
+	struct pkt *sound[PKT_BURST_MAX], *fresh[PKT_BURST_MAX];
 	struct rest rest;
-	unsigned int taken, n;
+	unsigned int n;
 
 	rest.count = rest.later_count = 0;
 	rest.has_early = false;
 	rest.flows = 0;
-	crew_in(inst->crew, &worker->member);
-	taken = take_all(worker, frames, count, burst);
-	n = sort_out(worker, burst, taken, sound, &rest);
+	n = sort_out(worker, burst, count, sound, &rest);
 	if (n > 1)
 		ct_known_prefetch(inst, sound, n, fresh);
 	for (unsigned int i = 0; i < n; i++) {
@@ -370,7 +369,27 @@ unsigned int worker_receive(struct worker *worker, const struct worker_frame *fr
 	crew_out(&worker->member);
 	if (rest.count || rest.later_count)
 		do_alone(worker, &rest);
+}
+
+unsigned int worker_receive(struct worker *worker, const struct worker_frame *frames, unsigned int count)
+{
+	struct pkt *burst[PKT_BURST_MAX];
+	unsigned int taken;
+
+	crew_in(worker->inst->crew, &worker->member);
+	taken = take_all(worker, frames, count, burst);
+	go(worker, burst, taken);
 	return taken;
+}
+
+void worker_receive_one(struct worker *worker, struct pkt *pkt)
+{
+	struct crew *crew = worker->inst->crew;
+
+	pkt->flow_node = NULL;		/* noted before others may have changed it */
+	__atomic_store_n(&crew->serial, pkt->serial, __ATOMIC_RELAXED);
+	crew_in(crew, &worker->member);
+	go(worker, &pkt, 1);
 }
 
 /* --- spreading --- */

@@ -36,6 +36,9 @@ void worker_free(struct worker *worker);
 /* Up to PKT_BURST_MAX frames go their way to the end, in order as far as one flow can tell. Returns how many were packets. */
 unsigned int worker_receive(struct worker *worker, const struct worker_frame *frames, unsigned int count);
 
+/* A packet of pkt_from_frame(), taken, for who makes packets and gives them to workers in turn; its serial is the latest. */
+void worker_receive_one(struct worker *worker, struct pkt *pkt);
+
 /*
  * The caller alone has the instance, and may do anything to it, until as many worker_alone_end() as _begin(). Without workers
  * both do nothing. @worker: in whose hands it happens; NULL: control.
