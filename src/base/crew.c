@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
-enum { TURNS_BUSY = 2000, TURNS_YIELDING = 200 };
+enum { TURNS_BUSY = 4000, TURNS_YIELDING = 200 };
 
 static inline void relax(void)
 {
@@ -61,6 +61,20 @@ void crew_leave(struct crew *crew, struct crew_member *member)
 	}
 }
 
+/*
+ * Mostly somebody is alone for some microseconds: less than it takes to fall asleep and be woken. Who looks on meanwhile also has a
+ * chance against who comes again at once.
+ */
+static void lock_door(struct crew *crew)
+{
+	for (unsigned int turn = 0; turn < TURNS_BUSY; turn++) {
+		if (!__atomic_load_n(&crew->closed, __ATOMIC_RELAXED) && !pthread_mutex_trylock(&crew->door))
+			return;
+		relax();
+	}
+	pthread_mutex_lock(&crew->door);
+}
+
 bool crew_alone_begin(struct crew *crew)
 {
 	const uintptr_t me = (uintptr_t)pthread_self();
@@ -69,7 +83,7 @@ bool crew_alone_begin(struct crew *crew)
 		crew->depth++;
 		return false;
 	}
-	pthread_mutex_lock(&crew->door);
+	lock_door(crew);
 	__atomic_store_n(&crew->closed, 1, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < crew->count; i++)
 		for (unsigned int turn = 0; __atomic_load_n(&crew->members[i]->is_in, __ATOMIC_SEQ_CST); turn++)
@@ -89,9 +103,14 @@ bool crew_alone_end(struct crew *crew)
 	return true;
 }
 
-/* The door's lock is what they queue at: no busy waiting behind somebody who is alone for long. */
+/* Behind somebody who is alone for long they queue at the door's lock. */
 void crew_wait(struct crew *crew)
 {
+	for (unsigned int turn = 0; turn < TURNS_BUSY; turn++) {
+		if (!__atomic_load_n(&crew->closed, __ATOMIC_RELAXED))
+			return;
+		relax();
+	}
 	pthread_mutex_lock(&crew->door);
 	pthread_mutex_unlock(&crew->door);
 }
