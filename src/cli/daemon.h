@@ -32,6 +32,7 @@ struct daemon {
 	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];	/* iface NULL: the host's side */
 	unsigned int port_count;
 	struct daemon_worker *crew;	/* NULL: this thread moves packets, too */
+	pthread_t own_thread;
 	bool in_burst;			/* frames of a port are on their way through: what they send waits */
 	struct port *local;
 	char *snapshot_path;		/* absolute */
@@ -50,7 +51,6 @@ int daemon_ports_open(struct daemon *d, struct refusal *why);
 int daemon_ports_ifaces(struct daemon *d, struct refusal *why);
 int daemon_ports_attach(struct daemon *d, struct refusal *why);
 void daemon_observe(struct daemon *d);
-void daemon_say_drop(const struct daemon *d, const struct pkt *pkt);
 
 /* --- daemon_workers.c --- */
 /* When more than one is asked for; ports are attached by now. */

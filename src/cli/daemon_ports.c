@@ -7,10 +7,12 @@
 #include "cli/daemon.h"
 #include "route/route.h"
 
-/* What a burst sends waits for its end; what timers and commands send does not. */
+/* What a burst sends waits for its end, a worker's too; what timers and commands send does not. */
 static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
 {
 	port_send(port, frame, len);
+	if (d->crew && !pthread_equal(pthread_self(), d->own_thread))
+		return;
 	if (!d->in_burst)
 		port_flush(port);
 }
@@ -31,15 +33,12 @@ static void on_deliver(void *priv, const struct pkt *pkt)
 		send_on(d, d->local, pkt->data, pkt->len);
 }
 
-void daemon_say_drop(const struct daemon *d, const struct pkt *pkt)
-{
-	if (d->verbose && !pkt->rule)
-		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
-}
-
 static void on_drop(void *priv, const struct pkt *pkt)
 {
-	daemon_say_drop(priv, pkt);
+	const struct daemon *d = priv;
+
+	if (d->verbose && !pkt->rule)
+		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
 }
 
 static void on_port(void *priv, uint32_t events)

@@ -25,29 +25,6 @@ struct daemon_worker {
 	int64_t ticked_ns;
 };
 
-static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
-{
-	struct port *port = out->driver_priv;
-
-	if (port)
-		port_send(port, frame, len);
-}
-
-static void on_deliver(void *priv, const struct pkt *pkt)
-{
-	const struct daemon_worker *w = priv;
-
-	if (w->daemon->local)
-		port_send(w->daemon->local, pkt->data, pkt->len);
-}
-
-static void on_drop(void *priv, const struct pkt *pkt)
-{
-	const struct daemon_worker *w = priv;
-
-	daemon_say_drop(w->daemon, pkt);
-}
-
 /* The clock goes on in the hands of whoever has something to do. */
 static void tick(struct daemon_worker *w)
 {
@@ -104,13 +81,10 @@ static int watch(struct daemon_worker *w, int fd, struct port *port)
 
 static int open_one(struct daemon_worker *w, struct daemon *d)
 {
-	struct observer observer = { .priv = w, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
-				     .iface_new = d->inst->observer.iface_new };
-
 	w->daemon = d;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	w->worker = worker_new(d->inst, &observer);
+	w->worker = worker_new(d->inst, NULL);	/* who observes hears of all */
 	if (w->epoll < 0 || w->stop < 0 || !w->worker)
 		return -ENOMEM;
 	return watch(w, w->stop, NULL);
@@ -158,6 +132,7 @@ int daemon_workers_start(struct daemon *d, struct refusal *why)
 	d->crew = calloc(d->workers, sizeof(*d->crew));
 	if (!d->crew)
 		return refuse(why, -ENOMEM, "no memory for workers");
+	d->own_thread = pthread_self();
 	for (unsigned int i = 0; i < d->workers; i++)
 		d->crew[i].epoll = d->crew[i].stop = -1;
 	for (unsigned int i = 0; i < d->workers && !err; i++)
