@@ -46,7 +46,18 @@ static void matches6(struct control *control, struct strbuf *out) { matches(NFPR
 static void targets4(struct control *control, struct strbuf *out) { targets(NFPROTO_IPV4, out); }
 static void targets6(struct control *control, struct strbuf *out) { targets(NFPROTO_IPV6, out); }
 
+/* weir's own: which link has which index, as packets' messages name them. */
+static void links(struct control *control, struct strbuf *out)
+{
+	list_for_each(node, &control->inst->ifaces) {
+		const struct iface *iface = list_entry(node, struct iface, node);
+
+		sb_printf(out, "%u %s\n", iface->index, iface->name);
+	}
+}
+
 static const struct file files[] = {
+	{ "/proc/net/netfilter/weir_links", 0444, links },
 	{ "/proc/net/ip_tables_names", 0440, tables4 },
 	{ "/proc/net/ip6_tables_names", 0440, tables6 },
 	{ "/proc/net/ip_tables_matches", 0440, matches4 },
