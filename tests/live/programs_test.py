@@ -138,7 +138,7 @@ def by_ulogd(plugins):
         for name in ("packets", "flows"):
             with open(where + "/" + name, encoding="utf-8") as f:
                 # the time, and who called: names of links are the host's
-                out += [re.sub(r"^.{15} \S+ ", "", re.sub(r"(IN|OUT)=\S* ", "", line)) for line in f]
+                out += sorted(re.sub(r"^.{15} \S+ ", "", re.sub(r"(IN|OUT)=\S* ", "", line)) for line in f)
         shutil.rmtree(where)
         return out
     return play
