@@ -170,6 +170,12 @@ def connlimit_cases():
 
 
 def rateest_cases():
+    for case in estimator_cases():
+        case.covers = sorted({"RATEEST"}.union(case.covers))
+        yield case
+
+
+def estimator_cases():
     """Intervals of 250 ms are 62 ticks: the edges are kept away from."""
     est = ["-j RATEEST --rateest-name r --rateest-interval 250ms --rateest-ewmalog 500ms", "-d 10.1.0.2 -j RATEEST --rateest-name s --rateest-interval 250ms --rateest-ewmalog 2s"]
     ask = ["-m rateest --rateest r --rateest-lt --rateest-bps 100Bps", "-m rateest --rateest r ! --rateest-lt --rateest-bps 200Bps", "-m rateest --rateest r --rateest-gt --rateest-pps 3", "-m rateest --rateest r --rateest-gt --rateest-pps 7",
