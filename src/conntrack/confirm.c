@@ -46,6 +46,7 @@ static bool hide(struct instance *inst, struct pkt *pkt)
 	struct ct_node *mine = &loser->node[IP_CT_DIR_REPLY], *node;
 	uint32_t hash = ct_node_hash(inst->ct, mine);
 
+	memset(loser->flow, 0, sizeof(loser->flow));
 	node = ct_node_find(inst, &loser->zone, &mine->tuple, hash);
 	if (node)
 		return join(inst, pkt, ct_of_node(node));
@@ -78,6 +79,7 @@ static void make_visible(struct instance *inst, struct ct *ct, uint32_t reply_ha
 		ct->extra->start_ns = inst->now_ns;
 	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL], ct->look_tick);
 	ct_table_insert(inst->ct, &ct->node[IP_CT_DIR_REPLY], reply_hash);
+	memset(ct->flow, 0, sizeof(ct->flow));
 	ct->status |= IPS_CONFIRMED;
 	ct_start_expiry(inst, ct, ct->expires_tick);
 }
@@ -87,7 +89,7 @@ static struct ct_node *find_clash(struct instance *inst, struct ct *ct, uint32_t
 {
 	struct ct_node *clash = ct_node_find(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL), ct->look_tick);
 
-	*reply_hash = ct_node_hash(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
+	*reply_hash = ct_reply_hash(inst, ct, ct_tuple(ct, IP_CT_DIR_REPLY));
 	return clash ? clash : ct_node_find(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_REPLY), *reply_hash);
 }
 

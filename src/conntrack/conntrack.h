@@ -111,7 +111,10 @@ struct ct {
 	uint32_t expires_tick;		/* jiffies modulo 2^32; before confirm: the timeout */
 	uint32_t look_tick;		/* when the wheel looks at it; before confirm: the original tuple's hash */
 	uint32_t refs;			/* the table, each packet and each expectation hold one */
-	uint32_t flow[IP_CT_DIR_MAX];	/* flowcache: what is remembered of each direction's way; 0 = nothing */
+	union {
+		uint32_t flow[IP_CT_DIR_MAX];	/* flowcache: what is remembered of each direction's way; 0 = nothing */
+		struct { uint32_t reply, guess; } hash;	/* before confirm: for ct_reply_hash(); 0 = not known */
+	};
 	struct ct_zone zone;
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
@@ -127,7 +130,10 @@ struct ct {
 		struct { uint32_t timeout, stream_timeout; } gre;
 	} proto;
 	/* what few do */
-	struct chain by_source;		/* nat: connections by original source; in none when at == NULL */
+	union {
+		struct chain by_source;	/* nat: connections by original source; in none when at == NULL */
+		struct { uint32_t guess_addr, source_hash; } early;	/* until then: what hash.guess is of; 0 = not known */
+	};
 	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 240, "with its share of the hash tables a connection has 256 bytes");
@@ -205,8 +211,10 @@ static inline bool ct_tuple_equal(const struct ct_tuple *a, const struct ct_tupl
 
 /* The connection one of whose tuples is @tuple, shared (ct_put()), with the direction in *dir; NULL. Expired ones are not found. */
 struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple, int *dir);
-/* nf_conntrack_tuple_taken(): does somebody else than @ignore hold it as a tuple? */
-bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const struct ct *ignore);
+/* nf_conntrack_tuple_taken(): does somebody else than @ignore hold it as a tuple? @hash: ct_reply_hash(). */
+bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, const struct ct *ignore);
+/* The hash of @reply as a reply tuple of @ct, which is not confirmed. Mostly known from its packet's burst. */
+uint32_t ct_reply_hash(const struct instance *inst, const struct ct *ct, const struct ct_tuple *reply);
 
 /* An unconfirmed connection of one share for this tuple (INIT by rules, control and helpers). */
 struct ct *ct_new(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *orig,
@@ -214,7 +222,7 @@ struct ct *ct_new(struct instance *inst, const struct ct_zone *zone, const struc
 /* Template of a CT rule: zone, timeouts, helper for packets of raw; never in the table. */
 struct ct *ct_template_new(struct instance *inst, const struct ct_zone *zone);
 /* Before confirm only: what the answers will look like (nf_conntrack_alter_reply). */
-void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply);
+void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply, uint32_t hash);	/* @hash: ct_reply_hash(); 0 = not known */
 /* The hook of NF_IP_PRI_CONNTRACK, callable by REJECT for a packet that was not seen: nf_conntrack_in. */
 unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
 /* Makes it visible: NF_ACCEPT or NF_DROP. */

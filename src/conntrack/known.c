@@ -146,6 +146,7 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 		struct simple_key key;
 
 		pkt->flow_node = NULL;
+		pkt->reply_hash = 0;
 		pkt->has_flow_hash = ct_is_simple(pkt);
 		if (!pkt->has_flow_hash)
 			continue;

@@ -51,11 +51,34 @@ struct ct *ct_find(struct instance *inst, const struct ct_zone *zone, const stru
 	return ct;
 }
 
-bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, const struct ct *ignore)
+uint32_t ct_reply_hash(const struct instance *inst, const struct ct *ct, const struct ct_tuple *reply)
+{
+	const struct ct_tuple *now = ct_tuple(ct, IP_CT_DIR_REPLY);
+
+	/* Only those of IPv4 are kept. */
+	if (ct->hash.reply && reply->src.ip == now->src.ip && reply->src_l4.all == now->src_l4.all &&
+	    reply->dst_l4.all == now->dst_l4.all) {
+		if (reply->dst.ip == now->dst.ip)
+			return ct->hash.reply;
+		if (ct->hash.guess && reply->dst.ip == ct->early.guess_addr)
+			return ct->hash.guess;
+	}
+	return ct_hash(inst->ct, reply, ct_zone_id(&ct->zone, IP_CT_DIR_REPLY));
+}
+
+/* The packet's burst found out about its answers, too. */
+static void take_hashes(struct ct *ct, const struct pkt *pkt)
+{
+	ct->hash.reply = pkt->reply_hash;
+	ct->hash.guess = pkt->guess_hash;
+	ct->early.guess_addr = pkt->guess_addr;
+	ct->early.source_hash = pkt->source_hash;
+}
+
+bool ct_tuple_taken(struct instance *inst, const struct ct_tuple *tuple, uint32_t hash, const struct ct *ignore)
 {
 	const struct ct_tuple *ours = ct_tuple(ignore, IP_CT_DIR_ORIGINAL);
 	const struct ct_zone *zone = &ignore->zone;
-	uint32_t hash = ct_hash(inst->ct, tuple, ct_zone_id(zone, IP_CT_DIR_REPLY));
 
 	ct_end_overdue(inst);
 	for (struct ct_node *node = ct_link_towards(*ct_bucket(inst->ct, hash), hash); node; node = ct_link_towards(node->next, hash)) {
@@ -93,14 +116,16 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 	struct ct_node *node;
 	struct ct *ct;
 	uint32_t hash;
-	bool full;
+	bool full, is_known = false;
 
 	if (!ct_tuple_read(inst, pkt->data, state->family, l4, &tuple))
 		return true;
 	ct_end_overdue(inst);
-	if (pkt->has_flow_hash && tuple.family == NFPROTO_IPV4 && !ct_zone_id(&zone, IP_CT_DIR_ORIGINAL) &&
+	if (pkt->has_flow_hash && tuple.family == NFPROTO_IPV4 && !zone.id &&
 	    (tuple.src.ip | (uint64_t)tuple.dst.ip << 32) == pkt->flow_addrs &&
 	    (tuple.src_l4.all | (uint32_t)tuple.dst_l4.all << 16) == pkt->flow_ports)
+		is_known = true;
+	if (is_known)
 		hash = pkt->flow_hash;
 	else
 		hash = ct_hash(inst->ct, &tuple, ct_zone_id(&zone, IP_CT_DIR_ORIGINAL));
@@ -111,6 +136,8 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 		ct = ct_begin(inst, &zone, &tuple, &reply, hash, &full);
 		if (!ct)
 			return !full;
+		if (is_known && pkt->reply_hash)
+			take_hashes(ct, pkt);
 		if (template && ct_synproxy_of(template))
 			ct_synproxy_add(ct);
 		if (template && template->event_wanted)

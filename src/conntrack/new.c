@@ -189,10 +189,12 @@ struct ct *ct_template_new(struct instance *inst, const struct ct_zone *zone)
 	return ct;
 }
 
-void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply)
+void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tuple *reply, uint32_t hash)
 {
 	if (ct_is_confirmed(ct))
 		return;
 	ct->node[IP_CT_DIR_REPLY].tuple = *reply;
 	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
+	ct->hash.reply = reply->family == NFPROTO_IPV4 ? hash : 0;
+	ct->hash.guess = 0;
 }

@@ -53,11 +53,11 @@ void nat_source_add(struct instance *inst, struct ct *ct);
  * A source that is mapped already keeps its mapping: @result is @tuple with the newest mapped source that
  * @range allows. false: none.
  */
-bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
+bool nat_source_find(struct instance *inst, const struct ct *ct, const struct ct_tuple *tuple,
 		     const struct nf_nat_range2 *range, struct ct_tuple *result);
 
 /* Where a source's connections hang, asked for. */
-const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple);
+const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple, uint32_t *hash);
 /* ... and what is asked of them, once the bucket is there. */
 void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tuple);
 

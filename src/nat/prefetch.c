@@ -13,7 +13,7 @@ struct places {
 	struct ct_tuple tuple;
 };
 
-static void ask(struct instance *inst, const struct pkt *pkt, struct places *places)
+static void ask(struct instance *inst, struct pkt *pkt, struct places *places)
 {
 	const uint8_t *l4 = pkt->data + pkt->l.l4_off;
 	struct ct_tuple tuple = { .family = pkt->l.family, .proto = pkt->l.l4proto }, reply = tuple;
@@ -34,8 +34,13 @@ static void ask(struct instance *inst, const struct pkt *pkt, struct places *pla
 	places->place[0] = ct_tuple_prefetch(inst, &reply);
 	reply.dst = inst->nat->last_source[tuple.family == NFPROTO_IPV6];
 	places->place[1] = ct_tuple_prefetch(inst, &reply);
-	places->source = nat_source_prefetch(inst, &tuple);
+	places->source = nat_source_prefetch(inst, &tuple, &pkt->source_hash);
 	places->tuple = tuple;
+	if (tuple.family == NFPROTO_IPV4) {
+		pkt->reply_hash = places->place[0].hash;
+		pkt->guess_hash = places->place[1].hash;
+		pkt->guess_addr = reply.dst.ip;
+	}
 }
 
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count)

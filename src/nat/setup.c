@@ -19,7 +19,9 @@ static bool is_taken(const struct nat_choice *c, const struct ct_tuple *tuple)
 {
 	struct ct_tuple reply;
 
-	return ct_tuple_invert(&reply, tuple) && ct_tuple_taken(c->inst, &reply, c->ct);
+	if (!ct_tuple_invert(&reply, tuple))
+		return false;
+	return ct_tuple_taken(c->inst, &reply, ct_reply_hash(c->inst, c->ct, &reply), c->ct);
 }
 
 /*
@@ -118,7 +120,7 @@ static bool choose(const struct nat_choice *c, const struct ct_tuple *current, s
 				*tuple = *current;
 				return true;
 			}
-		} else if (nat_source_find(c->inst, &c->ct->zone, current, range, tuple)) {
+		} else if (nat_source_find(c->inst, c->ct, current, range, tuple)) {
 			if (!is_taken(c, tuple))
 				return true;
 		}
@@ -154,7 +156,7 @@ unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat
 	if (!ct_tuple_equal(&chosen, &current)) {
 		if (!ct_tuple_invert(&reply, &chosen))
 			return NF_DROP;
-		ct_set_reply_tuple(inst, ct, &reply);
+		ct_set_reply_tuple(inst, ct, &reply, ct_reply_hash(inst, ct, &reply));
 		if (manip == NAT_MANIP_SRC)
 			inst->nat->last_source[chosen.family == NFPROTO_IPV6] = chosen.src;
 		ct->status |= manip == NAT_MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;

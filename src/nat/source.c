@@ -69,6 +69,17 @@ static uint32_t source_hash(const struct instance *inst, const struct ct_zone *z
 	return (uint32_t)siphash_words(key, count, &inst->hash_key);
 }
 
+/* The hash of @tuple, one that @ct may get; its packet's burst may have found out that of its source. */
+static uint32_t hash_of_new(const struct instance *inst, const struct ct *ct, const struct ct_tuple *tuple)
+{
+	const struct ct_tuple *own = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+
+	if (!ct->by_source.at && ct->early.source_hash && tuple->src.ip == own->src.ip &&
+	    tuple->src_l4.all == own->src_l4.all)
+		return ct->early.source_hash;
+	return source_hash(inst, &ct->zone, tuple);
+}
+
 static uint16_t zone_of_original(const struct ct_zone *zone)
 {
 	return zone->dir & CT_ZONE_DIR_ORIGINAL ? zone->id : 0;
@@ -186,23 +197,25 @@ static void index_grow(struct nat *nat)
 void nat_source_add(struct instance *inst, struct ct *ct)
 {
 	struct nat *nat = inst->nat;
-	uint32_t hash = source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
+	uint32_t hash;
 
 	if (ct->by_source.at)
 		return;
+	hash = hash_of_new(inst, ct, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 	if (!nat->old_by_source && nat->source_count / PER_BUCKET > nat->bucket_mask)
 		index_grow(nat);
 	else if (nat->old_by_source && ++nat->move_debt % MOVE_EVERY == 0)
 		move_some(inst, nat);
+	ct->hash.guess = 0;	/* whose address gives way */
 	source_insert(bucket_of(nat, hash), &ct->by_source, source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL)));
 	nat->source_count++;
 }
 
-const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple)
+const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple, uint32_t *hash)
 {
 	static const struct ct_zone zone = { 0, 0, CT_ZONE_DIR_BOTH };
 	struct nat *nat = inst->nat;
-	const uint64_t *bucket = bucket_of(nat, source_hash(inst, &zone, tuple));
+	const uint64_t *bucket = bucket_of(nat, *hash = source_hash(inst, &zone, tuple));
 
 	__builtin_prefetch(bucket, 1);
 	return bucket;
@@ -230,10 +243,11 @@ void nat_ct_freed(struct instance *inst, struct ct *ct)
 		inst->nat->source_count--;
 }
 
-bool nat_source_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,
+bool nat_source_find(struct instance *inst, const struct ct *asking, const struct ct_tuple *tuple,
 		     const struct nf_nat_range2 *range, struct ct_tuple *result)
 {
-	uint64_t *bucket = bucket_of(inst->nat, source_hash(inst, zone, tuple)), bits = 0;
+	const struct ct_zone *zone = &asking->zone;
+	uint64_t *bucket = bucket_of(inst->nat, hash_of_new(inst, asking, tuple)), bits = 0;
 
 	if (!(*bucket & source_bit(tuple)))
 		return false;

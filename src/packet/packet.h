@@ -111,6 +111,8 @@ struct pkt {
 	uint64_t flow_addrs;		/* IPv4 */
 	uint32_t flow_ports, flow_hash;
 	bool has_flow_hash;
+	/* IPv4, begins a connection: the hashes of its answers, untranslated and sent to @guess_addr, and of its source; 0 = not known. */
+	uint32_t reply_hash, guess_hash, source_hash, guess_addr;
 	struct ct_node *flow_node;	/* NULL: nobody, or not looked */
 	struct pkt_route route;
 

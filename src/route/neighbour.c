@@ -58,16 +58,18 @@ static unsigned int addr_len(uint8_t family) { return family == NFPROTO_IPV6 ? 1
 static struct neigh **bucket_of(struct neigh_table *table, const struct iface *iface, uint8_t family,
 				const union nf_inet_addr *addr)
 {
+	const struct hash_key *secret = &table->inst->hash_key;
 	uint64_t key[3] = { (uint64_t)family << 32 | iface->index };
-	size_t count = 1;
 
-	if (family == NFPROTO_IPV6) {
-		memcpy(&key[1], addr, 16);
-		count = 3;
-	} else {
-		key[count++] = addr->ip;
+	/* Asked for with each packet: for 48 bits two multiplications by a secret will do. */
+	if (family != NFPROTO_IPV6) {
+		uint64_t hash = (((uint64_t)iface->index << 32 | addr->ip) ^ secret->k[0]) * (secret->k[1] | 1);
+
+		hash = (hash ^ hash >> 32) * (secret->k[1] | 1);
+		return &table->buckets[(hash >> 32) % NEIGH_BUCKETS];
 	}
-	return &table->buckets[siphash_words(key, count, &table->inst->hash_key) % NEIGH_BUCKETS];
+	memcpy(&key[1], addr, 16);
+	return &table->buckets[siphash_words(key, 3, secret) % NEIGH_BUCKETS];
 }
 
 static struct neigh *find(struct neigh_table *table, const struct iface *iface, uint8_t family,
@@ -78,7 +80,8 @@ static struct neigh *find(struct neigh_table *table, const struct iface *iface, 
 	if (!table)
 		return NULL;
 	for (n = *bucket_of(table, iface, family, addr); n; n = n->next)
-		if (n->iface == iface && n->family == family && !memcmp(&n->addr, addr, addr_len(family)))
+		if (n->iface == iface && n->family == family &&
+		    (family == NFPROTO_IPV6 ? !memcmp(&n->addr, addr, 16) : n->addr.ip == addr->ip))
 			return n;
 	return NULL;
 }

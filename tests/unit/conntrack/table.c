@@ -121,7 +121,7 @@ static void clash(void **state)
 	ct_set_reply_tuple(d->inst, d->held->ct, &(struct ct_tuple){
 		.src = ct_tuple(d->held->ct, 1)->src, .dst = { .ip = htonl(0x0a000009) },
 		.src_l4.port = ct_tuple(d->held->ct, 1)->src_l4.port, .dst_l4.port = htons(77),
-		.family = NFPROTO_IPV4, .proto = IPPROTO_UDP });
+		.family = NFPROTO_IPV4, .proto = IPPROTO_UDP }, 0);
 	assert_int_equal(ct_confirm(d->inst, d->held), NF_ACCEPT);
 	assert_int_equal(ct_count(d->inst), 3);
 	pkt_free(d->inst, d->held);
