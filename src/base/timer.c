@@ -20,6 +20,7 @@ enum {
 struct timers {
 	uint64_t tick;			/* where the hand stands */
 	uint64_t orders;		/* arming order, handed out */
+	int64_t quiet_ns;		/* nobody expires before this */
 	uint64_t used[LEVELS];		/* a bit per slot that may hold a timer; emptied ones are cleared lazily */
 	struct list near;		/* due in the hand's tick or before: sorted */
 	struct list slot[LEVELS][SLOTS];
@@ -94,6 +95,7 @@ void timer_arm(struct timers *timers, struct timer *timer, int64_t expires_ns)
 	timer_cancel(timers, timer);
 	timer->expires_ns = expires_ns;
 	timer->order = timers->orders++;
+	timers->quiet_ns = MIN_OF(timers->quiet_ns, expires_ns);
 	place(timers, timer);
 }
 
@@ -176,14 +178,19 @@ int64_t timers_due_ns(struct timers *timers, int64_t limit_ns)
 {
 	uint64_t limit = tick_of(limit_ns);
 	unsigned int level, i;
+	int64_t first_ns;
 
+	if (limit_ns < timers->quiet_ns)
+		return INT64_MAX;
 	/* The hand never passes @limit_ns: timers armed later must not all end up in `near`. */
 	while (list_is_empty(&timers->near) && first_slot(timers, &level, &i)) {
 		struct list *slot = &timers->slot[level][i];
 		uint64_t tick = slot_tick(timers, level, i);
 
-		if (tick > limit)
+		if (tick > limit) {
+			timers->quiet_ns = (int64_t)(tick << TICK_SHIFT);
 			return INT64_MAX;
+		}
 		timers->tick = tick;
 		timers->used[level] &= ~(1ull << i);
 		if (level == 0) {
@@ -197,9 +204,11 @@ int64_t timers_due_ns(struct timers *timers, int64_t limit_ns)
 			place(timers, timer_at(node));
 		}
 	}
-	if (list_is_empty(&timers->near))
-		return INT64_MAX;
-	return timer_at(timers->near.next)->expires_ns <= limit_ns ? timer_at(timers->near.next)->expires_ns : INT64_MAX;
+	first_ns = list_is_empty(&timers->near) ? INT64_MAX : timer_at(timers->near.next)->expires_ns;
+	if (first_ns <= limit_ns)
+		return first_ns;
+	timers->quiet_ns = first_ns;
+	return INT64_MAX;
 }
 
 int64_t timers_next_ns(const struct timers *timers)

@@ -204,7 +204,7 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 		if (!err)
 			err = input_advance(&run->inputs, input, why);
 		progress_step(progress, run);
-		if (!err)
+		if (!err && !ahead.count)
 			err = ways_agree(run, why);
 	}
 	ahead_process(run, &ahead);

@@ -339,9 +339,9 @@ struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_t
 struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
- * when the answer is true; else the answer waits for the hook, and the packet is as before.
+ * when the answer is true, and the connection @status as far as @status_mask goes; else the answer waits for the hook, and the packet is as before.
  */
-bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status);
+bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status, uint32_t status_mask);
 /* The packet has gone: an answer that waits for a hook it never came to is forgotten. */
 void ct_track_forget(struct instance *inst, const struct pkt *pkt);
 

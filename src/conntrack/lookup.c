@@ -222,8 +222,10 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 			answer = ask_tracker(inst, pkt, &l4, state);
 		}
 		if (answer > 0) {
-			if (unlikely(inst->record) && inst->record->pkt == pkt)
+			if (unlikely(inst->record) && inst->record->pkt == pkt) {
 				inst->record->is_tracked = true;
+				inst->record->status = pkt->ct->status;
+			}
 			return (unsigned int)answer;
 		}
 		pkt_ct_reset(inst, pkt);
@@ -253,7 +255,7 @@ unsigned int ct_packet_in(struct instance *inst, struct pkt *pkt, const struct h
 
 /* --- for the flow cache --- */
 
-bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status)
+bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status, uint32_t status_mask)
 {
 	struct hook_state state = { .inst = inst, .family = pkt->l.family, .in = pkt->in,
 				    .hooknum = pkt->flags & PKT_FLAG_LOCAL ? NF_INET_LOCAL_OUT : NF_INET_PRE_ROUTING };
@@ -266,7 +268,7 @@ bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int d
 	if (inst->ct->conf.checksum && state.hooknum == NF_INET_PRE_ROUTING)
 		pkt_l4_checksum_early(pkt);
 	answer = ask_tracker(inst, pkt, &l4, &state);
-	if (likely(answer > 0 && ct->status == status))
+	if (likely(answer > 0 && !((ct->status ^ status) & status_mask)))
 		return true;
 	inst->ct->early = (struct ct_early){ pkt, ct, pkt->ctinfo, answer };
 	pkt->ct = NULL;

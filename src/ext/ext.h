@@ -54,6 +54,7 @@ enum ext_depends {
 	DEP_TIME = 1 << 22,
 	DEP_OWNER = 1 << 23,
 	DEP_RANDOM = 1 << 24,
+	DEP_CT_STATUS = 1 << 25,	/* status bits beyond what states show: IPS_ASSURED */
 	/* any byte from the network header on */
 	DEP_BYTES = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_LEN | DEP_L3_TTL | DEP_L3_TOS | DEP_L3_FRAG | DEP_L3_OPTIONS |
 		    DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_PAYLOAD,
@@ -96,7 +97,11 @@ struct match {
 	uint16_t proto;			/* only for rules with this -p; 0 any */
 	uint32_t depends;		/* enum ext_depends */
 	uint32_t (*depends_of)(const void *info);	/* optional: narrower, for a rule with these settings */
-	uint8_t (*tcp_flags_of)(const void *info);	/* optional: of the flags in DEP_L4_FLAGS only these */
+	/*
+	 * Optional, of the flags in DEP_L4_FLAGS: which of the 64 sets of FIN to URG get the same answer as @flags; 0: any other may
+	 * get another one.
+	 */
+	uint64_t (*tcp_flags_alike)(const void *info, uint8_t flags);
 	bool (*match)(const struct pkt *pkt, const void *info, struct ext_call *call);
 	/*
 	 * Optional: what must hold for a packet with a whole L4 header, lest the answer be no (classify/classify.h). It is also

@@ -46,7 +46,7 @@ const struct flow_stats *flowcache_stats(const struct instance *inst)
 /* Of what an action asks for, this is known to move on for good: worth learning again at once. */
 static bool has_moved_on(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)
 {
-	return !action || action->fit.in != pkt->in || action->fit.status != ct->status ||
+	return !action || action->fit.in != pkt->in || (action->fit.status ^ ct->status) & action->fit.status_mask ||
 	       ((action->fit.ct_mark ^ ct->mark) & action->fit.ct_mark_mask);
 }
 
@@ -91,7 +91,7 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 		flow_record_begin(inst, pkt, ct, dir, action->id);
 		return FLOW_FULL;
 	}
-	if (!ct_track_known(inst, pkt, ct, dir, action->fit.status)) {
+	if (!ct_track_known(inst, pkt, ct, dir, action->fit.status, action->fit.status_mask)) {
 		cache->stats.late++;
 		return FLOW_FULL;
 	}

@@ -80,8 +80,8 @@ enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own
 	ct = ct_meet(inst, pkt, &dir);
 	if (!ct)
 		return FLOW_FULL;
-	action = action_for(cache, pkt, ct, dir, mac);
-	if (action && ct_track_met(inst, pkt, ct, dir, action->fit.status, early)) {
+	action = action_for(cache, pkt, ct, dir, mac);	/* the tracker may change nothing here, not even what it does not mind */
+	if (action && ct_track_met(inst, pkt, ct, dir, ct->status, early)) {
 		flow_apply(pkt, ct, dir, &action->result);
 		way = (enum flow_way)action->result.way;
 		if (unlikely(ct_wants_alone(ct))) {

@@ -16,11 +16,12 @@ enum {
 /* What a packet and its connection must look like. Cleared before it is filled: compared as bytes. */
 struct flow_fit {
 	const struct iface *in;
-	uint32_t status;		/* IPS_*: also after the tracker */
+	uint32_t status, status_mask;	/* IPS_*: also after the tracker */
 	uint32_t mark;
 	uint32_t ct_mark, ct_mark_mask;	/* mask 0: it does not matter */
 	uint32_t fields, fields_mask;	/* flow_fields(): TOS, TTL, TCP flags as far as they matter */
 	uint32_t len_max;
+	uint64_t flags_alike;		/* a bit for each set of FIN to URG that goes this way */
 };
 
 /* What is done with it, beside the rewriting that the connection's tuples say. */
@@ -51,6 +52,7 @@ struct flow_recording {
 	struct ct *ct;			/* holds a share */
 	int dir;
 	struct flow_fit fit;		/* as the packet came */
+	uint32_t began;			/* the connection's status before its tracker saw the packet */
 	uint32_t ct_mark, fields;
 	uint32_t expected;		/* FLOW_CHECK: the action that would have been taken; 0 = none */
 	uint32_t len;
@@ -113,7 +115,8 @@ static inline bool flow_fits(const struct flow_action *action, const struct pkt 
 	const struct flow_fit *fit = &action->fit;
 	uint32_t fields = flow_fields(pkt);
 
-	return fit->in == pkt->in && fit->status == ct->status && fit->mark == pkt->mark &&
+	return fit->in == pkt->in && !((fit->status ^ ct->status) & fit->status_mask) && fit->mark == pkt->mark &&
+	       fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1 &&
 	       !((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) && !((fit->fields ^ fields) & fit->fields_mask) &&
 	       pkt->len <= fit->len_max && (fields & FLOW_FIELD_TTL) > 0x100;
 }

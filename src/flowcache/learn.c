@@ -12,7 +12,7 @@
 
 /* Fixed for all packets of a direction that flowcache_take() lets through at all, or compared by every action. */
 #define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_IFACES | \
-		   DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_TUPLE | DEP_ROUTE)
+		   DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_ROUTE)
 /* Compared by those actions that rest on them. */
 #define DEP_COMPARED (DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | DEP_CT_MARK)
 
@@ -35,11 +35,12 @@ void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *
 	memset(&way->rec, 0, sizeof(way->rec));
 	memset(&way->fit, 0, sizeof(way->fit));
 	way->rec.pkt = pkt;
+	way->rec.flags_alike = ~0ull;
 	ct_get(ct);
 	way->ct = ct;
 	way->dir = dir;
 	way->fit.in = pkt->in;
-	way->fit.status = ct->status;
+	way->fit.status = way->began = ct->status;
 	way->fit.mark = pkt->mark;
 	way->fit.len_max = UINT32_MAX;
 	way->ct_mark = ct->mark;
@@ -66,6 +67,9 @@ static void fit_narrow(struct instance *inst, struct flow_recording *way)
 		way->fit.fields_mask |= FLOW_FIELD_TTL;
 	if (depends & DEP_L4_FLAGS)
 		way->fit.fields_mask |= (uint32_t)way->rec.tcp_flags << FLOW_FIELD_FLAGS_SHIFT;
+	way->fit.flags_alike = way->rec.flags_alike;
+	way->fit.status = way->rec.status;
+	way->fit.status_mask = depends & DEP_CT_STATUS ? UINT32_MAX : ~(uint32_t)IPS_ASSURED;
 	if (depends & DEP_CT_MARK)
 		way->fit.ct_mark_mask = UINT32_MAX;
 	way->fit.ct_mark = way->ct_mark & way->fit.ct_mark_mask;
@@ -139,12 +143,17 @@ static void result_of(struct flow_recording *way, const struct pkt *pkt, enum fl
 	way->fit.len_max = len_max_of(pkt, ended);
 }
 
-/* The connection is as it was, and was asked: only then does the next packet find what this one found. */
+/*
+ * The connection is as its tracker left it: only then does the next packet find what this one found. Nobody before the tracker
+ * saw its status, so it may have changed there; but not so that this packet's ctinfo is another than that of the next.
+ */
 static bool is_steady(const struct flow_recording *way, const struct pkt *pkt)
 {
+	const uint32_t may_come = way->dir == IP_CT_DIR_REPLY ? IPS_ASSURED | IPS_SEEN_REPLY : IPS_ASSURED;
 	const struct ct *ct = way->ct;
 
-	return way->rec.is_tracked && ct->status == way->fit.status && ct->mark == way->ct_mark && (!pkt || pkt->ct == ct);
+	return way->rec.is_tracked && ct->status == way->rec.status && !((ct->status ^ way->began) & ~may_come) &&
+	       ct->mark == way->ct_mark && (!pkt || pkt->ct == ct);
 }
 
 static bool may_be_remembered(const struct flow_recording *way)
@@ -159,8 +168,12 @@ static void remember(struct instance *inst, const struct flow_result *result, bo
 	struct flow_stats *stats = &inst->flow->stats;
 
 	if (!good) {
+		if (way->began != way->rec.status)
+			return;			/* the next one may do better */
 		way->fit.fields_mask = 0;	/* whatever it looks like, as long as the connection stays like this */
 		way->fit.len_max = UINT32_MAX;
+		way->fit.flags_alike = ~0ull;
+		way->fit.status_mask = UINT32_MAX;
 	}
 	way->fit.fields = way->fields & way->fit.fields_mask;
 	way->ct->flow[way->dir] = flow_action_get(inst, &way->fit, good ? result : &full_way, way->rec.counted,
@@ -183,8 +196,8 @@ static void compare(struct flowcache *cache, const struct pkt *pkt, const struct
 	const struct flow_action *action = flow_action_of(cache, way->expected);
 	const struct flow_result *want;
 
-	if (!action)
-		return;
+	if (!action || (way->rec.status ^ action->fit.status) & action->fit.status_mask)
+		return;		/* gone, or the tracker would have stopped it */
 	want = &action->result;
 	if (result->way != want->way)
 		differ(cache, pkt, "end");

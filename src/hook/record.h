@@ -17,6 +17,8 @@ struct record {
 	const struct pkt *pkt;		/* whose way; what others do meanwhile spoils it */
 	uint32_t depends;		/* enum ext_depends, or'ed together */
 	uint8_t tcp_flags;		/* of the flags in DEP_L4_FLAGS: these */
+	uint64_t flags_alike;		/* what was asked of FIN to URG has the same answers for these sets of them */
+	uint32_t status;		/* of the connection, behind its tracker */
 	bool is_spoiled;
 	bool has_target;		/* an extension's target had it in its hands */
 	bool has_tos_priority;		/* forwarding took the priority from the TOS field */

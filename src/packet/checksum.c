@@ -26,6 +26,23 @@ static inline uint64_t sum_wide(const uint8_t *p, uint32_t len, uint64_t wide)
 	bool is_long = len >= 8;
 	uint64_t word;
 
+#ifdef __SIZEOF_INT128__
+	/* The carries of four words are added up aside, so that no word waits for the one before it. */
+	if (len >= 32) {
+		unsigned __int128 sum = wide;
+		uint64_t words[4];
+
+		for (; len >= 32; len -= 32, p += 32) {
+			memcpy(words, p, sizeof(words));
+			sum += words[0];
+			sum += words[1];
+			sum += words[2];
+			sum += words[3];
+		}
+		wide = (uint64_t)sum + (uint64_t)(sum >> 64);
+		wide += wide < (uint64_t)sum;
+	}
+#endif
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, sizeof(word));
 		wide += word;

@@ -158,8 +158,13 @@ static __attribute__((noinline)) void record_match(struct record *rec, const str
 
 	rec->is_spoiled |= !depends;
 	rec->depends |= depends;
-	if (depends & DEP_L4_FLAGS)
-		rec->tcp_flags |= match->tcp_flags_of ? match->tcp_flags_of(m->data) : 0xff;
+	if (depends & DEP_L4_FLAGS && rec->pkt->l.l4proto == IPPROTO_TCP) {
+		uint64_t alike = match->tcp_flags_alike && rec->pkt->l.l4_len >= sizeof(struct tcphdr) ?
+				 match->tcp_flags_alike(m->data, rec->pkt->data[rec->pkt->l.l4_off + 13]) : 0;
+
+		rec->tcp_flags |= alike ? 0 : 0xff;
+		rec->flags_alike &= alike ? alike : ~0ull;
+	}
 }
 
 static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target)

@@ -150,7 +150,7 @@ static uint32_t conntrack_depends(const void *data)
 {
 	uint16_t flags = ((const struct xt_conntrack_mtinfo1 *)data)->match_flags;
 
-	return DEP_CT_STATE | (flags & XT_CONNTRACK_EXPIRES ? DEP_CT_TIME | DEP_TIME : 0) |
+	return DEP_CT_STATE | (flags & XT_CONNTRACK_STATUS ? DEP_CT_STATUS : 0) | (flags & XT_CONNTRACK_EXPIRES ? DEP_CT_TIME | DEP_TIME : 0) |
 	       (flags & ~(XT_CONNTRACK_STATE | XT_CONNTRACK_STATE_ALIAS | XT_CONNTRACK_STATUS | XT_CONNTRACK_EXPIRES |
 			  XT_CONNTRACK_DIRECTION) ? DEP_CT_TUPLE : 0);
 }
@@ -404,7 +404,7 @@ static const struct ext_text state_text = {
 	.finish = state_finish, .save = conntrack_save, .print = conntrack_print,
 };
 
-#define CONNTRACK_COMMON .families = FAMILY_ANY, .depends = DEP_CT_STATE | DEP_CT_TUPLE | DEP_CT_TIME | DEP_TIME, \
+#define CONNTRACK_COMMON .families = FAMILY_ANY, .depends = DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_CT_TIME | DEP_TIME, \
 	.depends_of = conntrack_depends, .checkentry = conntrack_check, .destroy = conntrack_destroy
 
 const struct match match_conntrack_1 = {

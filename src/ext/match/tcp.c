@@ -100,9 +100,20 @@ static uint32_t tcp_depends(const void *data)
 	       (info->option ? DEP_L4_OPTIONS : 0);
 }
 
-static uint8_t tcp_flags(const void *data)
+/* Those that match are where all bits of the mask are as asked; the answer is theirs or that of all others. */
+static uint64_t tcp_flags_alike(const void *data, uint8_t flags)
 {
-	return ((const struct xt_tcp *)data)->flg_mask;
+	static const uint64_t has_bit[6] = { 0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0xf0f0f0f0f0f0f0f0,
+					     0xff00ff00ff00ff00, 0xffff0000ffff0000, 0xffffffff00000000 };
+	const struct xt_tcp *info = data;
+	uint64_t same = info->flg_cmp & ~info->flg_mask ? 0 : ~0ull;
+
+	if (info->flg_mask >> 6)
+		return 0;
+	for (int i = 0; i < 6; i++)
+		if (info->flg_mask >> i & 1)
+			same &= info->flg_cmp >> i & 1 ? has_bit[i] : ~has_bit[i];
+	return same >> (flags & 0x3f) & 1 ? same : ~same;
 }
 
 static const struct opt_word flag_words[] = {
@@ -239,6 +250,6 @@ static const struct ext_text tcp_text = {
 const struct match match_tcp = {
 	.name = "tcp", .families = FAMILY_ANY, .proto = IPPROTO_TCP,
 	.info_size = sizeof(struct xt_tcp),
-	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends, .tcp_flags_of = tcp_flags,
+	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends, .tcp_flags_alike = tcp_flags_alike,
 	.match = tcp_match, .classify = tcp_classify, .checkentry = tcp_check, .text = &tcp_text,
 };
