@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""A daemon under more than anybody asks of it: a thousand sockets and a thousand tools at once, a rule blob of 20 MB, tools and supervisors ended with kill -9 at random moments. Everything that was
+said to be done is there afterwards, nothing is left open, the kernel's tables are empty. Ends with "N passed, N failed, N skipped"."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
+NS = "weirrob%d" % os.getpid()
+SOCKETS = """
+import socket, struct
+held = []
+for i in range(60):
+    s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+    s.bind((0, 7))
+    s.settimeout(60)
+    held.append(s)
+for s in held:
+    s.send(struct.pack("=IHHIIBBH", 20, 0x105, 5, 1, 0, 0, 0, 0))
+print(sum(len(s.recv(65536)) > 20 for s in held))
+"""
+RULES = 110000    # of 208 bytes and more: above 20 MB
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print("FAILED: %s\n%s" % (name, detail))
+
+
+class World:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="weir-robust-")
+        self.daemon = subprocess.Popen([WEIR, "daemon", "--socket", self.dir + "/s", "--seed", "1"], stderr=subprocess.PIPE, text=True)
+        self.daemon.stderr.readline()
+        self.fds = self.open_files()
+
+    def open_files(self):
+        return len(os.listdir("/proc/%d/fd" % self.daemon.pid))
+
+    def command(self, *words):
+        return ["ip", "netns", "exec", NS, WEIR, "exec", "--socket", self.dir + "/s", "--", *words]
+
+    def run(self, *words, stdin=None):
+        return subprocess.run(self.command(*words), input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+
+
+def many(w):
+    askers = [subprocess.Popen(w.command(sys.executable, "-c", SOCKETS), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(17)]
+    said = [p.communicate(timeout=120) for p in askers]
+    check("1,020 netlink sockets at once", sum(int(out or 0) for out, _ in said) == 1020, str(said))
+    r = w.run("sh", "-c", "seq 1000 | xargs -P 100 -I{} conntrack -I -p udp -s 10.0.0.1 -d 10.0.0.2 --sport {} --dport 5 -t 600 2>/dev/null; conntrack -C")
+    check("1,000 tools at once", r.stdout == "1000\n", r.stdout + r.stderr[-300:])
+
+
+def large(w):
+    text = "*filter\n" + "".join("-A FORWARD -s 10.%d.%d.%d/32 -p tcp -m tcp --dport %d -j ACCEPT\n" % (i >> 16, i >> 8 & 255, i & 255, i % 60000 + 1) for i in range(RULES)) + "COMMIT\n"
+    r = w.run("iptables-legacy-restore", stdin=text)
+    check("a blob above 20 MB", r.returncode == 0 and w.run("iptables-legacy-save").stdout.count("-A FORWARD") == RULES, r.stderr[-300:])
+    # one rule that cannot be: nothing of the rest
+    r = w.run("iptables-legacy-restore", stdin=text.replace("*filter\n", "*filter\n-A INPUT -j DROP\n").replace("COMMIT", "-A INPUT -j nobody\nCOMMIT"))
+    check("all of it or nothing", r.returncode != 0 and w.run("iptables-legacy", "-S", "INPUT").stdout == "-P INPUT ACCEPT\n", r.stderr[-300:])
+    w.run("iptables-legacy", "-F")
+
+
+def killed(w):
+    random.seed(os.getpid())
+    loop = "while :; do iptables-legacy -A INPUT -j DROP; conntrack -L >/dev/null 2>&1; conntrack -U -p udp --sport 7 -m 9 >/dev/null 2>&1; iptables-legacy -D INPUT -j DROP; done"
+    for _ in range(25):
+        p = subprocess.Popen(w.command("sh", "-c", loop), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(random.uniform(0.05, 0.4))
+        os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
+    check("rules after kill -9", set(w.run("iptables-legacy", "-S", "INPUT").stdout.splitlines()) <= {"-P INPUT ACCEPT", "-A INPUT -j DROP"})
+    check("connections after kill -9", w.run("conntrack", "-C").stdout == "1000\n")
+    time.sleep(0.5)
+    check("nothing is left open", w.open_files() <= w.fds + 1, "%d, %d at the beginning" % (w.open_files(), w.fds))
+
+
+def main():
+    if os.geteuid() or not shutil.which("conntrack") or not shutil.which("iptables-legacy"):
+        print("this needs root, conntrack and iptables-legacy\n0 passed, 0 failed, 1 skipped")
+        return 0
+    subprocess.run(["ip", "netns", "add", NS], check=True)
+    w = World()
+    try:
+        for part in (many, large, killed):
+            try:
+                part(w)
+            except Exception as e:
+                check(part.__name__, False, repr(e))
+        w.daemon.terminate()
+        check("the daemon stops in order", w.daemon.wait(timeout=30) == 0)
+        w.daemon.stderr.close()
+        kernel = subprocess.run(["ip", "netns", "exec", NS, "sh", "-c", "cat /proc/net/ip_tables_names; conntrack -L 2>/dev/null"], stdout=subprocess.PIPE, text=True).stdout
+        check("the namespace's kernel has nothing", kernel == "", kernel)
+    finally:
+        subprocess.run(["ip", "netns", "del", NS])
+        shutil.rmtree(w.dir, ignore_errors=True)
+    print("%d passed, %d failed, 0 skipped" % (passed, failed))
+    return 1 if failed else 0
+
+
+sys.exit(main())
