@@ -75,7 +75,7 @@ def run_one(case, extra=(), seed=1):
 def judge(case, extra=()):
     """Runs it; a difference counts when it shows again (the kernel itself repeats 99.6 % of random cases). Where NAT chooses
     ports at random a rule may match them by chance: such a case is tried more often. weir's own choices are others each time."""
-    for attempt in range(12 if "nat-port" in case.masks else 3):
+    for attempt in range(12 if case.masks & {"nat-port", "cookie"} else 3):
         try:
             diffs, k, w = run_one(copy.copy(case), extra, 1 + attempt)
         except Exception:
