@@ -18,6 +18,7 @@ int cmd_run(int argc, char **argv);	/* argv[0] is "run" */
 int cmd_check(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_remote(int argc, char **argv);	/* argv[0] is the command that the daemon carries out */
+int cmd_top(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_apply(int argc, char **argv);	/* argv[0] is "apply", "confirm" or "reload" */
 int cmd_exec(int argc, char **argv);	/* returns the tool's own exit status */

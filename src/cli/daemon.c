@@ -18,6 +18,7 @@
 #include "cli/conntrack_follow.h"
 #include "cli/daemon.h"
 #include "cli/daemon_state.h"
+#include "cli/daemon_web.h"
 #include "cli/nfct_cmd.h"
 #include "cli/run.h"
 #include "daemon/confine.h"
@@ -44,6 +45,7 @@ static const char help[] =
 "      --state FILE        begin with what is in FILE, when it is there; keep connections and counters there on stop\n"
 "      --save-every SEC    and every so many seconds before that\n"
 "      --takeover          go on in the place of the daemon that serves there, with its connections, rules and ports\n"
+"      --listen [ADDR:]PORT  a live page at /, Prometheus metrics at /metrics, /health; ADDR is 127.0.0.1 unless said\n"
 "      --user NAME[:GROUP] become that user once the ports are open\n"
 "      --no-confine        keep privileges and do without the list of system calls (for debuggers)\n"
 "      --workers N         threads that move packets (1); ports are dealt out to them\n"
@@ -52,7 +54,7 @@ static const char help[] =
 
 enum { LONG_SOCKET = 256, LONG_INSTANCE, LONG_CONNTRACK, LONG_SEED, LONG_PORT, LONG_LOCAL, LONG_STATE, LONG_SAVE_EVERY,
        LONG_TAKEOVER, LONG_USER, LONG_NO_CONFINE,
-       LONG_FOLLOW, LONG_WORKERS };
+       LONG_FOLLOW, LONG_WORKERS, LONG_LISTEN };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, LONG_SOCKET },
@@ -65,6 +67,7 @@ static const struct option long_options[] = {
 	{ "save-every", required_argument, NULL, LONG_SAVE_EVERY },
 	{ "takeover", no_argument, NULL, LONG_TAKEOVER },
 	{ "follow", no_argument, NULL, LONG_FOLLOW },
+	{ "listen", required_argument, NULL, LONG_LISTEN },
 	{ "user", required_argument, NULL, LONG_USER },
 	{ "no-confine", no_argument, NULL, LONG_NO_CONFINE },
 	{ "workers", required_argument, NULL, LONG_WORKERS },
@@ -154,6 +157,9 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 			break;
 		case LONG_FOLLOW:
 			d->follow_host = true;
+			break;
+		case LONG_LISTEN:
+			d->listen = optarg;
 			break;
 		case LONG_USER:
 			d->user = optarg;
@@ -362,6 +368,10 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 		return daemon_apply(d, argc, argv, out, errors);
 	if (!strcmp(argv[0], "confirm"))
 		return daemon_confirm(d, out, errors);
+	if (!strcmp(argv[0], "watch")) {
+		watch_lines(&d->watch, d->inst, out);
+		return EXIT_DONE;
+	}
 	if (!strcmp(argv[0], "snapshot")) {
 		kept_take(d->inst, &d->host, false, d->conntrack_on, out);
 		return out->failed ? EXIT_INTERNAL : EXIT_DONE;
@@ -527,6 +537,8 @@ static int begin(struct daemon *d, struct refusal *why)
 	err = d->server ? daemon_ports_attach(d, why) : why->err;
 	if (!err && d->follow)
 		err = server_watch(d->server, follow_fd(d->follow), EPOLLIN, on_host_change, d);
+	if (!err && d->listen)
+		err = web_begin(d, d->listen, &d->web, why);
 	if (!err)
 		err = signals_begin(d, why);
 	if (!err && d->user)
@@ -591,6 +603,7 @@ int cmd_daemon(int argc, char **argv)
 	}
 	for (unsigned int i = 0; i < d.port_count; i++)
 		port_close(d.ports[i].port);
+	web_end(d.web);
 	server_free(d.server);
 	follow_close(d.follow);
 	for (int *fd = (int[]){ d.signals, d.saver, d.former, d.former_listener, -2 }; *fd != -2; fd++)
@@ -599,6 +612,7 @@ int cmd_daemon(int argc, char **argv)
 	if (d.inst)
 		instance_free(d.inst);
 	sb_free(&d.host);
+	watch_end(&d.watch);
 	free(d.snapshot_path);
 	snapshot_paths_free(&d.paths);
 	return code;

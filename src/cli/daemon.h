@@ -9,6 +9,7 @@
 #include "base/strbuf.h"
 #include "cli/follow.h"
 #include "cli/run.h"
+#include "cli/watch.h"
 #include "daemon/server.h"
 #include "instance.h"
 #include "port/port.h"
@@ -20,7 +21,7 @@ struct pending;			/* cli/daemon_apply.c */
 
 struct daemon {
 	/* as asked for */
-	const char *snapshot, *state_path, *user;
+	const char *snapshot, *state_path, *user, *listen;
 	struct sockaddr_un where;
 	uint64_t seed;
 	uint32_t save_every_sec, workers;
@@ -40,6 +41,8 @@ struct daemon {
 	struct strbuf host;		/* the text that declared the host's sockets */
 	struct list followers;		/* cli/conntrack_follow.h */
 	struct pending *pending;	/* rules that wait for their confirmation; NULL: none do */
+	struct watch watch;
+	struct web *web;		/* NULL: --listen was not said */
 	struct follow *follow;		/* NULL: --follow was not said */
 	bool taken_over;		/* all has gone to another daemon */
 	int former;			/* the connection to the daemon that all came from; -1: none */

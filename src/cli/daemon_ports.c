@@ -20,7 +20,9 @@ static void send_on(struct daemon *d, struct port *port, const void *frame, uint
 static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
 {
 	struct port *port = out->driver_priv;
+	struct daemon *d = priv;
 
+	watch_transmit(&d->watch, d->inst, cause);
 	if (port)
 		send_on(priv, port, frame, len);
 }
@@ -29,14 +31,16 @@ static void on_deliver(void *priv, const struct pkt *pkt)
 {
 	struct daemon *d = priv;
 
+	watch_deliver(&d->watch, d->inst);
 	if (d->local)
 		send_on(d, d->local, pkt->data, pkt->len);
 }
 
 static void on_drop(void *priv, const struct pkt *pkt)
 {
-	const struct daemon *d = priv;
+	struct daemon *d = priv;
 
+	watch_drop(&d->watch, d->inst, pkt);
 	if (d->verbose && !pkt->rule)
 		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
 }
@@ -146,6 +150,7 @@ static void on_expect_event(void *priv, const struct ct_expect *exp, bool ended)
 void daemon_observe(struct daemon *d)
 {
 	list_init(&d->followers);
+	d->watch.began_ns = d->inst->now_ns;
 	d->inst->observer = (struct observer){ .priv = d, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
 					       .iface_new = on_iface_new, .ct_event = on_ct_event, .expect_event = on_expect_event };
 }

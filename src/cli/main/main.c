@@ -26,7 +26,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv); } com
 	{ "iptables-xml", iptables_main },
 	{ "daemon", cmd_daemon },
 	{ "exec", cmd_exec },
-	{ "snapshot", cmd_snapshot },
+	{ "snapshot", cmd_snapshot }, { "top", cmd_top },
 	{ "apply", cmd_apply }, { "confirm", cmd_apply }, { "reload", cmd_apply },
 	{ "conntrack", cmd_remote }, { "nfct", cmd_remote },
 };
