@@ -547,6 +547,8 @@ static int begin(struct daemon *d, struct refusal *why)
 		err = daemon_takeover_done(d, why);
 	if (!err)
 		err = saver_begin(d, why);
+	if (!err && !d->no_confine)
+		err = confine_capabilities(why);	/* before workers: each thread has its own */
 	if (!err)
 		err = daemon_workers_start(d, why);
 	if (!err && !d->no_confine && !IS_SANITIZED)

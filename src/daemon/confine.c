@@ -122,7 +122,7 @@ int confine_drop(uid_t uid, gid_t gid, struct refusal *why)
 
 /* --- capabilities and calls --- */
 
-static int drop_capabilities(struct refusal *why)
+int confine_capabilities(struct refusal *why)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
@@ -160,7 +160,7 @@ int confine_calls(struct refusal *why)
 {
 	struct sock_filter program[PROGRAM_MAX];
 	struct sock_fprog filter = { .filter = program };
-	int err = drop_capabilities(why);
+	int err = confine_capabilities(why);
 
 	if (err)
 		return err;

@@ -14,7 +14,9 @@
 int confine_user(const char *text, uid_t *uid, gid_t *gid, struct refusal *why);
 /* Becomes that user, without other groups, capabilities, or a way back. */
 int confine_drop(uid_t uid, gid_t gid, struct refusal *why);
-/* No new privileges, no capabilities, and the list of system calls. For the whole process, for good. */
+/* No capabilities any more: of this thread and those that it will start. */
+int confine_capabilities(struct refusal *why);
+/* The same, no new privileges, and the list of system calls. For the whole process, for good. */
 int confine_calls(struct refusal *why);
 
 #endif
