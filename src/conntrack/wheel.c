@@ -13,7 +13,7 @@
 
 #include "conntrack/conntrack_internal.h"
 
-enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS };
+enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS, ASKED_AHEAD = 16 };
 
 static uint64_t slot_tick(const struct ct_wheel *wheel, unsigned int level, unsigned int i)
 {
@@ -67,10 +67,31 @@ static uint64_t whole_tick(const struct instance *inst, uint32_t tick)
 	return (uint64_t)(now + (int32_t)(tick - (uint32_t)now));
 }
 
+/* The next ones' memory: of a million connections that end together nearly all lie in DRAM. */
+static void ask_ahead(const struct ct_table *table, const struct list *due)
+{
+	const struct list *at = due->next;
+
+	for (int i = 0; i < ASKED_AHEAD && at != due; i++, at = at->next) {
+		const uint8_t *record = (const uint8_t *)list_entry(at, struct ct, age);
+
+		__builtin_prefetch(record, 1);
+		__builtin_prefetch(record + 64, 1);
+		__builtin_prefetch(record + 128, 1);
+	}
+	at = due->next;
+	for (int i = 0; i < ASKED_AHEAD && at != due; i++, at = at->next) {
+		struct ct *ct = list_entry(at, struct ct, age);
+
+		for (int dir = 0; dir < IP_CT_DIR_MAX; dir++)
+			__builtin_prefetch(ct_bucket(table, ct_node_hash(table, &ct->node[dir])), 1);
+	}
+}
+
 static void look_at_slot(struct instance *inst, struct list *slot, unsigned int *budget)
 {
 	struct ct_wheel *wheel = &inst->ct->wheel;
-	uint32_t now = (uint32_t)inst_jiffies(inst);
+	uint32_t now = (uint32_t)inst_jiffies(inst), asked = 0;
 	struct list due;
 
 	if (list_is_empty(slot))
@@ -81,6 +102,8 @@ static void look_at_slot(struct instance *inst, struct list *slot, unsigned int 
 	while (!list_is_empty(&due)) {
 		struct ct *ct = list_entry(due.next, struct ct, age);
 
+		if (asked++ % ASKED_AHEAD == 0)
+			ask_ahead(inst->ct, &due);
 		if (*budget == 0) {		/* the rest another time */
 			due.prev->next = wheel->late.next;
 			wheel->late.next->prev = due.prev;
