@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct refusal why = { 0 };
 	struct world *world;
 	struct line *line;
-	bool has_empty = false;		/* upstream saves an empty word as nothing, and then reads the next one in its place */
+	/* upstream saves an empty word as nothing, and physdev's names without quotes, whatever is in them */
+	bool is_lossy = false, is_bare;
 	uint8_t family;
 
 	if (size < 3 || size > 4096)
@@ -59,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = number < matches ? ext_matches[number]->text : ext_targets[number - matches]->text;
 	if (!text)
 		return 0;
+	is_bare = number < matches && !strcmp(ext_matches[number]->name, "physdev");
 	family = data[0] & 1 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 	line = calloc(1, sizeof(*line));
 	words(line, family == NFPROTO_IPV4 ? "iptables" : "ip6tables");
@@ -84,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		snprintf(name, sizeof(name), "--%s", opt->name);
 		words(line, name);
 		if (opt_words(opt) && !(data[at + 1] & 2)) {
-			has_empty |= !first;
+			is_lossy |= !first;
 			word(line, (const char *)data + at + 3, first);
 		}
 		if (first < len)
@@ -100,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!rules_restore(world->inst, family, sb_str(&saved), saved.len, "saved", RESTORE_COUNTERS | RESTORE_ALL_OR_NOTHING,
 				   &why)) {
 			rules_save(world->inst, family, true, -1, &again);
-			if (!has_empty && strcmp(sb_str(&saved), sb_str(&again)))
+			if (!is_lossy && !(is_bare && strpbrk(sb_str(&saved), "\"\\")) && strcmp(sb_str(&saved), sb_str(&again)))
 				abort();
 		}
 		rule_packets_send(world);
