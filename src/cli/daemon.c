@@ -547,6 +547,9 @@ static int begin(struct daemon *d, struct refusal *why)
 		err = daemon_takeover_done(d, why);
 	if (!err)
 		err = saver_begin(d, why);
+	/* an XDP program is taken off its interface at the end, and that takes privileges */
+	for (unsigned int i = 0; i < d->port_count; i++)
+		d->no_confine |= !strncmp(d->ports[i].spec, "xdp:", 4);
 	if (!err && !d->no_confine)
 		err = confine_capabilities(why);	/* before workers: each thread has its own */
 	if (!err)
