@@ -134,7 +134,7 @@ def compare(case, kernel, weir):
             say("local", i, a, b, show if short else bytes.hex)
         a, b = [event(x) for x in kernel.events.get(i, [])], [event(x) for x in weir.events.get(i, [])]
         a, b = [x for x in a if x], [x for x in b if x]
-        if i >= 0 and isinstance(case.items[i], Do) and "conntrack" in case.items[i].command.split():
+        if i >= 0 and isinstance(case.items[i], Do) and {"conntrack", "ip"} & set(case.items[i].command.split()):
             a, b = sorted(a, key=no_seconds), sorted(b, key=no_seconds)  # table-order
         if a != b and not same_events(a, b):
             say("event", i, a, b, str)
