@@ -5,6 +5,8 @@ import os
 import random
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -87,6 +89,52 @@ def killed(w):
     check("nothing is left open", w.open_files() <= w.fds + 1, "%d, %d at the beginning" % (w.open_files(), w.fds))
 
 
+def bent_record(r):
+    """Bytes that are nearly what travels between weir's processes (src/wire/wire.h)."""
+    payload = r.choice((b"", bytes(r.randrange(256) for _ in range(r.choice((1, 4, 20, 40, 200)))), b"/proc/net/nf_conntrack\0", b"/proc/sys/net/ipv4/ip_forward\0" + b"1\n",
+                        b"iptables\0-S\0", b"\0" * 5000,
+                        struct.pack("=IHHIIBBH", 20, r.choice((0x100, 0x101, 0x105, 0x302, 0x400, 0x500, 0x700, 0x800)), r.choice((1, 5, 0x301, 0x305)), 1, 0, r.choice((0, 2, 10)), 0, 0)))
+    head = [0x52494557, r.randrange(20), r.choice((0, 0, 1)), len(payload), r.choice((0, 1, 2, 3, r.getrandbits(32)))] + \
+        [r.choice((0, 1, 2, 12, 41, 64, 65, 66, 67, r.getrandbits(32))) for _ in range(3)] + [r.choice((0, 0, 0, 1, 2, 4, r.getrandbits(32)))]
+    if r.random() < 0.2:
+        head[r.choice((0, 3))] = r.getrandbits(32)
+    record = struct.pack("=IHhIIIIII", *head) + payload
+    return record[:r.randrange(len(record))] if r.random() < 0.05 else record
+
+
+def bent(w):
+    """Records of no sense, with and without memory files, from peers that do not read what is said to them."""
+    r = random.Random(1)
+    for n in range(300):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.connect(w.dir + "/s")
+        s.setblocking(False)
+        try:
+            for _ in range(r.choice((1, 3, 60))):
+                fds = []
+                if r.random() < 0.1:
+                    fds = [os.memfd_create("x")]
+                    os.ftruncate(fds[0], r.choice((0, 32, 1 << 20)))
+                try:
+                    socket.send_fds(s, [bent_record(r)], fds)
+                finally:
+                    for fd in fds:
+                        os.close(fd)
+                if r.random() < 0.5:
+                    try:
+                        s.recv(1 << 16)
+                    except BlockingIOError:
+                        pass
+        except OSError:
+            pass  # the daemon hangs up on what is no record, and a full socket takes no more
+        s.close()
+        if n % 50 == 0:
+            check("served beside bent records", w.run("iptables-legacy", "-S", "OUTPUT").returncode == 0)
+    time.sleep(0.5)
+    check("alive after bent records", w.daemon.poll() is None and w.run("conntrack", "-C").returncode == 0)
+    check("and nothing is left open", w.open_files() <= w.fds + 1, "%d, %d at the beginning" % (w.open_files(), w.fds))
+
+
 def main():
     if os.geteuid() or not shutil.which("conntrack") or not shutil.which("iptables-legacy"):
         print("this needs root, conntrack and iptables-legacy\n0 passed, 0 failed, 1 skipped")
@@ -101,6 +149,14 @@ def main():
                 check(part.__name__, False, repr(e))
         w.daemon.terminate()
         check("the daemon stops in order", w.daemon.wait(timeout=30) == 0)
+        other = World()
+        try:
+            bent(other)
+        except Exception as e:
+            check("bent", False, repr(e))
+        other.daemon.terminate()
+        check("it, too, stops in order", other.daemon.wait(timeout=30) == 0)
+        shutil.rmtree(other.dir, ignore_errors=True)
         w.daemon.stderr.close()
         kernel = subprocess.run(["ip", "netns", "exec", NS, "sh", "-c", "cat /proc/net/ip_tables_names; conntrack -L 2>/dev/null"], stdout=subprocess.PIPE, text=True).stdout
         check("the namespace's kernel has nothing", kernel == "", kernel)
