@@ -1,7 +1,7 @@
 /*
  * weir/libiptc.h - the calls of libiptc over a kept instance: a program written for libip4tc and libip6tc is compiled with this
  * header, linked with -lweir-iptc, and changes the rules that `weir iptables` shows. The instance is found as there:
- * by network namespace and user, or through WEIR_INSTANCE.
+ * a daemon's or a kept one, by network namespace and user, or through WEIR_INSTANCE or WEIR_SOCKET.
  */
 #ifndef WEIR_LIBIPTC_H
 #define WEIR_LIBIPTC_H

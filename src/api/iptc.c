@@ -4,14 +4,14 @@
  */
 #include <stdlib.h>
 
-#include "control/store.h"
+#include "daemon/place.h"
 #include "instance.h"
 #include "table/image.h"
 
 
 struct xtc_handle {
 	struct instance *inst;
-	struct store *store;
+	struct place *place;
 	struct edit *edit;
 	struct edit *spent[64];		/* tables of earlier commits: the program may hold pointers into them */
 	unsigned int spent_count;
@@ -66,17 +66,17 @@ static struct xtc_handle *tc_init(uint8_t family, const char *table)
 	if (!err && !(h->inst = instance_new(1, 0, &why)))
 		err = -ENOMEM;
 	if (!err)
-		err = store_open(name && *name ? name : NULL, h->inst, &h->store, &why);
+		err = place_open(name && *name ? name : NULL, h->inst, &h->place, &why);
 	if (!err) {
-		store_tables(h->store)->wait_sec = -1;
-		err = store_tables(h->store)->open(store_tables(h->store), family, table, true, &h->edit, &why);
+		place_tables(h->place)->wait_sec = -1;
+		err = place_tables(h->place)->open(place_tables(h->place), family, table, true, &h->edit, &why);
 	}
 	if (!err) {
-		h->stamp = store_stamp(h->store, family, table);
-		store_unlock(h->store);
+		h->stamp = place_stamp(h->place, family, table);
+		place_unlock(h->place);
 		return h;
 	}
-	store_close(h->store);
+	place_close(h->place);
 	instance_free(h->inst);
 	free(h);
 	errno = -err;
@@ -88,7 +88,7 @@ static void tc_free(struct xtc_handle *h)
 	edit_free(h->edit);
 	while (h->spent_count)
 		edit_free(h->spent[--h->spent_count]);
-	store_close(h->store);
+	place_close(h->place);
 	instance_free(h->inst);
 	free(h);
 }
@@ -356,15 +356,15 @@ static int tc_set_counter(struct xtc_handle *h, const char *name, uint32_t numbe
 
 static int tc_commit(struct xtc_handle *h)
 {
-	struct table_source *tables = store_tables(h->store);
+	struct table_source *tables = place_tables(h->place);
 	struct edit *fresh = NULL;
 	int err = 0;
 
 	last_call = CALL_OTHER;
 	if (!h->edit->changed)
 		return 1;
-	err = store_lock(h->store, -1, NULL);
-	if (!err && store_stamp(h->store, h->family, h->table) != h->stamp)
+	err = place_lock(h->place, -1, NULL);
+	if (!err && place_stamp(h->place, h->family, h->table) != h->stamp)
 		err = -EAGAIN;
 	if (!err)
 		err = tables->commit(tables, h->edit, NULL);
@@ -373,9 +373,9 @@ static int tc_commit(struct xtc_handle *h)
 		h->spent[h->spent_count++] = h->edit;
 		h->edit = fresh;
 		h->chain = NULL;
-		h->stamp = store_stamp(h->store, h->family, h->table);
+		h->stamp = place_stamp(h->place, h->family, h->table);
 	}
-	store_unlock(h->store);
+	place_unlock(h->place);
 	return err ? fail(err) : 1;
 }
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/store.h"
+#include "daemon/place.h"
 #include "instance.h"
 
 enum { UPSTREAM_OTHER = 1, UPSTREAM_PARAMETER = 2, UPSTREAM_VERSION = 3, UPSTREAM_RESOURCE = 4, RULES_MAX = 1 << 30 };
@@ -152,7 +152,7 @@ static int print_out(struct strbuf *out)
 
 struct session {
 	struct instance *inst;
-	struct store *store;
+	struct place *place;
 };
 
 static int session_open(const struct iptables_role *role, struct session *s, struct refusal *why)
@@ -163,12 +163,12 @@ static int session_open(const struct iptables_role *role, struct session *s, str
 	s->inst = instance_new(1, now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec, why);
 	if (!s->inst)
 		return -ENOMEM;
-	return store_open(role->instance, s->inst, &s->store, why);
+	return place_open(role->instance, s->inst, &s->place, why);
 }
 
 static void session_close(struct session *s)
 {
-	store_close(s->store);
+	place_close(s->place);
 	instance_free(s->inst);
 }
 
@@ -199,7 +199,7 @@ int iptables_command(const struct iptables_role *role, int argc, char **argv)
 			code = UPSTREAM_RESOURCE;
 		}
 	} else {
-		code = rules_command_in(store_tables(session.store), argc, argv, &out, &why);
+		code = rules_command_in(place_tables(session.place), argc, argv, &out, &why);
 	}
 	if (print_out(&out) && !code)
 		code = UPSTREAM_OTHER;
@@ -255,8 +255,8 @@ int iptables_save(const struct iptables_role *role, int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &now);
 	err = session_open(role, &session, &why);
 	if (!err) {
-		store_tables(session.store)->wait_sec = -1;	/* it only looks: there is nothing to give up for */
-		err = rules_save_in(store_tables(session.store), role->family, table, counters,
+		place_tables(session.place)->wait_sec = -1;	/* it only looks: there is nothing to give up for */
+		err = rules_save_in(place_tables(session.place), role->family, table, counters,
 				    now.tv_sec * (int64_t)NSEC_PER_SEC, &out, &why);
 	}
 	if (!err)
@@ -399,8 +399,8 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 	}
 	err = session_open(role, &session, &why);
 	if (!err) {
-		store_tables(session.store)->wait_sec = wait_sec;
-		err = rules_restore_in(store_tables(session.store), role->family, sb_str(&text), text.len, NULL, flags, only, &out,
+		place_tables(session.place)->wait_sec = wait_sec;
+		err = rules_restore_in(place_tables(session.place), role->family, sb_str(&text), text.len, NULL, flags, only, &out,
 				       &code, &why);
 	}
 	print_out(&out);

@@ -42,6 +42,12 @@ int control_sockopt_get(struct control *control, struct control_cred cred, int l
 /* setsockopt(2). @out: REPLACE's old counters, which the tool wants through its embedded pointer. */
 int control_sockopt_set(struct control *control, struct control_cred cred, int level, int option, const void *in,
 			size_t in_len, struct strbuf *out);
+/*
+ * IPT_SO_SET_REPLACE for who wants to know why not. @out: the old counters; after a refusal its text and upstream's, each
+ * with its NUL, or nothing.
+ */
+int control_rules_replace(struct control *control, struct control_cred cred, uint8_t family, bool only_check, const void *in,
+			  size_t in_len, struct strbuf *out);
 /* SO_ORIGINAL_DST: where the TCP connection between these two addresses of the host once went. */
 int control_original_dst(struct control *control, int level, const struct sockaddr_in6 *own,
 			 const struct sockaddr_in6 *peer, struct strbuf *out);

@@ -160,6 +160,40 @@ int control_sockopt_set(struct control *control, struct control_cred cred, int l
 	}
 }
 
+int control_rules_replace(struct control *control, struct control_cred cred, uint8_t family, bool only_check, const void *in,
+			  size_t in_len, struct strbuf *out)
+{
+	struct refusal why = { 0 };
+	struct ipt_replace head;
+	struct xt_counters *old;
+	int err;
+
+	if (!cred.may_change)
+		return -EPERM;
+	if (in_len < sizeof(head) || (family != NFPROTO_IPV4 && family != NFPROTO_IPV6))
+		return -EINVAL;
+	memcpy(&head, in, sizeof(head));
+	if (only_check) {
+		err = tables_check(control->inst, family, in, in_len, &why);
+	} else {
+		/* one more entry takes more bytes than its counters: other numbers are refused, not allocated */
+		if (head.num_counters > (256u << 20) / sizeof(*old))
+			return -EINVAL;
+		old = calloc(head.num_counters + 1u, sizeof(*old));
+		if (!old)
+			return -ENOMEM;
+		err = tables_replace(control->inst, family, in, in_len, old, NULL, &why);
+		if (!err)
+			sb_add(out, (const char *)old, head.num_counters * sizeof(*old));
+		free(old);
+	}
+	if (err) {
+		sb_add(out, why.text, strlen(why.text) + 1);
+		sb_add(out, why.upstream, strlen(why.upstream) + 1);
+	}
+	return err;
+}
+
 int control_original_dst(struct control *control, int level, const struct sockaddr_in6 *own,
 			 const struct sockaddr_in6 *peer, struct strbuf *out)
 {

@@ -26,6 +26,10 @@ struct watch {
 	bool gone;
 };
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 struct conn {
 	struct list node;
 	struct server *server;
@@ -51,6 +55,8 @@ struct server {
 	struct watch listener;
 	int epoll;
 	uint32_t file_cookie;
+	uint64_t netns;			/* cookie of the network namespace that the socket was made in; 0: unknown */
+	struct conn *holder;		/* who changes rules, see WIRE_LOCK; NULL: nobody */
 	bool stop, taken_over;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
@@ -116,6 +122,8 @@ static void conn_close(struct conn *conn)
 		return;
 	if (conn->sock)
 		nl_sock_close(conn->sock);
+	if (server->holder == conn)
+		server->holder = NULL;
 	if (conn->following)
 		server->callbacks.unfollow(server->callbacks.priv, conn->following, NULL, NULL);
 	conn->following = NULL;
@@ -383,6 +391,9 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 	case WIRE_HELLO:
 		err = head.a == WIRE_VERSION ? 0 : -EPROTO;
 		head.a = WIRE_VERSION;
+		head.b = (uint32_t)conn->server->netns;
+		head.c = (uint32_t)(conn->server->netns >> 32);
+		head.cookie = conn->cred.may_change;
 		break;
 	case WIRE_NLSEND:
 		sock = sock_of(conn, head.cookie);
@@ -404,6 +415,19 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 		break;
 	case WIRE_SOSET:
 		err = control_sockopt_set(control, conn->cred, (int)head.a, (int)head.b, r->data, head.len, &out);
+		break;
+	case WIRE_REPLACE:
+		err = control_rules_replace(control, conn->cred, (uint8_t)head.a, head.b == 1, r->data, head.len, &out);
+		head.a = 0;
+		if (err && out.len) {	/* it is said why */
+			head.a = (uint32_t)-err;
+			err = 0;
+		}
+		break;
+	case WIRE_LOCK:
+		err = !conn->cred.may_change ? -EPERM : conn->server->holder && conn->server->holder != conn ? -EAGAIN : 0;
+		if (!err)
+			conn->server->holder = head.a ? conn : NULL;
 		break;
 	case WIRE_FOPEN:
 		err = control_file_read(control, (const char *)r->data, &out);
@@ -582,6 +606,8 @@ struct server *server_new_at(struct instance *inst, int listener, const char *pa
 	list_init(&server->watches);
 	list_init(&server->gone);
 	snprintf(server->path, sizeof(server->path), "%s", path);
+	if (getsockopt(listener, SOL_SOCKET, SO_NETNS_COOKIE, &server->netns, &(socklen_t){ sizeof(server->netns) }))
+		server->netns = 0;
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->control = control_new(inst, &to_control);
 	server->listener.fn = on_accept;

@@ -76,6 +76,9 @@ struct edit {
 /* @create: the table comes into being if it must; otherwise an untouched one is read as if it did. */
 int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
 	      struct refusal *why);
+/* The same of another process's table: @entries in user space's form, @head->size bytes. Nothing is asked of extensions. */
+int edit_open_blob(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries, struct edit **out,
+		   struct refusal *why);
 void edit_free(struct edit *edit);
 /* Memory that goes with the edit: zeroed, aligned to 16; NULL: there is none left. */
 void *edit_alloc(struct edit *edit, size_t size);
@@ -87,6 +90,8 @@ struct edit_blob {
 };
 int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *why);
 void edit_blob_free(struct edit_blob *blob);
+/* What each entry of the new blob counts from, in @to, when the opened one's entries counted @old until then. */
+void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to);
 /* Makes the rule set; nothing is published. @rs is given: ruleset_free(). */
 int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why);
 /* Publishes what edit_build() made; the table must be as it was when opened. Takes @rs on success. */

@@ -134,6 +134,43 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 	return jumps_resolve(edit, rs, starts, why);
 }
 
+/* @blob: of @rs, in user space's form. */
+static int chains_of(struct edit *edit, const struct ruleset *rs, const uint8_t *blob, struct refusal *why)
+{
+	struct edit_chain **starts = calloc(rs->size / 8 + 1, sizeof(struct edit_chain *));	/* entries are aligned to 8 */
+	int err;
+
+	edit->old_number = rs->number;
+	err = starts ? read_entries(edit, rs, blob, starts, why) : refuse(why, -ENOMEM, "no memory");
+	free(starts);
+	return err;
+}
+
+int edit_open_blob(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries, struct edit **out,
+		   struct refusal *why)
+{
+	const struct table_kind *kind = table_kind_find(head->name);
+	struct edit *edit = kind ? calloc(1, sizeof(*edit)) : NULL;
+	struct ruleset *rs;
+	int err;
+
+	if (!edit)
+		return kind ? refuse(why, -ENOMEM, "no memory") : refuse(why, -ENOENT, "unknown table '%s'", head->name);
+	edit->inst = inst;
+	edit->kind = kind;
+	edit->family = family;
+	err = ruleset_view(inst->tables, family, head, entries, &rs, why);
+	if (!err) {
+		err = chains_of(edit, rs, entries, why);
+		ruleset_drop(rs);
+	}
+	if (err)
+		edit_free(edit);
+	else
+		*out = edit;
+	return err;
+}
+
 int edit_open(struct instance *inst, uint8_t family, const char *name, bool create, struct edit **out,
 	      struct refusal *why)
 {
@@ -141,7 +178,6 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	const struct table_kind *kind = table_kind_find(name);
 	struct edit *edit = calloc(1, sizeof(*edit));
 	struct ruleset *untouched = NULL;
-	struct edit_chain **starts = NULL;
 	struct ipt_replace *initial = NULL;
 	const struct ruleset *rs;
 	uint8_t *blob = NULL;
@@ -169,19 +205,16 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	edit->inst = inst;
 	edit->kind = kind;
 	edit->family = family;
-	edit->old_number = rs->number;
 	blob = malloc(rs->size);
-	starts = calloc(rs->size / 8 + 1, sizeof(struct edit_chain *));	/* entries are aligned to 8 */
-	if (!blob || !starts) {
+	if (!blob) {
 		err = refuse(why, -ENOMEM, "no memory");
 		goto out;
 	}
 	tallies_fold(inst->tables);
 	ruleset_export(rs, blob);
-	err = read_entries(edit, rs, blob, starts, why);
+	err = chains_of(edit, rs, blob, why);
 out:
 	free(initial);
-	free(starts);
 	free(blob);
 	ruleset_free(inst, untouched);
 	if (err)
@@ -337,10 +370,8 @@ int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why)
 	return err;
 }
 
-static void counters_hand_over(const struct edit *edit, struct ruleset *rs, const struct xt_counters *old)
+void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to)
 {
-	struct xt_counters *to = rs->counters;
-
 	for (uint32_t c = 0; c < edit->count; c++) {
 		const struct edit_chain *chain = edit->chains[c];
 
@@ -370,7 +401,7 @@ int edit_publish(struct edit *edit, struct ruleset *rs, struct refusal *why)
 	if (!err)
 		err = table_publish(edit->inst, table, rs, edit->old_number, old, why);
 	if (!err)
-		counters_hand_over(edit, rs, old);
+		edit_counters(edit, old, rs->counters);
 	free(old);
 	return err;
 }

@@ -123,7 +123,7 @@ static int extensions_check(struct instance *inst, struct ruleset *rs, const str
 	return 0;
 }
 
-static void ruleset_drop(struct ruleset *rs)
+void ruleset_drop(struct ruleset *rs)
 {
 	ruleset_forget_compiled(rs);
 	free(rs->segments);
@@ -220,6 +220,40 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 
 err_drop:
 	ruleset_drop(rs);
+	return err;
+}
+
+int ruleset_view(struct tables *tables, uint8_t family, const struct ipt_replace *head, const void *entries, struct ruleset **out,
+		 struct refusal *why)
+{
+	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
+	struct ruleset *rs;
+	int err;
+
+	if (!copy)
+		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
+	memcpy(copy, entries, head->size);
+	err = ruleset_verify(family, head, copy, false, &rs, why);
+	if (err)
+		return err;
+	rs->id_room = rs->id_used = rs->number;
+	rs->refs = calloc(rs->number, sizeof(*rs->refs));
+	rs->roles = calloc(rs->number, sizeof(*rs->roles));
+	rs->at = calloc(rs->number, sizeof(*rs->at));
+	rs->counters = bigmem_alloc(rs->number * sizeof(*rs->counters));
+	if (!rs->refs || !rs->roles || !rs->at || !rs->counters)
+		err = refuse(why, -ENOMEM, "table %s: no memory", rs->table);
+	if (!err)
+		err = refs_make(rs, tables, NULL, why);
+	for (uint32_t i = 0; !err && i < rs->number; i++) {
+		rs->at[i] = blob_entry(rs, i);
+		rs->counters[i] = *entry_counters((uint8_t *)entries + rs->offsets[i], family);
+		entry_counters(rs->at[i], family)->pcnt = (uintptr_t)&rs->counters[i];
+	}
+	if (err)
+		ruleset_drop(rs);
+	else
+		*out = rs;
 	return err;
 }
 

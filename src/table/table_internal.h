@@ -309,6 +309,11 @@ static inline struct rule_source ruleset_source(const struct ruleset *rs, uint32
 	return rs->sources ? rs->sources[id] : (struct rule_source){ rs->refs[id]->file, rs->refs[id]->line };
 }
 
+/* --- ruleset.c: the rules of another process, to be looked at: of a blob in user space's form, nothing asked of extensions --- */
+int ruleset_view(struct tables *tables, uint8_t family, const struct ipt_replace *head, const void *entries, struct ruleset **out,
+		 struct refusal *why);
+void ruleset_drop(struct ruleset *rs);		/* what ruleset_view() made */
+
 /* --- ruleset.c, again: one entry of a rule set --- */
 int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why);
 

@@ -22,7 +22,8 @@ enum {
 };
 
 enum wire_op {
-	WIRE_HELLO,	/* a = version, b = client's pid; reply: a = version */
+	WIRE_HELLO,	/* a = version, b = client's pid; reply: a = version, b, c = halves of the network namespace's cookie (0: unknown),
+			 * cookie = 1: the client may change things */
 	WIRE_NLOPEN,	/* first record of a DATA connection: a = port wanted (0: any), b = protocol, c = pid; reply: cookie, a = port */
 	WIRE_NLSEND,	/* cookie, payload = one datagram; the reply comes when it was fully processed */
 	WIRE_NLDATA,	/* daemon to tool, on DATA: a = multicast group bits, payload */
@@ -42,6 +43,9 @@ enum wire_op {
 	WIRE_TAKEN,	/* the other one may end */
 	WIRE_FOLLOW,	/* payload = words of a command that goes on: its lines come as TEXT; once more: it shall end */
 	WIRE_TEXT,	/* daemon to a FOLLOW: b = bytes of stdout, rest stderr; c = 1: these are its last words, a = exit code */
+	WIRE_REPLACE,	/* a = family, b = 1: only look whether it could be; payload = struct ipt_replace; reply: a = errno, payload = old
+			 * counters, or with an errno two sentences, each with its NUL: weir's and iptables' */
+	WIRE_LOCK,	/* a = 1: the rules are this connection's to change, until a = 0 or it ends; -EAGAIN: another one has them */
 	WIRE_OP_COUNT,
 };
 
