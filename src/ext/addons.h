@@ -5,6 +5,10 @@
 #ifndef WEIR_EXT_ADDONS_H
 #define WEIR_EXT_ADDONS_H
 
+#include "base/uapi.h"
+
+#include <linux/netfilter/nf_nat.h>
+
 #include "ext/option.h"
 
 struct xt_condition_mtinfo {
@@ -98,6 +102,13 @@ struct ipt_acc_info {
 	be32 net_ip, net_mask;
 	char table_name[32];
 	int32_t table_nr;
+};
+
+enum { XT_DNETMAP_TTL = 1, XT_DNETMAP_REUSE = 2, XT_DNETMAP_PREFIX = 4, XT_DNETMAP_STATIC = 8, XT_DNETMAP_PERSISTENT = 16 };
+struct xt_DNETMAP_tginfo {
+	struct nf_nat_range prefix;
+	uint8_t flags;
+	int32_t ttl;
 };
 
 /*

@@ -16,6 +16,7 @@
 #include "base/procfs.h"
 #include "base/sysctl.h"
 #include "conntrack/conntrack.h"
+#include "ext/state.h"
 #include "path/path.h"
 #include "route/route.h"
 #include "table/table.h"
@@ -211,6 +212,10 @@ static void texts_are_those_of_its_libraries(void **state)
 		{ "filter", "-A FORWARD -j LOGMARK --log-level 7 --log-prefix hello", "-j LOGMARK --log-level 7  --log-prefix \"hello\" \n" },
 		{ "mangle", "-A FORWARD -j IPMARK --addr src --and-mask 0xff --or-mask 0x10000", "-j IPMARK --addr src  --and-mask 0xff  --or-mask 0x10000 \n" },
 		{ "mangle", "-A FORWARD -j IPMARK --addr dst --shift 5", "-j IPMARK --addr dst  --shift 5 \n" },
+		{ "nat", "-A PREROUTING -j DNETMAP", "-j DNETMAP\n" },
+		{ "nat", "-A POSTROUTING -j DNETMAP --static --ttl -5 --prefix 20.0.0.0/255.255.255.192 --persistent --reuse",
+		  "-j DNETMAP --prefix 20.0.0.0/26 --reuse  --static  --persistent  --ttl -5 \n" },
+		{ "nat", "-A OUTPUT -j DNETMAP --prefix 20.0.0.1 --ttl 010", "-j DNETMAP --prefix 20.0.0.1/32 --ttl 10 \n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -245,6 +250,9 @@ static void refusals_name_the_cause(void **state)
 		{ "filter", "-A FORWARD -m ipp2p", "required" }, { "filter", "-A FORWARD -m ipp2p --debug", "required" },
 		{ "mangle", "-A PREROUTING -p tcp -j TARPIT", "" }, { "filter", "-A FORWARD -j IPMARK --addr src", "mangle" },
 		{ "mangle", "-A FORWARD -j IPMARK --addr both", "src or dst" }, { "filter", "-A FORWARD -j LOGMARK --log-level 8", "0 to 7" },
+		{ "nat", "-A POSTROUTING -j DNETMAP --prefix 20.0.0.0/15", "/16" }, { "nat", "-A POSTROUTING -j DNETMAP --prefix 20.0.0.1/30", "Bad network" },
+		{ "nat", "-A POSTROUTING -j DNETMAP --ttl 5s", "seconds" }, { "filter", "-A FORWARD -j DNETMAP", "nat" },
+		{ "nat", "-A INPUT -j DNETMAP", "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -617,6 +625,121 @@ static void addresses_have_countries(void **state)
 	remove(dir);
 }
 
+/* A new connection of @src: its source outside, 0 for none. */
+static uint32_t outside_of(struct world *w, uint32_t src)
+{
+	static uint16_t port = 3000;
+
+	memset(w->frame, 0, sizeof(w->frame));
+	udp_from(w, src, 0x0a010002, port++, 4);
+	return w->sent ? ntohl(((struct iphdr *)w->frame)->saddr) : 0;
+}
+
+/* A new connection to @dst, whose route is unknown: who gets it, or the sender whom an error tells so. */
+static uint32_t inside_of(struct world *w, uint32_t dst)
+{
+	static uint16_t port = 5000;
+
+	udp_from(w, 0x0a000009, dst, port++, 4);
+	return ntohl(((struct iphdr *)w->frame)->daddr);
+}
+
+static void later(struct world *w, int64_t seconds)
+{
+	instance_advance(w->inst, w->inst->now_ns + seconds * NSEC_PER_SEC);
+}
+
+#define DNETMAP_FILE "/proc/net/xt_DNETMAP/20.0.0.0_31"
+
+/* "dynamic two-way 1:1 mapping": free addresses first, then the one whose time is over; else the chain goes on. */
+static void hosts_get_addresses(void **state)
+{
+	struct world *w = *state;
+	char want[256];
+
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP --prefix 20.0.0.0/31 --ttl 100\n-A POSTROUTING -j SNAT --to 10.1.0.77\n-A PREROUTING -j DNETMAP");
+	assert_int_equal(outside_of(w, 0x0a000002), 0x14000000);
+	assert_string_equal(w->log, "<6>xt_DNETMAP: add binding 10.0.0.2 -> 20.0.0.0");
+	assert_int_equal(outside_of(w, 0x0a000003), 0x14000001);
+	assert_int_equal(outside_of(w, 0x0a000002), 0x14000000);
+	assert_int_equal(outside_of(w, 0x0a000004), 0x0a01004d);
+	assert_non_null(strstr(w->log, "ip 10.0.0.4 - no free"));
+	assert_int_equal(inside_of(w, 0x14000001), 0x0a000003);	/* 600 seconds again: the rule names no time */
+	later(w, 50);
+	snprintf(want, sizeof(want), "10.0.0.2 -> 20.0.0.0 --- ttl: 50 lasthit: %lld\n10.0.0.3 -> 20.0.0.1 --- ttl: 550 lasthit: %lld\n",
+		 (long long)(w->inst->now_ns / NSEC_PER_SEC - 50), (long long)(w->inst->now_ns / NSEC_PER_SEC - 50));
+	expect_file(w, DNETMAP_FILE, want);
+	expect_file(w, DNETMAP_FILE "_stat", "2 0 2 300 \n");
+	later(w, 51);
+	expect_file(w, DNETMAP_FILE "_stat", "1 0 2 499 \n");
+	assert_int_equal(inside_of(w, 0x14000000), 0x0a000009);	/* its time is over */
+	assert_int_equal(outside_of(w, 0x0a000004), 0x14000000);
+	assert_int_equal(inside_of(w, 0x14000000), 0x0a000004);
+	must_load(w, "nat", "-A POSTROUTING -j MASQUERADE");
+	assert_int_equal(proc_read(w->inst->files, DNETMAP_FILE, &(struct strbuf)STRBUF_INIT, NULL), -ENOENT);
+}
+
+static void bindings_are_written(void **state)
+{
+	static const char *const wrong[] = { "+10.0.0.2", "+20.0.0.1:20.0.0.0", "+10.0.0.2:20.0.0.2", "-10.0.0.99", "persistent", "",
+					     "+10.0.0.2:20.0.0.0                              " };
+	struct world *w = *state;
+	struct refusal why;
+
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP --prefix 20.0.0.0/31 --static\n-A PREROUTING -j DNETMAP --prefix 20.0.0.0/31");
+	assert_int_equal(outside_of(w, 0x0a000002), 0x0a000002);
+	write_file(w, DNETMAP_FILE, "+10.0.0.2:20.0.0.1\n");
+	write_file(w, DNETMAP_FILE, "+10.1.0.2:20.0.0.0");
+	assert_int_equal(outside_of(w, 0x0a000002), 0x14000001);
+	assert_int_equal(inside_of(w, 0x14000000), 0x0a010002);
+	later(w, 100000);
+	expect_file(w, DNETMAP_FILE, "10.1.0.2 -> 20.0.0.0 --- ttl: S lasthit: S\n10.0.0.2 -> 20.0.0.1 --- ttl: S lasthit: S\n");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_int_equal(proc_write(w->inst->files, DNETMAP_FILE, wrong[i], strlen(wrong[i]), &why), -EINVAL);
+	write_file(w, DNETMAP_FILE, "+10.0.0.3:20.0.0.1");	/* the old one is timed out */
+	assert_int_equal(outside_of(w, 0x0a000002), 0x0a000002);
+	assert_int_equal(outside_of(w, 0x0a000003), 0x14000001);
+	write_file(w, DNETMAP_FILE, "-20.0.0.0");
+	write_file(w, DNETMAP_FILE, "+persistent");
+	expect_file(w, DNETMAP_FILE "_stat", "0 1 2 0 persistent\n");
+	must_load(w, "nat", "-A PREROUTING -j DNETMAP");
+	assert_int_equal(inside_of(w, 0x14000001), 0x0a000003);	/* it outlived its rules */
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP");
+	assert_int_equal(outside_of(w, 0x0a000005), 0x14000000);	/* any prefix will do */
+	write_file(w, DNETMAP_FILE, "flush");
+	expect_file(w, DNETMAP_FILE "_stat", "0 0 2 0 persistent\n");
+	assert_int_equal(outside_of(w, 0x0a000006), 0x14000000);
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP --prefix 20.0.0.0/31");
+	write_file(w, DNETMAP_FILE, "-persistent");
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP");
+	assert_int_equal(proc_read(w->inst->files, DNETMAP_FILE, &(struct strbuf)STRBUF_INIT, NULL), -ENOENT);
+}
+
+/* The man page's second example: "SNATs all flows whose source address is already actively bound to ANY prefix". */
+static void prefixes_follow_each_other(void **state)
+{
+	struct world *w = *state;
+	struct strbuf kept = STRBUF_INIT;
+
+	must_load(w, "nat", "-A POSTROUTING -s 10.0.0.0/28 -j DNETMAP --prefix 20.0.0.0/32 --ttl 100\n"
+		  "-A POSTROUTING -s 10.0.0.0/28 -j DNETMAP --prefix 30.0.0.0/32 --ttl 100\n-A POSTROUTING -j DNETMAP --prefix 20.0.0.0/32 --reuse --ttl -1");
+	assert_int_equal(outside_of(w, 0x0a000002), 0x14000000);
+	assert_int_equal(outside_of(w, 0x0a000003), 0x1e000000);
+	assert_int_equal(outside_of(w, 0x0a000003), 0x1e000000);
+	assert_int_equal(outside_of(w, 0x0a000004), 0x0a000004);
+	later(w, 101);
+	ext_states_save(w->inst, &kept);
+	assert_int_equal(outside_of(w, 0x0a000003), 0x14000000);	/* the second's time is over: the first rule binds anew */
+	assert_int_equal(outside_of(w, 0x0a000002), 0x1e000000);
+	must_load(w, "nat", "-A POSTROUTING -j ACCEPT");
+	must_load(w, "nat", "-A POSTROUTING -j DNETMAP --prefix 30.0.0.0/32 --reuse --ttl -1\n-A PREROUTING -j DNETMAP --prefix 20.0.0.0/32");
+	assert_int_equal(ext_states_load(w->inst, sb_str(&kept), kept.len, NULL), 0);
+	assert_int_equal(outside_of(w, 0x0a000003), 0x1e000000);	/* as it was kept, and its time stays over */
+	assert_int_equal(inside_of(w, 0x1e000000), 0x0a000009);
+	expect_file(w, "/proc/net/xt_DNETMAP/30.0.0.0_32_stat", "0 0 1 0 \n");
+	sb_free(&kept);
+}
+
 static void say(struct world *w, uint8_t proto, const char *text, uint32_t len)
 {
 	uint8_t p[512] = { 0x45 };
@@ -668,6 +791,7 @@ int main(void)
 		TEST(lengths_by_layer), TEST(interfaces_have_states), TEST(scans_are_many_ports), TEST(fuzzy_follows_the_rate),
 		TEST(connections_that_only_look), TEST(tarpits_hold), TEST(delude_opens_and_resets), TEST(chaos_is_rare),
 		TEST(echo_sends_back), TEST(marks_come_from_addresses), TEST(nth_counts), TEST(old_programs_are_known), TEST(hosts_are_counted), TEST(addresses_have_countries),
+		TEST(hosts_get_addresses), TEST(bindings_are_written), TEST(prefixes_follow_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
