@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				struct pkt *pkt;
 
 				if (capture_take(inst, in[i], &cp, &pkt) == TAKE_OK) {
-					offload_complete(pkt);
+					pkt_complete_partial_sum(pkt);
 					pkt_free(inst, pkt);
 				}
 			}
