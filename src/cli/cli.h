@@ -17,7 +17,8 @@ enum exit_code {
 int cmd_run(int argc, char **argv);	/* argv[0] is "run" */
 int cmd_check(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
-int cmd_remote(int argc, char **argv);	/* argv[0] is the command that the daemon carries out */
+int cmd_remote(int argc, char **argv);
+int cmd_nfnl_osf(int argc, char **argv);	/* argv[0] is the command that the daemon carries out */
 int cmd_top(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
 int cmd_apply(int argc, char **argv);	/* argv[0] is "apply", "confirm" or "reload" */

@@ -19,7 +19,9 @@
 #include "cli/daemon.h"
 #include "cli/daemon_state.h"
 #include "cli/daemon_web.h"
+#include "cli/nfacct_cmd.h"
 #include "cli/nfct_cmd.h"
+#include "cli/nfnl_osf_cmd.h"
 #include "cli/run.h"
 #include "daemon/confine.h"
 #include "daemon/server.h"
@@ -364,6 +366,10 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 		return conntrack_command(d->inst, argc, argv, out, errors);
 	if (!strcmp(argv[0], "nfct"))
 		return nfct_command(d->inst, argc, argv, out, errors);
+	if (!strcmp(argv[0], "nfacct"))
+		return nfacct_words(d->inst, argc, argv, out, errors);
+	if (!strcmp(argv[0], "nfnl_osf"))
+		return nfnl_osf_text(d->inst, argc, argv, errors);
 	if (!strcmp(argv[0], "apply"))
 		return daemon_apply(d, argc, argv, out, errors);
 	if (!strcmp(argv[0], "confirm"))

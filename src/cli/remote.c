@@ -1,5 +1,5 @@
 /*
- * cli/remote.c - `weir conntrack`, `weir nfct`: the commands of the same names, carried out by the daemon
+ * cli/remote.c - `weir conntrack`, `weir nfct`, `weir nfacct`: the commands of the same names, carried out by the daemon
  * that keeps the instance.
  */
 #include <signal.h>

@@ -139,8 +139,8 @@ static void print_one(struct acct_object *acct, bool reset, struct strbuf *out)
 	acct_read(acct, reset, &v);
 	sb_printf(out, "{ pkts = %020" PRIu64 ", bytes = %020" PRIu64, v.packets, v.bytes);
 	if (v.flags & QUOTA_MODES)
-		sb_printf(out, ", quota = %020" PRIu64 ", mode = %s, overquota = %d", v.quota,
-			  v.flags & NFACCT_F_QUOTA_BYTES ? "byte" : "packet", !!(v.flags & NFACCT_F_OVERQUOTA));
+		sb_printf(out, ", quota = %020" PRIu64 ", mode = %s, overquota = %s", v.quota,
+			  v.flags & NFACCT_F_QUOTA_BYTES ? "byte" : "packet", v.flags & NFACCT_F_OVERQUOTA ? "yes" : "no");
 	sb_printf(out, " } = %s;\n", v.name);
 }
 

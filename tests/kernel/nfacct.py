@@ -42,7 +42,7 @@ def show(message):
     text = "{ pkts = %020d, bytes = %020d" % (struct.unpack("!Q", a[PKTS])[0], struct.unpack("!Q", a[BYTES])[0])
     flags = struct.unpack("!I", a[FLAGS])[0] if FLAGS in a else 0
     if flags:
-        text += ", quota = %020d, mode = %s, overquota = %d" % (struct.unpack("!Q", a[QUOTA])[0], "byte" if flags & 2 else "packet", bool(flags & 4))
+        text += ", quota = %020d, mode = %s, overquota = %s" % (struct.unpack("!Q", a[QUOTA])[0], "byte" if flags & 2 else "packet", "yes" if flags & 4 else "no")
     return text + " } = %s;" % a[NAME].rstrip(b"\0").decode()
 
 

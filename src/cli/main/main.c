@@ -16,7 +16,7 @@ static const char usage[] =
 "  fw/net.ip holds lines of `ip -batch`: link, addr, route, rule, neigh\n"
 "  fw/sysctl.conf holds settings, as sysctl.conf(5)\n"
 "\n"
-"Options: weir run --help   manual: man weir-run   more: weir iptables, ip6tables, conntrack, nfct, apply\n";
+"Options: weir run --help   manual: man weir-run   more: weir iptables, ip6tables, conntrack, nfct, nfacct, nfnl_osf, apply\n";
 
 static const struct { const char *name; int (*run)(int argc, char **argv); } commands[] = {
 	{ "run", cmd_run }, { "check", cmd_check },
@@ -29,6 +29,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv); } com
 	{ "snapshot", cmd_snapshot }, { "top", cmd_top },
 	{ "apply", cmd_apply }, { "confirm", cmd_apply }, { "reload", cmd_apply },
 	{ "conntrack", cmd_remote }, { "nfct", cmd_remote },
+	{ "nfacct", cmd_remote }, { "nfnl_osf", cmd_nfnl_osf },
 };
 
 int main(int argc, char **argv)
