@@ -65,10 +65,12 @@ class Cookies:
             for k in (-1, 2, -2) if which and known[1] is not None else ():   # the first ACK to a server has its clock moved the wrong way
                 if (value - k * known[1] + 16) % 2**32 < NEAR:
                     return 0xD0000000 + n * 0x1000000 + k * 0x400000 + (value - k * known[1])
-            if not which:    # an acknowledgement moved though nothing was: by the difference of the server's first number (the cases' own) and this
-                rest = (value + known[0] - 2 * SERVER_FIRST + 16) % 2**32
+            # an acknowledgement moved by what the proxy took for the difference of both first numbers: though nothing was moved before, by the
+            # server's (the cases' own) alone, or twice, since segments of the server came before its SYN/ACK
+            for lead, cookies, servers in () if which else ((0xE, -1, 2), (0xB, 1, -1), (0xA, 2, -2)):
+                rest = (value - cookies * known[0] - servers * SERVER_FIRST + 64) % 2**32
                 if rest < NEAR:
-                    return 0xE0000000 + n * 0x1000000 + rest
+                    return lead << 28 | n << 24 | rest
         return value
 
     def packet(self, p):
