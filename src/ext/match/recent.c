@@ -357,8 +357,8 @@ static int stamp_tot_write(void *priv, const char *text, size_t len, struct refu
 static void recent_attach(struct instance *inst)
 {
 	struct recent_lists *lists = ext_state(inst, &recent_kind);
-	struct proc_file tot = { SETTINGS_DIR "ip_list_tot", tot_print, list_tot_write, NULL, true };
-	struct proc_file stamps = { SETTINGS_DIR "ip_pkt_list_tot", tot_print, stamp_tot_write, NULL, true };
+	struct proc_file tot = { .path = SETTINGS_DIR "ip_list_tot", .print = tot_print, .write = list_tot_write, .is_setting = true };
+	struct proc_file stamps = { .path = SETTINGS_DIR "ip_pkt_list_tot", .print = tot_print, .write = stamp_tot_write, .is_setting = true };
 
 	if (!lists)
 		return;

@@ -165,7 +165,7 @@ static struct binding *bind_new(struct dnetmap *all, const struct xt_DNETMAP_tgi
 				say(inst, b, "timeout");
 			unbind(all, b);
 			bind_to(all, b, inside, false);
-			b->until_ns = inst->now_ns + (info->flags & XT_DNETMAP_TTL ? info->ttl : TTL_DEFAULT_SEC) * NSEC_PER_SEC;
+			b->until_ns = inst->now_ns + (int64_t)(info->flags & XT_DNETMAP_TTL ? info->ttl : TTL_DEFAULT_SEC) * NSEC_PER_SEC;
 			b->hit_ns = inst->now_ns;
 			p->said_full = false;
 			say(inst, b, "add");
