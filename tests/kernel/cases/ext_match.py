@@ -123,6 +123,15 @@ def multiport_cases():
     for proto, number in (("sctp", 132), ("dccp", 33), ("udplite", 136)):
         yield from match("multiport-" + proto, ["-p %s -m multiport --dports 80" % proto, "-p %s -m multiport --sports 1234,7" % proto, "-p %s" % proto],
                          [short(number, 16, ip(A, B))], [short(number, 16, ip(A6, B6))])
+    rules = ["-p udplite"] + ["-p udplite -m multiport %s" % r for r in ("--sports 10,20,30:40", "! --sports 10,20", "--dports 80,1000:2000", "! --dports 80", "--ports 20,80", "! --ports 0:65535")]
+    cov = ["udplite", "multiport"]
+    yield from match("multiport-udplite-ports", rules, *both([udplite(s, d, n, proto=136) for s, d in ((10, 80), (20, 999), (41, 1500), (80, 20), (0, 0), (65535, 65535)) for n in (0, 8, 20)]), covers=cov)
+    yield from match("multiport-udplite-cover", rules, *both([udplite(10, 80, n, check, proto=136) for n in (1, 7, 21, 65535) for check in (None, 0, 1)]), covers=cov)
+    for n in (0, 2, 4, 7, 8):
+        yield from match("multiport-udplite-short-%d" % n, rules, [udplite(10, 80, 8)(ip(A, B), n)], [udplite(10, 80, 8)(ip(A6, B6), n)], covers=cov)
+    yield from match("multiport-udplite-pieces", rules, pieces4(136, [24, 16]), pieces6(136, [24, 16]), covers=cov)
+    yield from match("multiport-udplite-tracked", rules + ["-p udplite -m conntrack --ctstate NEW", "-p udplite -m conntrack --ctstate INVALID", "-m conntrack --ctproto udplite --ctorigdstport 80"],
+                     *both([udplite(10, 80, n, check, proto=p) for n in (0, 8, 20, 7) for check in (None, 0, 1) for p in (17, 136)]), covers=cov, conntrack="on")
     for n in (0, 3, 4):
         yield from match("multiport-short-%d" % n, ["-p udp -m multiport --dports 80", "-p udp"], [short(17, n, ip(A, B))], [short(17, n, ip(A6, B6))])
     yield from match("multiport-fragments", ["-p udp -m multiport --dports 80", "-p udp -m multiport ! --dports 80", "-p udp"], pieces4(17, [24, 16]), pieces6(17, [24, 16]))

@@ -136,6 +136,12 @@ def label_cases():
         # the rule alone switches connection tracking on
         yield Case("CONNSECMARK-%s-only" % mode, items, v4=table("security", "-A FORWARD -j CONNSECMARK --" + mode), covers=cov)
         yield Case("CONNSECMARK-%s-refused" % mode, items, v4=table("filter", "-A FORWARD -j CONNSECMARK --" + mode), covers=cov)
+    # no security module here: the kernel refuses the rule wherever it stands, and packets go on without it
+    for n, (t, hook, wanted) in enumerate((("mangle", "PREROUTING", "-p udp"), ("mangle", "POSTROUTING", "-m conntrack --ctstate NEW"), ("security", "INPUT", "-i eth0"), ("security", "OUTPUT", ""),
+                                           ("raw", "PREROUTING", "-p tcp"), ("nat", "POSTROUTING", ""))):
+        for v, sent in ((4, items), (6, six)):
+            rules = {"v%d" % v: table(t, "-A %s %s -j SECMARK --selctx unconfined_u:object_r:y_t:s%d" % (hook, wanted, n), "-A %s %s" % (hook, wanted))}
+            yield Case("SECMARK-refused-%s-%s-%d" % (t, hook, v), sent, covers=["SECMARK"], **rules)
     for t in ("mangle", "security", "filter"):
         yield Case("SECMARK-refused-" + t, items, v4=table(t, "-A FORWARD -j SECMARK --selctx system_u:object_r:x_t:s0"), covers=["SECMARK"])
 
