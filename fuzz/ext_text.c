@@ -89,12 +89,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (opt_words(opt) && !(data[at + 1] & 2)) {
 			is_lossy |= !first;
 			word(line, (const char *)data + at + 3, first);
-			is_lossy |= is_bare && line->argc && strpbrk(line->argv[line->argc - 1], "\"'\\ \t\n\v\f\r");
 		}
 		if (first < len)
 			word(line, (const char *)data + at + 4 + first, len - first - 1);
 		at += 3 + len;
 	}
+	for (int i = 0; i < line->argc; i++)
+		is_lossy |= is_bare && strpbrk(line->argv[i], "\"'\\ \t\n\v\f\r");
 	world = world_new(false);
 	if (rules_command(world->inst, line->argc, line->argv, &out, &why)) {
 		if (!why.text[0])
