@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack.h"
-#include "ext/ext.h"
+#include "ext/addons.h"
 #include "host/socket.h"
 
 struct upstream_case {
@@ -358,7 +358,7 @@ static void matches_rest_on_what_they_say(void **state)
 	world_close(&w);
 }
 
-/* Not those of the nat table: they bind a connection once, and their tests are the kernel's cases. */
+/* Not those of the nat table: they bind a connection once, and nothing remembered rests on them (tests/unit/flowcache/nat.c). */
 static void targets_rest_on_what_they_say(void **state)
 {
 	struct world w;
@@ -370,9 +370,53 @@ static void targets_rest_on_what_they_say(void **state)
 	world_close(&w);
 }
 
+/* Targets that Linux does not have: of IPMARK every setting is drawn. */
+static void addons_rest_on_what_they_say(void **state)
+{
+	const struct upstream_case ways[] = {
+		{ .family = 4, .table = "mangle", .chain = "FORWARD", .rule = "-j IPMARK" },
+		{ .family = 6, .table = "mangle", .chain = "FORWARD", .rule = "-j IPMARK" },
+	};
+	struct world w;
+
+	world_open(&w);
+	for (size_t i = 0; i < 60; i++) {
+		const struct upstream_case *c = &ways[i % ARRAY_SIZE(ways)];
+		const struct target *target = target_find("IPMARK", 1, c->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+		struct xt_ipmark_tginfo info = { .andmask = rng_u32(&w.rng), .ormask = rng_u32(&w.rng),
+						 .selector = (uint8_t)rng_below(&w.rng, 2), .shift = (uint8_t)rng_below(&w.rng, 140) };
+
+		assert_non_null(target);
+		target_keeps_its_word(&w, c, target, &info);
+	}
+	world_close(&w);
+}
+
+/* What these do, their own memory, clock or luck decides, too: a way that meets one of them is never remembered. */
+static void targets_with_memory_say_so(void **state)
+{
+	static const char *const names[] = { "ACCOUNT", "CHAOS", "CLUSTERIP", "DELUDE", "DNETMAP", "ECHO", "IDLETIMER", "LED", "LOG", "LOGMARK",
+					     "NFLOG", "NFQUEUE", "RATEEST", "REJECT", "SET", "SYNPROXY", "TARPIT", "TEE", "TRACE", "ULOG" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		unsigned int found = 0;
+
+		for (const struct target *const *t = ext_targets; *t; t++) {
+			if (strcmp((*t)->name, names[i]))
+				continue;
+			found++;
+			if ((*t)->depends && !((*t)->depends & (DEP_STATE | DEP_TIME | DEP_RANDOM)))
+				fail_msg("%s/%u may be remembered: %#x", (*t)->name, (*t)->revision, (*t)->depends);
+		}
+		assert_true(found);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(addons_rest_on_what_they_say),
+		cmocka_unit_test(targets_with_memory_say_so),
 		cmocka_unit_test(matches_rest_on_what_they_say),
 		cmocka_unit_test(targets_rest_on_what_they_say),
 	};
