@@ -49,6 +49,7 @@ enum pkt_flag {
 	PKT_FLAG_TRACED = 1 << 12,	/* "-j TRACE": each rule that it matches is logged */
 	PKT_FLAG_CSUM_SUMMED = 1 << 13,	/* summed up and found wrong: Linux asks again only in PRE_ROUTING and LOCAL_IN */
 	PKT_FLAG_NO_SOCKET = 1 << 14,	/* made here, and no socket stands behind it: resets and handshakes */
+	PKT_FLAG_TRANSLATED = 1 << 15,	/* NAT64 or NAT46 made it of one of the other family: its source may be ours */
 	PKT_FLAG_NO_NEIGH = 1 << 8,	/* out interface needs no link-layer header */
 };
 

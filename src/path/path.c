@@ -82,13 +82,15 @@ static bool go_known_way(struct instance *inst, struct pkt *pkt)
 
 static void receive_one(struct instance *inst, struct pkt *pkt)
 {
-	if (pkt->in) {
+	const bool is_translated = pkt->flags & PKT_FLAG_TRANSLATED;
+
+	if (pkt->in && !is_translated) {
 		pkt->in->stats.rx_packets++;
 		pkt->in->stats.rx_bytes += pkt->len;
 	}
 	if (pkt->drop_reason != DROP_NONE)
 		pkt_drop(inst, pkt, pkt->drop_reason);
-	else if (pkt->protocol != ETH_P_ARP && go_known_way(inst, pkt))
+	else if (pkt->protocol != ETH_P_ARP && !is_translated && go_known_way(inst, pkt))
 		return;
 	else if (pkt->protocol == ETH_P_IP)
 		ip4_receive(inst, pkt);
@@ -192,6 +194,21 @@ void path_leave(struct instance *inst)
 		state->depth--;
 	}
 	state->draining = false;
+}
+
+void path_cross(struct instance *inst, struct pkt *made, const struct pkt *from, struct iface *in)
+{
+	path_enter(inst);
+	made->in = in;
+	made->type = PACKET_HOST;
+	made->flags |= PKT_FLAG_TRANSLATED;
+	made->protocol = made->data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP;
+	made->mark = from->mark;
+	made->priority = from->priority;
+	made->serial = from->serial;
+	made->stamp_ns = from->stamp_ns;
+	list_append(&path_state(inst)->backlog, &made->node);
+	path_leave(inst);
 }
 
 void path_output(struct instance *inst, struct pkt *pkt)

@@ -42,6 +42,9 @@ uint8_t path_hop_limit(const struct instance *inst, uint8_t family, const struct
 /* ... and its start: tells the observer and enters LOCAL_OUT. Takes @made. */
 void path_made_send(struct instance *inst, struct pkt *made, const struct pkt *cause);
 
+/* @made says in the other family what @from said (NAT64): it arrives on @in when the path is done with what it does. Takes it. */
+void path_cross(struct instance *inst, struct pkt *made, const struct pkt *from, struct iface *in);
+
 /* Carries a packet on after a hook gave its verdict late (queue). */
 void path_continue(struct instance *inst, struct pkt *pkt, const struct hook_state *state);
 

@@ -93,6 +93,8 @@ static int validate_source(struct fib *fib, const struct pkt *pkt, be32 src, be3
 {
 	int rp_filter = iface_conf_rp_filter(fib->inst, iface);
 
+	if (pkt->flags & PKT_FLAG_TRANSLATED)	/* not from a wire: nobody can have made the source up */
+		return 0;
 	if (!rp_filter && (out != iface || !iface_conf_send_redirects(fib->inst, iface))) {
 		if (iface_conf_accept_local(fib->inst, iface))
 			return 0;
