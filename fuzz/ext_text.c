@@ -86,16 +86,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			words(line, "!");
 		snprintf(name, sizeof(name), "--%s", opt->name);
 		words(line, name);
-		if (opt_words(opt) && !(data[at + 1] & 2)) {
-			is_lossy |= !first;
+		if (opt_words(opt) && !(data[at + 1] & 2))
 			word(line, (const char *)data + at + 3, first);
-		}
 		if (first < len)
 			word(line, (const char *)data + at + 4 + first, len - first - 1);
 		at += 3 + len;
 	}
 	for (int i = 0; i < line->argc; i++)
-		is_lossy |= is_bare && strpbrk(line->argv[i], "\"'\\ \t\n\v\f\r");
+		is_lossy |= !line->argv[i][0] || (is_bare && strpbrk(line->argv[i], "\"'\\ \t\n\v\f\r"));
 	world = world_new(false);
 	if (rules_command(world->inst, line->argc, line->argv, &out, &why)) {
 		if (!why.text[0])

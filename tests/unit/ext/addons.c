@@ -1,7 +1,7 @@
 /*
  * tests/unit/ext/addons.c - extensions of xtables-addons. Their modules cannot be loaded here: what is expected is what the man page
  * xtables-addons(8) of 3.23 documents; texts are what its own libxt_*.so of Debian 12 save with iptables-legacy 1.8.9 (those of
- * length2 and iface could not be asked: Debian's are empty).
+ * length2, iface and DNETMAP could not be asked: Debian's are empty).
  */
 #include <setjmp.h>
 #include <stdarg.h>
