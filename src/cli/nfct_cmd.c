@@ -1,6 +1,6 @@
 /*
  * cli/nfct_cmd.c - nfct 1.4.7's timeout subsystem: add, delete, get, list, flush, default-set, default-get.
- * Command and subsystem may stand in either order. Helpers in user space are not served.
+ * Command and subsystem may stand in either order. Helpers that are programs are made known by nfct itself.
  */
 #include "cli/nfct_cmd.h"
 
@@ -213,7 +213,7 @@ int nfct_command(struct instance *inst, int argc, char **argv, struct strbuf *ou
 	}
 	if (strcmp(subsystem, "timeout") != 0) {
 		if (strcmp(subsystem, "helper") == 0)
-			return fail(err, "weir does not serve helpers in user space");
+			return fail(err, "weir nfct knows no helpers; weir exec -- nfct ... does");
 		fail(err, "Unknown subsystem: %s", subsystem);
 		sb_adds(err, "Usage: nfct command subsystem [parameters]...\n");
 		return EXIT_FAILED;

@@ -67,6 +67,7 @@ struct ct_table {
 	struct list *gre_keys;		/* call ids learned from PPTP; made when the first ones come */
 	const struct ct_proto *protos[256];
 	struct list policies;		/* struct ct_timeout_policy */
+	struct list user_helpers;	/* struct ct_user_helper */
 	uint32_t label_users;		/* rules that look at labels */
 	bool has_label_names;
 	char *label_names[CT_LABELS];

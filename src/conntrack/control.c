@@ -9,6 +9,7 @@
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 #include "conntrack/labels.h"
+#include "conntrack/user_helper.h"
 #include "nat/nat.h"
 
 #define STATUS_FIXED (IPS_NAT_DONE_MASK | IPS_NAT_MASK | IPS_EXPECTED | IPS_CONFIRMED | IPS_DYING | IPS_SEQ_ADJUST | \
@@ -78,19 +79,20 @@ static void change_synproxy(struct ct *ct, const struct ct_request *req)
 		*ct_synproxy_of(ct) = req->synproxy;
 }
 
-static int begin_help(struct ct *ct, const struct ct_request *req)
+static int begin_help(struct instance *inst, struct ct *ct, const struct ct_request *req)
 {
 	const struct ct_helper *helper;
 
 	if (!req->helper)
 		return 0;
-	helper = ct_helper_find(req->helper, ct_family(ct), ct_proto_num(ct));
+	helper = ct_helper_find(inst, req->helper, ct_family(ct), ct_proto_num(ct));
 	if (!helper)
 		return -EOPNOTSUPP;
 	if (!ct_help_add(ct, helper))
 		return -ENOMEM;
 	if (helper->picked_up)
 		helper->picked_up(ct_help_of(ct));
+	ct_user_help_data(ct, req->help_data, req->help_data_len);
 	return 0;
 }
 
@@ -110,13 +112,14 @@ static int change_help(struct instance *inst, struct ct *ct, const struct ct_req
 		}
 		return 0;
 	}
-	helper = ct_helper_find(req->helper, ct_family(ct), ct_proto_num(ct));
+	helper = ct_helper_find(inst, req->helper, ct_family(ct), ct_proto_num(ct));
 	if (!helper || !help)
 		return -EOPNOTSUPP;
 	if (help->helper != helper)
 		return -EBUSY;
 	if (helper->picked_up)
 		helper->picked_up(help);
+	ct_user_help_data(ct, req->help_data, req->help_data_len);
 	return 0;
 }
 
@@ -157,7 +160,7 @@ static int set_up_nat(struct instance *inst, struct ct *ct, const struct ct_requ
 
 static int begin(struct instance *inst, struct ct *ct, const struct ct_request *req)
 {
-	int err = begin_help(ct, req);
+	int err = begin_help(inst, ct, req);
 
 	if (!err)
 		err = set_up_nat(inst, ct, req);
@@ -253,16 +256,25 @@ int ct_control_change(struct instance *inst, struct ct *ct, const struct ct_requ
 
 int ct_control_expect_of(struct instance *inst, struct ct *master, const struct ct_expect_request *req)
 {
+	const struct ct_helper *helper = NULL;
+	const struct ct_user_helper *user;
 	struct ct_expect exp;
 
+	if (req->helper) {
+		helper = ct_helper_find(inst, req->helper, ct_family(master), ct_proto_num(master));
+		if (!helper)
+			return -EOPNOTSUPP;
+	}
 	if (!ct_help_of(master))
 		return -EOPNOTSUPP;
-	if (req->class >= CT_EXPECT_CLASSES)
+	user = ct_user_helper_of(ct_helper_of(master));
+	if (req->class >= CT_EXPECT_CLASSES || (user && req->class >= user->classes))
 		return -EINVAL;
 	ct_expect_init(&exp, master, req->class, NULL, &req->tuple.dst, req->tuple.proto, req->tuple.dst_l4.all);
 	exp.tuple = req->tuple;
 	exp.mask_src = req->mask_src;
 	exp.mask_src_port = req->mask_src_port;
+	exp.assign_helper = helper;
 	exp.arrived = req->arrived;
 	exp.saved_addr = req->saved_addr;
 	exp.saved_port = req->saved_port;

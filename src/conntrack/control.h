@@ -23,6 +23,8 @@ struct ct_request {
 	struct ct_synproxy synproxy;
 	struct ct_tuple master;				/* one tuple of who announced it; of new connections only */
 	const char *helper;				/* its name, "" = none any more; NULL = nothing was said */
+	const void *help_data;		/* what a program keeps there; NULL: nothing is said of it */
+	size_t help_data_len;
 	bool has_seq[IP_CT_DIR_MAX], has_synproxy, has_master;
 	bool has_orig, has_reply, has_timeout, has_status, has_mark, has_tcp_state, has_tcp_flags, has_snat, has_dnat,
 	     has_labels, has_sctp;
@@ -56,6 +58,7 @@ struct ct_expect_request {
 	struct ct_zone zone;
 	uint32_t flags;			/* NF_CT_EXPECT_* */
 	uint8_t class;
+	const char *helper;		/* of the connection that comes; NULL = none */
 };
 
 /**

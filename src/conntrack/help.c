@@ -8,9 +8,17 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "conntrack/user_helper.h"
 
-const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t proto)
+const struct ct_helper *ct_helper_find(const struct instance *inst, const char *name, uint8_t family, uint8_t proto)
 {
+	list_for_each(node, &inst->ct->user_helpers) {
+		const struct ct_user_helper *user = list_entry(node, struct ct_user_helper, node);
+
+		if (!user->is_gone && !strcmp(user->name, name) && user->helper.proto == proto &&
+		    (user->family == NFPROTO_UNSPEC || user->family == family))
+			return &user->helper;
+	}
 	for (const struct ct_helper *const *helper = ct_helpers; *helper; helper++)
 		if (strcmp((*helper)->name, name) == 0 && (*helper)->proto == proto &&
 		    (family == NFPROTO_IPV4 ? (*helper)->ip4 : (*helper)->ip6))
@@ -116,7 +124,7 @@ unsigned int ct_help_packet(struct instance *inst, struct pkt *pkt, const struct
 	if (call.help && call.help->helper) {
 		verdict = call.help->helper->help(&call);
 		if (verdict != NF_ACCEPT) {
-			if (pkt->drop_reason == DROP_NONE)
+			if (pkt->drop_reason == DROP_NONE && (verdict & NF_VERDICT_MASK) != NF_QUEUE)
 				pkt->drop_reason = DROP_HELPER;
 			return verdict;
 		}

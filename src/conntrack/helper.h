@@ -8,6 +8,7 @@
 
 #include "conntrack/expect.h"
 
+enum { CT_HELP_DATA_MAX = 32 };
 enum { CT_FTP_LINES = 2 };	/* line ends remembered per direction */
 
 struct ct_gre_key;
@@ -42,6 +43,7 @@ struct ct_help {
 		struct ct_pptp pptp;
 		struct { uint32_t register_cseq, invite_cseq; be16 forced_port; } sip;
 		struct ct_h323 h323;
+		uint8_t user[CT_HELP_DATA_MAX];		/* a program's own */
 	} of;
 };
 
@@ -110,7 +112,8 @@ const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
 /* What holds for its expectations of @class here and now; without a helper (NULL): no limit. */
 struct ct_expect_policy ct_helper_policy_now(const struct instance *inst, const struct ct_helper *helper, unsigned int class);
 
-const struct ct_helper *ct_helper_find(const char *name, uint8_t family, uint8_t proto);
+/* Programs (user_helper.h) come before weir's own of the same name. */
+const struct ct_helper *ct_helper_find(const struct instance *inst, const char *name, uint8_t family, uint8_t proto);
 
 static inline struct ct_help *ct_help_of(const struct ct *ct) { return ct->extra ? ct->extra->help : NULL; }
 static inline const struct ct_helper *ct_helper_of(const struct ct *ct)

@@ -14,6 +14,7 @@
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 #include "conntrack/timeout.h"
+#include "conntrack/user_helper.h"
 #include "nat/mangle.h"
 #include "nat/nat.h"
 
@@ -179,7 +180,7 @@ static bool help_in(struct instance *inst, struct bytes_in *in, struct ct *ct)
 	in_text(in, name, sizeof(name));
 	wanted = in_u8(in);
 	size = in_u16(in);
-	helper = ct_helper_find(name, ct_family(ct), ct_proto_num(ct));
+	helper = ct_helper_find(inst, name, ct_family(ct), ct_proto_num(ct));
 	if (helper)
 		help = ct_help_add(ct, helper);
 	else
@@ -471,7 +472,7 @@ static void helper_out(const struct ct_helper *helper, struct strbuf *out)
 	out_u8(out, helper ? helper->proto : 0);
 }
 
-static const struct ct_helper *helper_in(struct bytes_in *in, uint8_t family, bool *good)
+static const struct ct_helper *helper_in(const struct instance *inst, struct bytes_in *in, uint8_t family, bool *good)
 {
 	const struct ct_helper *helper = NULL;
 	char name[HELPER_NAME_ROOM];
@@ -480,7 +481,7 @@ static const struct ct_helper *helper_in(struct bytes_in *in, uint8_t family, bo
 	in_text(in, name, sizeof(name));
 	proto = in_u8(in);
 	if (*name) {
-		helper = ct_helper_find(name, family, proto);
+		helper = ct_helper_find(inst, name, family, proto);
 		*good &= helper != NULL;
 	}
 	return helper;
@@ -492,7 +493,8 @@ static void save_expectation(void *priv, const struct ct_expect *exp)
 	int arrival = arrival_number(exp);
 	int64_t left = exp->timer.expires_ns - s->inst->now_ns;
 
-	if (arrival < 0 || !ct_is_confirmed(exp->master))
+	/* what a program announced it announces again */
+	if (arrival < 0 || !ct_is_confirmed(exp->master) || ct_user_helper_of(exp->helper))
 		return;
 	out_u8(s->out, 1);
 	out_u32(s->out, exp->master->serial);
@@ -533,8 +535,8 @@ static bool load_expectation(struct loading *l)
 	if (!good || in->failed || exp.dir >= IP_CT_DIR_MAX || exp.class >= CT_EXPECT_CLASSES ||
 	    exp.flags & ~(uint32_t)EXPECT_FLAGS || arrival >= 2 + CT_HELPER_ARRIVALS || left > INT32_MAX)
 		return false;
-	exp.helper = helper_in(in, exp.tuple.family, &known);
-	exp.assign_helper = helper_in(in, exp.tuple.family, &known);
+	exp.helper = helper_in(l->inst, in, exp.tuple.family, &known);
+	exp.assign_helper = helper_in(l->inst, in, exp.tuple.family, &known);
 	if (in->failed)
 		return false;
 	if (exp.helper && exp.class && !exp.helper->more_policies)

@@ -9,6 +9,7 @@
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
 #include "conntrack/timeout.h"
+#include "conntrack/user_helper.h"
 
 enum {
 	CT_NODES_PER_BUCKET = 2,	/* before it doubles: chains of one or two, 8 to 16 bytes a connection */
@@ -211,6 +212,7 @@ struct ct_table *ct_table_new(struct instance *inst)
 	ct_wheel_init(inst, &table->wheel);
 	ct_expects_init(&table->expects);
 	list_init(&table->policies);
+	list_init(&table->user_helpers);
 	for (int i = 0; i < 2; i++)
 		table->key.k[i] = rng_u64(&inst->rng);
 	table->id_mask = rng_u32(&inst->rng);
@@ -257,6 +259,7 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 	for (int i = 0; i < CT_LABELS; i++)
 		free(table->label_names[i]);
 	ct_policies_free(table);
+	ct_user_helpers_free(table);
 	bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
 	bigmem_free(table->buckets, sizeof(*table->buckets) << table->bits);
 	free(table);

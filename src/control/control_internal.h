@@ -86,7 +86,7 @@ struct nl_subsystem {
 	const struct nl_command *commands;
 	unsigned int command_count;
 };
-extern const struct nl_subsystem nl_ctnetlink, nl_expect, nl_timeout, nl_acct, nl_osf, nl_queue_subsystem, nl_log_subsystem;
+extern const struct nl_subsystem nl_ctnetlink, nl_expect, nl_timeout, nl_acct, nl_osf, nl_cthelper, nl_queue_subsystem, nl_log_subsystem;
 
 /* --- nl_msg.c: messages are written into a strbuf --- */
 /* Begins a message; its place for nl_end(). */

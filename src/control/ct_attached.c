@@ -8,6 +8,7 @@
 #include "conntrack/expect.h"
 #include "conntrack/helper.h"
 #include "conntrack/labels.h"
+#include "conntrack/user_helper.h"
 #include "control/ct_msg.h"
 
 static int change_labels(struct ct *ct, const struct nlattr *labels, const struct nlattr *labels_mask)
@@ -25,8 +26,8 @@ static int change_labels(struct ct *ct, const struct nlattr *labels, const struc
 	return ct_labels_replace(ct, given, mask);
 }
 
-/* A helper may be named again, not changed. */
-static int check_helper(const struct ct *ct, const struct nlattr *nest)
+/* A helper may be named again, not changed; what a program keeps may. */
+static int check_helper(struct ct *ct, const struct nlattr *nest)
 {
 	const struct nlattr *a[CTA_HELP_MAX + 1];
 	const struct ct_helper *helper = ct_helper_of(ct);
@@ -35,7 +36,11 @@ static int check_helper(const struct ct *ct, const struct nlattr *nest)
 		return -EINVAL;
 	if (!helper || !nl_len(a[CTA_HELP_NAME]))
 		return -EOPNOTSUPP;
-	return strncmp(helper->name, nl_data(a[CTA_HELP_NAME]), nl_len(a[CTA_HELP_NAME])) ? -EBUSY : 0;
+	if (strncmp(helper->name, nl_data(a[CTA_HELP_NAME]), nl_len(a[CTA_HELP_NAME])))
+		return -EBUSY;
+	if (a[CTA_HELP_INFO])
+		ct_user_help_data(ct, nl_data(a[CTA_HELP_INFO]), nl_len(a[CTA_HELP_INFO]));
+	return 0;
 }
 
 static int change(struct instance *inst, struct ct *ct, const struct nlattr **a)

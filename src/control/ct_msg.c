@@ -9,6 +9,7 @@
 #include "conntrack/helper.h"
 #include "host/secctx.h"
 #include "conntrack/labels.h"
+#include "conntrack/user_helper.h"
 
 static void put_ports(struct strbuf *out, const struct ct_tuple *tuple)
 {
@@ -215,12 +216,16 @@ static void put_stamp(const struct ct *ct, struct strbuf *out)
 
 static void put_helper(const struct ct *ct, struct strbuf *out)
 {
+	const struct ct_user_helper *user;
 	size_t at;
 
 	if (!ct_helper_of(ct))
 		return;
 	at = nl_nest(out, CTA_HELP);
 	nl_put_text(out, CTA_HELP_NAME, ct_helper_of(ct)->name);
+	user = ct_user_helper_of(ct_helper_of(ct));
+	if (user && user->data_len)
+		nl_put(out, CTA_HELP_INFO, ct_help_of(ct)->of.user, user->data_len);
 	nl_nest_end(out, at);
 }
 

@@ -451,15 +451,19 @@ static int synproxy_read(const struct nlattr *nest, struct ct_synproxy *out)
 	return 0;
 }
 
-/* The name, borrowed from the message. */
-static int help_read(const struct nlattr *nest, const char **out)
+/* The name, and what a program keeps: borrowed from the message. */
+static int help_read(const struct nlattr *nest, struct ct_request *out)
 {
 	const struct nlattr *a[CTA_HELP_MAX + 1];
 
 	if (nl_parse_nest(nest, a, CTA_HELP_MAX) || !a[CTA_HELP_NAME])
 		return -EINVAL;
-	*out = nl_data(a[CTA_HELP_NAME]);
-	return memchr(*out, '\0', nl_len(a[CTA_HELP_NAME])) ? 0 : -EINVAL;
+	out->helper = nl_data(a[CTA_HELP_NAME]);
+	if (a[CTA_HELP_INFO]) {
+		out->help_data = nl_data(a[CTA_HELP_INFO]);
+		out->help_data_len = nl_len(a[CTA_HELP_INFO]);
+	}
+	return memchr(out->helper, '\0', nl_len(a[CTA_HELP_NAME])) ? 0 : -EINVAL;
 }
 
 static int request_read(struct nl_request *req, struct ct_request *out)
@@ -507,7 +511,7 @@ static int request_read(struct nl_request *req, struct ct_request *out)
 	if (!err && a[CTA_SYNPROXY])
 		err = synproxy_read(a[CTA_SYNPROXY], &out->synproxy);
 	if (!err && a[CTA_HELP])
-		err = help_read(a[CTA_HELP], &out->helper);
+		err = help_read(a[CTA_HELP], out);
 	if (!err && a[CTA_TUPLE_MASTER])
 		err = ct_get_tuple(a[CTA_TUPLE_MASTER], family, IP_CT_DIR_ORIGINAL, &out->master, NULL);
 	out->has_seq[IP_CT_DIR_ORIGINAL] = a[CTA_SEQ_ADJ_ORIG];

@@ -220,6 +220,11 @@ int expect_request_read(const struct nlattr **a, uint8_t family, struct ct_expec
 		return err;
 	if (class > UINT8_MAX)
 		return -EINVAL;
+	if (a[CTA_EXPECT_HELP_NAME]) {
+		want->helper = nl_data(a[CTA_EXPECT_HELP_NAME]);
+		if (!memchr(want->helper, '\0', nl_len(a[CTA_EXPECT_HELP_NAME])))
+			return -EINVAL;
+	}
 	want->class = (uint8_t)class;
 	want->mask_src = mask.src;
 	want->mask_src_port = mask.src_l4.port;

@@ -10,7 +10,7 @@
 enum { ATTRS_MAX = 64 };
 
 static const struct nl_subsystem *const subsystems[] = {
-	&nl_ctnetlink, &nl_expect, &nl_timeout, &nl_acct, &nl_osf, &nl_queue_subsystem, &nl_log_subsystem,
+	&nl_ctnetlink, &nl_expect, &nl_timeout, &nl_acct, &nl_osf, &nl_cthelper, &nl_queue_subsystem, &nl_log_subsystem,
 };
 
 static const struct nl_command *command_find(uint16_t type)

@@ -3,6 +3,7 @@
  * become the connection, and whoever looked at it may have changed what its route rests on.
  */
 #include "conntrack/conntrack.h"
+#include "conntrack/user_helper.h"
 #include "nat/nat.h"
 #include "path/path_internal.h"
 
@@ -48,19 +49,22 @@ bool path_take_back(struct instance *inst, struct pkt *pkt)
 	uint32_t status;
 	int dir;
 
-	if (!pkt->ct || ct_is_confirmed(pkt->ct))
+	if (!pkt->ct)
 		return true;
+	if (ct_is_confirmed(pkt->ct))
+		return ct_user_help_done(inst, pkt);
 	if (!tuple_before_nat(inst, pkt, &tuple))
 		return false;
 	first = ct_find(inst, &pkt->ct->zone, &tuple, &dir);
 	if (!first)
-		return true;
+		return ct_user_help_done(inst, pkt);
 	status = pkt->ct->status;
 	pkt_ct_set(inst, pkt, first, pkt->ctinfo);
 	ct_put(inst, first);
 	/* what its own connection had rewritten so far becomes what the first one's rewrites */
 	return (!(status & IPS_SRC_NAT) || nat_packet_half(pkt, pkt->ct, NAT_MANIP_SRC, IP_CT_DIR_ORIGINAL)) &&
-	       (!(status & IPS_DST_NAT) || nat_packet_half(pkt, pkt->ct, NAT_MANIP_DST, IP_CT_DIR_ORIGINAL));
+	       (!(status & IPS_DST_NAT) || nat_packet_half(pkt, pkt->ct, NAT_MANIP_DST, IP_CT_DIR_ORIGINAL)) &&
+	       ct_user_help_done(inst, pkt);
 }
 
 bool path_reroute(struct instance *inst, struct pkt *pkt, const struct hook_state *state, const struct path_key *was)

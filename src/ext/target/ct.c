@@ -9,6 +9,7 @@
 #include "conntrack/conntrack.h"
 #include "conntrack/helper.h"
 #include "conntrack/timeout.h"
+#include "conntrack/user_helper.h"
 #include "ext/option.h"
 
 static unsigned int attach(struct pkt *pkt, struct ct *template, struct instance *inst)
@@ -41,8 +42,13 @@ enum { EVENT_OF_NOBODY = 1 << 15 };	/* only expectations are told of */
 
 static void drop_template(struct ct *template, const struct ext_check *check)
 {
+	struct ct_user_helper *user;
+
 	if (!template)
 		return;
+	user = ct_user_helper_of(ct_helper_of(template));
+	if (user)
+		user->rules--;
 	ct_hooks_put(check->inst, check->family);
 	ct_policy_detach(check->inst, template);
 	ct_put(check->inst, template);
@@ -55,7 +61,7 @@ static int find_helper(const char name[16], const struct ext_check *check, const
 		return refuse(why, -ENAMETOOLONG, "CT: a helper's name has at most 15 letters");
 	if (!check->proto || check->proto_inverted)
 		return refuse(why, -ENOENT, "CT: --helper needs a protocol, without \"!\"");
-	*out = ct_helper_find(name, check->family, (uint8_t)check->proto);
+	*out = ct_helper_find(check->inst, name, check->family, (uint8_t)check->proto);
 	if (!*out)
 		return refuse(why, -ENOENT, "CT: there is no helper \"%s\" for this protocol", name);
 	return 0;
@@ -125,6 +131,8 @@ static int make_template(const struct xt_ct_target_info_v1 *info, const struct e
 			drop_template(template, check);
 			return refuse(why, -ENOMEM, "CT: no memory for the helper");
 		}
+		if (ct_user_helper_of(helper))
+			ct_user_helper_of(helper)->rules++;
 		if (template->event_wanted)
 			help->events_wanted = (uint8_t)info->exp_events;
 	}

@@ -63,7 +63,7 @@ static struct ct *connection(struct instance *inst, uint16_t sport)
 	e->synproxy = (struct ct_synproxy){ 9, 8, 7 };
 	e->policy = ct_policy_find(inst, "slow");
 	e->policy->shares++;
-	assert_non_null(ct_help_add(ct, ct_helper_find("ftp", NFPROTO_IPV4, IPPROTO_TCP)));
+	assert_non_null(ct_help_add(ct, ct_helper_find(inst, "ftp", NFPROTO_IPV4, IPPROTO_TCP)));
 	ct_help_of(ct)->of.ftp.lines[1] = 2;
 	ct_help_of(ct)->of.ftp.after_line[1][1] = 4711;
 	ct->proto.tcp.state = TCP_CONNTRACK_ESTABLISHED;
