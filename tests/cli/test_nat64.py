@@ -169,6 +169,36 @@ class Stateful(unittest.TestCase):
         seen = run([Send("eth1", echo(9, 1)(ip(SERVER, POOL))), Send("eth0", echo(9, 1)(ip(CLIENT, "fd00::1")))], host=True)
         self.assertEqual([len(seen.local.get(i, [])) for i in (0, 1)], [1, 1], "the router hears both")
 
+    def test_sessions_of_tcp(self):
+        """What the file says after each step (RFC 6146, 3.5.2.2)."""
+        client = lambda flags: Send("eth0", tcp(4001, 80, flags, 100, 1)(ip(CLIENT, FAR)))
+        server = lambda flags: Send("eth1", lambda tx: tcp(80, port_of(tx, 0), flags, 900, 101)(ip(SERVER, POOL)))
+        look = Do("cat /proc/net/nat64")
+        for steps, states in (([client("S"), server("SA"), client("A"), client("FA"), server("FA"), server("A")],
+                               ["V6_INIT", "ESTABLISHED", "ESTABLISHED", "V6_FIN", "V4_V6_FIN", "V4_V6_FIN"]),
+                              ([client("S"), server("SA"), server("FA"), client("RA"), client("FA")],
+                               ["V6_INIT", "ESTABLISHED", "V4_FIN", "V4_FIN", "V4_V6_FIN"]),
+                              ([client("S"), server("SA"), client("R"), server("R"), server("A")],
+                               ["V6_INIT", "ESTABLISHED", "TRANS", "TRANS", "ESTABLISHED"])):
+            items = [x for step in steps for x in (step, look)]
+            seen = run(items)
+            lines = [seen.said[i].split() for i in range(1, len(items), 2)]
+            self.assertEqual([line[-1] for line in lines], states)
+            port = key_at(seen, 0)
+            self.assertEqual(lines[0][2:5], ["inside=%s,4001" % CLIENT, "outside=%s,%d" % (POOL, port), "remote=%s,80" % SERVER])
+        self.assertEqual([int(line[1]) // 60 for line in lines], [3, 123, 3, 3, 123])
+
+    def test_the_host_itself_and_a_circle(self):
+        out = V6.replace("PREROUTING", "OUTPUT") % (POOL, "")
+        seen = run([Send(None, udp(4000, 53, b"q")(ip("fd00::1", FAR)))], v6=out, net=["route add 64:ff9b::/96 via fd00:1::2"])
+        got = left(seen, 0, "eth1")
+        self.same4(got, [udp(4000, 53, b"q")(ip(POOL, SERVER, ttl=63))])
+        # two rules that hand a packet to each other: its hops end
+        circle = "*mangle\n-A PREROUTING -j %s --prefix 64:ff9b::/96\nCOMMIT\n"
+        seen = run([Send("eth1", udp(1, 2)(ip(SERVER, "10.0.0.2", ttl=30)))], v6=circle % "NAT64", v4=circle % "NAT46",
+                   net=["route add 64:ff9b::/96 via fd00:1::2"])
+        self.assertEqual(left(seen, 0, "eth0"), [])
+
 
 class Stateless(unittest.TestCase):
     def test_both_ways(self):
