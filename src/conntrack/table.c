@@ -10,6 +10,7 @@
 #include "conntrack/helper.h"
 #include "conntrack/timeout.h"
 #include "conntrack/user_helper.h"
+#include "nat/nat.h"
 
 enum {
 	CT_NODES_PER_BUCKET = 2,	/* before it doubles: chains of one or two, 8 to 16 bytes a connection */
@@ -231,6 +232,7 @@ static void free_extra(struct ct_extra *extra)
 {
 	if (extra) {
 		ct_policy_put(extra->policy);
+		nat_cone_put(extra->cone);
 		free(extra->help);
 	}
 	free(extra);
