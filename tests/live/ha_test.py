@@ -79,7 +79,7 @@ class Firewall:
         self.daemon.stderr.close()
 
 
-def until(what, seconds=8):
+def until(what, seconds=25):
     end = time.time() + seconds
     while time.time() < end:
         if what():
