@@ -102,6 +102,9 @@ void parked_ready(struct supervisor *s, unsigned int index);
 /* Ends receives whose time is over or whose caller is gone; when the next is due, in ms, -1: never. */
 int parked_check(struct supervisor *s);
 /* --- options.c --- */
+/* First and last number: iptables, original destination, ip_set, arptables, ebtables, IPVS. Level IPPROTO_IP, IPPROTO_IPV6. */
+static const uint16_t table_options4[][2] = { { 64, 67 }, { 80, 80 }, { 83, 83 }, { 96, 99 }, { 128, 131 }, { 1152, 1167 } };
+static const uint16_t table_options6[][2] = { { 64, 65 }, { 68, 69 }, { 80, 80 } };
 bool option_is_tables(int level, int option);
 void on_sockopt(struct supervisor *s, struct seccomp_notif *n);
 /* --- paths.c --- */

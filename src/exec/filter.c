@@ -84,11 +84,8 @@ static void watch_sockets(struct program *p)
 	block_end(p, b);
 }
 
-/* The numbers of facts 1.1: iptables, original destination, ip_set, arptables, ebtables, IPVS. */
 static void watch_options(struct program *p, uint32_t nr)
 {
-	static const uint16_t ranges4[][2] = { { 64, 67 }, { 80, 80 }, { 83, 83 }, { 96, 99 }, { 128, 131 }, { 1152, 1167 } };
-	static const uint16_t ranges6[][2] = { { 64, 65 }, { 68, 69 }, { 80, 80 } };
 	unsigned short b = block_begin(p, nr);
 
 	if (p->watched == SECCOMP_RET_USER_NOTIF) {
@@ -96,15 +93,15 @@ static void watch_options(struct program *p, uint32_t nr)
 		notify_range(p, WATCHED_FD_FIRST, WATCHED_FD_END - 1);
 	}
 	load_arg(p, 1);
-	unless_equal_skip(p, IPPROTO_IP, 1 + 3 * ARRAY_SIZE(ranges4) + 1);
+	unless_equal_skip(p, IPPROTO_IP, 1 + 3 * ARRAY_SIZE(table_options4) + 1);
 	load_arg(p, 2);
-	for (size_t i = 0; i < ARRAY_SIZE(ranges4); i++)
-		notify_range(p, ranges4[i][0], ranges4[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(table_options4); i++)
+		notify_range(p, table_options4[i][0], table_options4[i][1]);
 	ret(p, SECCOMP_RET_ALLOW);
-	unless_equal_skip(p, IPPROTO_IPV6, 1 + 3 * ARRAY_SIZE(ranges6));
+	unless_equal_skip(p, IPPROTO_IPV6, 1 + 3 * ARRAY_SIZE(table_options6));
 	load_arg(p, 2);
-	for (size_t i = 0; i < ARRAY_SIZE(ranges6); i++)
-		notify_range(p, ranges6[i][0], ranges6[i][1]);
+	for (size_t i = 0; i < ARRAY_SIZE(table_options6); i++)
+		notify_range(p, table_options6[i][0], table_options6[i][1]);
 	block_end(p, b);
 }
 

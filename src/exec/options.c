@@ -220,13 +220,20 @@ static bool on_own(struct supervisor *s, struct seccomp_notif *n)
 	return true;
 }
 
-/* The numbers of facts 1.1, as exec/filter.c watches them. A netlink socket has no options of these levels. */
+static bool is_among(const uint16_t (*ranges)[2], size_t count, int option)
+{
+	for (size_t i = 0; i < count; i++)
+		if (option >= ranges[i][0] && option <= ranges[i][1])
+			return true;
+	return false;
+}
+
+/* A netlink socket has no options of these levels. */
 bool option_is_tables(int level, int option)
 {
 	if (level == IPPROTO_IP)
-		return (option >= 64 && option <= 67) || option == 80 || option == 83 || (option >= 96 && option <= 99) ||
-		       (option >= 128 && option <= 131) || (option >= 1152 && option <= 1167);
-	return level == IPPROTO_IPV6 && (option == 64 || option == 65 || option == 68 || option == 69 || option == 80);
+		return is_among(table_options4, ARRAY_SIZE(table_options4), option);
+	return level == IPPROTO_IPV6 && is_among(table_options6, ARRAY_SIZE(table_options6), option);
 }
 
 void on_sockopt(struct supervisor *s, struct seccomp_notif *n)

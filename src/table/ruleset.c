@@ -177,17 +177,22 @@ static int ruleset_verify(uint8_t family, const struct ipt_replace *head, uint8_
 	return err;
 }
 
-int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
-		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why)
+static int verified_copy(uint8_t family, const struct ipt_replace *head, const void *entries, struct ruleset **out, struct refusal *why)
 {
 	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
-	struct ruleset *rs;
-	int err;
 
 	if (!copy)
 		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
 	memcpy(copy, entries, head->size);
-	err = ruleset_verify(family, head, copy, false, &rs, why);
+	return ruleset_verify(family, head, copy, false, out, why);
+}
+
+int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, const struct ipt_replace *head,
+		  const void *entries, const struct rule_source *lines, struct ruleset **out, struct refusal *why)
+{
+	struct ruleset *rs;
+	int err = verified_copy(family, head, entries, &rs, why);
+
 	if (err)
 		return err;
 	rs->id_room = rs->number + rs->number / ROOM_SPARE + ROOM_SPARE;
@@ -226,14 +231,9 @@ err_drop:
 int ruleset_view(struct tables *tables, uint8_t family, const struct ipt_replace *head, const void *entries, struct ruleset **out,
 		 struct refusal *why)
 {
-	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct ruleset *rs;
-	int err;
+	int err = verified_copy(family, head, entries, &rs, why);
 
-	if (!copy)
-		return refuse(why, -ENOMEM, "table %s: no memory for %u bytes of rules", head->name, head->size);
-	memcpy(copy, entries, head->size);
-	err = ruleset_verify(family, head, copy, false, &rs, why);
 	if (err)
 		return err;
 	rs->id_room = rs->id_used = rs->number;

@@ -160,35 +160,17 @@ PUBLIC int dup2(int fd, int to)
 	return dup3(fd, to, 0);
 }
 
-static int control(int fd, int command, uint64_t argument)
+PUBLIC int fcntl(int fd, int command, ...)
 {
-	int made = (int)kernel(SYS_fcntl, N(fd), N(command), argument, 0, 0, 0);
+	va_list args;
+	int made;
 
+	va_start(args, command);
+	made = (int)kernel(SYS_fcntl, N(fd), N(command), A(va_arg(args, void *)), 0, 0, 0);
+	va_end(args);
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
 		preload_owns_too(made, fd);
 	return made;
 }
 
-PUBLIC int fcntl64(int fd, int command, ...);
-
-PUBLIC int fcntl(int fd, int command, ...)
-{
-	va_list args;
-	uint64_t argument;
-
-	va_start(args, command);
-	argument = A(va_arg(args, void *));
-	va_end(args);
-	return control(fd, command, argument);
-}
-
-PUBLIC int fcntl64(int fd, int command, ...)
-{
-	va_list args;
-	uint64_t argument;
-
-	va_start(args, command);
-	argument = A(va_arg(args, void *));
-	va_end(args);
-	return control(fd, command, argument);
-}
+PUBLIC int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
