@@ -179,4 +179,8 @@ void ct_gre_keys_free(struct ct_table *table);
 int ct_proc_register(struct instance *inst);	/* 0, -ENOMEM */
 int ct_sysctls_register(struct instance *inst, struct ct_table *table);
 
+/* --- text.c --- */
+/* "sport=1 dport=2 ", or what the protocol has in their place; nothing for one that has none. */
+void ct_tuple_ports_print(const struct ct_tuple *tuple, struct strbuf *out);
+
 #endif

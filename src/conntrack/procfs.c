@@ -27,23 +27,7 @@ static void put_tuple(const struct ct_tuple *tuple, struct strbuf *out)
 	put_addr(tuple->family, &tuple->src, out);
 	sb_adds(out, "dst=");
 	put_addr(tuple->family, &tuple->dst, out);
-	switch (tuple->proto) {
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		sb_printf(out, "type=%u code=%u id=%u ", tuple->dst_l4.icmp.type, tuple->dst_l4.icmp.code,
-			  ntohs(tuple->src_l4.icmp_id));
-		break;
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		sb_printf(out, "sport=%u dport=%u ", ntohs(tuple->src_l4.port), ntohs(tuple->dst_l4.port));
-		break;
-	case IPPROTO_GRE:
-		sb_printf(out, "srckey=0x%x dstkey=0x%x ", ntohs(tuple->src_l4.all), ntohs(tuple->dst_l4.all));
-		break;
-	}
+	ct_tuple_ports_print(tuple, out);
 }
 
 static void put_zone(const struct ct *ct, uint8_t dir, struct strbuf *out)

@@ -43,15 +43,8 @@ const char *ct_proto_name(uint8_t proto)
 	}
 }
 
-static void print_tuple(const struct ct *ct, int dir, struct strbuf *out)
+void ct_tuple_ports_print(const struct ct_tuple *tuple, struct strbuf *out)
 {
-	const struct ct_tuple *tuple = ct_tuple(ct, dir);
-	int family = tuple->family == NFPROTO_IPV4 ? AF_INET : AF_INET6;
-	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
-
-	inet_ntop(family, &tuple->src, src, sizeof(src));
-	inet_ntop(family, &tuple->dst, dst, sizeof(dst));
-	sb_printf(out, "src=%s dst=%s ", src, dst);
 	switch (tuple->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
@@ -69,6 +62,18 @@ static void print_tuple(const struct ct *ct, int dir, struct strbuf *out)
 			  ntohs(tuple->src_l4.icmp_id));
 		break;
 	}
+}
+
+static void print_tuple(const struct ct *ct, int dir, struct strbuf *out)
+{
+	const struct ct_tuple *tuple = ct_tuple(ct, dir);
+	int family = tuple->family == NFPROTO_IPV4 ? AF_INET : AF_INET6;
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];
+
+	inet_ntop(family, &tuple->src, src, sizeof(src));
+	inet_ntop(family, &tuple->dst, dst, sizeof(dst));
+	sb_printf(out, "src=%s dst=%s ", src, dst);
+	ct_tuple_ports_print(tuple, out);
 }
 
 static void print_counters(const struct ct *ct, int dir, struct strbuf *out)

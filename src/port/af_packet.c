@@ -17,12 +17,7 @@ void af_packet_adopt(struct port *port, int fd, const char *ifname)
 	struct ifreq ifr = { 0 };
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
-	if (!ioctl(fd, SIOCGIFHWADDR, &ifr)) {
-		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
-		port->has_mac = true;
-	}
-	if (!ioctl(fd, SIOCGIFMTU, &ifr))
-		port->mtu = (uint32_t)ifr.ifr_mtu;
+	port_ask_device(port, fd, ifname);
 	port->fd = fd;
 }
 

@@ -3,6 +3,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "path/path.h"
@@ -82,6 +83,19 @@ unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes)
 		return port->driver->give(port, fds, bytes);
 	fds[0] = port->fd;
 	return 1;
+}
+
+void port_ask_device(struct port *port, int fd, const char *name)
+{
+	struct ifreq ifr = { 0 };
+
+	strcpy(ifr.ifr_name, name);
+	if (!ioctl(fd, SIOCGIFHWADDR, &ifr)) {
+		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
+		port->has_mac = true;
+	}
+	if (!ioctl(fd, SIOCGIFMTU, &ifr))
+		port->mtu = (uint32_t)ifr.ifr_mtu;
 }
 
 void port_attach(struct port *port, struct instance *inst, struct iface *iface)

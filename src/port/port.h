@@ -87,6 +87,8 @@ void port_send(struct port *port, const void *frame, uint32_t len);
 void port_flush(struct port *port);
 
 /* --- for drivers --- */
+/* Fills in ->mac and ->mtu, as far as the host's device has them. @fd: any socket. */
+void port_ask_device(struct port *port, int fd, const char *name);
 /* One frame of the peer, borrowed; segmented and summed as @offload (NULL: nothing) says. */
 void port_frame(struct port *port, uint8_t *frame, uint32_t len, const struct port_offload *offload);
 /* --- segment.c --- */

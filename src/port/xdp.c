@@ -52,12 +52,8 @@ static int look_at_device(struct port *port, const char *ifname, bool chosen, st
 	strcpy(ifr.ifr_name, ifname);
 	err = ioctl(ctl, SIOCGIFINDEX, &ifr) ? refuse(why, -errno, "%s: %s", ifname, strerror(errno)) :
 					       check_queues(ctl, ifname, chosen, why);
-	if (!err && !ioctl(ctl, SIOCGIFHWADDR, &ifr)) {
-		memcpy(port->mac, ifr.ifr_hwaddr.sa_data, sizeof(port->mac));
-		port->has_mac = true;
-	}
-	if (!err && !ioctl(ctl, SIOCGIFMTU, &ifr))
-		port->mtu = (uint32_t)ifr.ifr_mtu;
+	if (!err)
+		port_ask_device(port, ctl, ifname);
 	if (!err && port->mtu + ETH_HLEN + 4 > FRAME_SIZE - XDP_PACKET_HEADROOM)
 		err = refuse(why, -EMSGSIZE, "%s: an MTU of %u does not fit into the frames of AF_XDP", ifname, port->mtu);
 	close(ctl);
