@@ -244,18 +244,22 @@ def killed_supervisor(d):
 
 
 def plain_user():
-    """A daemon and tools without root."""
+    """A daemon and tools without root, of a copy laid out as it is installed: the build may lie where only root reads."""
     home = tempfile.mkdtemp(prefix="weir-live-")
     os.chown(home, 65534, 65534)
+    weir = home + "/bin/weir"
+    for path, to in ((WEIR, weir), (os.path.dirname(WEIR) + "/../exec/preload/libweir-preload.so", home + "/lib/weir/libweir-preload.so")):
+        os.makedirs(os.path.dirname(to))
+        shutil.copy(path, to)
     pre = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     env = dict(os.environ, WEIR_SOCKET=home + "/s")
-    p = subprocess.Popen(pre + [WEIR, "daemon"], stderr=subprocess.PIPE, text=True, env=env)
+    p = subprocess.Popen(pre + [weir, "daemon"], stderr=subprocess.PIPE, text=True, env=env)
     if "serving" not in p.stderr.readline():
         check("a daemon of nobody", False)
         return
 
     def run(*words):
-        r = subprocess.run(pre + [WEIR, "exec", *MODE, "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=30)
+        r = subprocess.run(pre + [weir, "exec", *MODE, "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=30)
         return r.stdout if r.returncode == 0 else "exit %d %s" % (r.returncode, r.stderr)
 
     run("iptables-legacy", "-A", "INPUT", "-j", "DROP")
