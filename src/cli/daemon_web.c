@@ -17,12 +17,20 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "base/late.h"
 #include "cli/daemon.h"
 
 extern const char weir_page[];			/* page.html, by tools/embed */
 extern const size_t weir_page_len;
 
 enum { CONNECTIONS_MAX = 64, IDLE_SEC = 30, STREAM_BLOCK = 32 << 10, HOST_MAX = 128 };
+
+#define HTTP_CALLS(X) X(MHD_add_response_header) X(MHD_create_response_from_buffer) \
+	X(MHD_create_response_from_callback) X(MHD_destroy_response) X(MHD_get_daemon_info) \
+	X(MHD_lookup_connection_value) X(MHD_queue_response) X(MHD_resume_connection) X(MHD_run) \
+	X(MHD_start_daemon) X(MHD_stop_daemon) X(MHD_suspend_connection)
+/* The library, once somebody asked for --listen: the same for everybody in this process. */
+static struct { LATE_CALLS(HTTP_CALLS) } http;
 
 struct stream {
 	struct list node;
@@ -50,7 +58,7 @@ static ssize_t stream_read(void *priv, uint64_t pos, char *to, size_t room)
 
 	if (!n) {
 		s->is_asleep = true;
-		MHD_suspend_connection(s->connection);
+		http.MHD_suspend_connection(s->connection);
 		return 0;
 	}
 	memcpy(to, s->text.s + s->at, n);
@@ -78,7 +86,7 @@ static void stream_feed(struct stream *s, const struct strbuf *text)
 	if (!s->is_asleep)
 		return;
 	s->is_asleep = false;
-	MHD_resume_connection(s->connection);
+	http.MHD_resume_connection(s->connection);
 }
 
 static void event_text(struct web *web, struct strbuf *out)
@@ -102,7 +110,7 @@ static void on_second(void *priv, uint32_t events)
 			stream_feed(list_entry(node, struct stream, node), &text);
 		sb_free(&text);
 	}
-	MHD_run(web->http);		/* and whoever said nothing for too long goes */
+	http.MHD_run(web->http);		/* and whoever said nothing for too long goes */
 }
 
 /* --- answers --- */
@@ -113,13 +121,13 @@ static enum MHD_Result send_response(struct MHD_Connection *c, unsigned int stat
 
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(r, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
+	http.MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	http.MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	http.MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	http.MHD_add_response_header(r, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
 				"script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'");
-	result = MHD_queue_response(c, status, r);
-	MHD_destroy_response(r);
+	result = http.MHD_queue_response(c, status, r);
+	http.MHD_destroy_response(r);
 	return result;
 }
 
@@ -131,7 +139,7 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 		sb_free(text);
 		return MHD_NO;
 	}
-	r = MHD_create_response_from_buffer(text->len, text->s, MHD_RESPMEM_MUST_FREE);
+	r = http.MHD_create_response_from_buffer(text->len, text->s, MHD_RESPMEM_MUST_FREE);
 	if (!r)
 		sb_free(text);
 	return send_response(c, status, r, type);
@@ -139,7 +147,7 @@ static enum MHD_Result send_text(struct MHD_Connection *c, unsigned int status, 
 
 static enum MHD_Result send_words(struct MHD_Connection *c, unsigned int status, const char *words)
 {
-	return send_response(c, status, MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_PERSISTENT),
+	return send_response(c, status, http.MHD_create_response_from_buffer(strlen(words), (void *)words, MHD_RESPMEM_PERSISTENT),
 			     "text/plain; charset=utf-8");
 }
 
@@ -152,7 +160,7 @@ static enum MHD_Result send_stream(struct web *web, struct MHD_Connection *c)
 		return MHD_NO;
 	s->connection = c;
 	event_text(web, &s->text);
-	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_free);
+	r = http.MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, s, stream_free);
 	if (!r) {
 		sb_free(&s->text);
 		free(s);
@@ -195,10 +203,10 @@ static enum MHD_Result on_request(void *priv, struct MHD_Connection *c, const ch
 	}
 	if (strcmp(method, "GET") && strcmp(method, "HEAD"))
 		return send_words(c, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
-	if (!is_our_name(web, MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
+	if (!is_our_name(web, http.MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST)))
 		return send_words(c, MHD_HTTP_FORBIDDEN, "ask by this machine's own name or address\n");
 	if (!strcmp(url, "/"))
-		return send_response(c, MHD_HTTP_OK, MHD_create_response_from_buffer(weir_page_len, (void *)weir_page,
+		return send_response(c, MHD_HTTP_OK, http.MHD_create_response_from_buffer(weir_page_len, (void *)weir_page,
 				     MHD_RESPMEM_PERSISTENT), "text/html; charset=utf-8");
 	if (!strcmp(url, "/health"))
 		return send_words(c, MHD_HTTP_OK, "ok\n");
@@ -218,7 +226,7 @@ static enum MHD_Result on_request(void *priv, struct MHD_Connection *c, const ch
 
 static void on_http(void *priv, uint32_t events)
 {
-	MHD_run(((struct web *)priv)->http);
+	http.MHD_run(((struct web *)priv)->http);
 }
 
 /* --- life --- */
@@ -288,13 +296,13 @@ static int web_watch(struct web *web, struct refusal *why)
 	const union MHD_DaemonInfo *info;
 	int err;
 
-	web->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, web,
+	web->http = http.MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, web,
 				     MHD_OPTION_LISTEN_SOCKET, web->listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 				     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SEC, MHD_OPTION_END);
 	if (!web->http)
 		return refuse(why, -EIO, "--listen: the HTTP server does not start");
 	web->listener = -1;		/* its own now */
-	info = MHD_get_daemon_info(web->http, MHD_DAEMON_INFO_EPOLL_FD);
+	info = http.MHD_get_daemon_info(web->http, MHD_DAEMON_INFO_EPOLL_FD);
 	web->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	err = !info || web->timer < 0 || timerfd_settime(web->timer, 0, &second, NULL) ? -EIO :
 	      server_watch(web->daemon->server, info->epoll_fd, EPOLLIN, on_http, web);
@@ -305,9 +313,12 @@ static int web_watch(struct web *web, struct refusal *why)
 
 int web_begin(struct daemon *d, const char *address, struct web **out, struct refusal *why)
 {
-	struct web *web = calloc(1, sizeof(*web));
-	int err;
+	int err = late_open("libmicrohttpd.so.12", LATE_NAMES(HTTP_CALLS), &http, sizeof(http), why);
+	struct web *web;
 
+	if (err)
+		return err;
+	web = calloc(1, sizeof(*web));
 	if (!web)
 		return refuse(why, -ENOMEM, "no memory for --listen");
 	*out = web;
@@ -326,11 +337,11 @@ void web_end(struct web *web)
 		struct stream *s = list_entry(node, struct stream, node);
 
 		if (s->is_asleep)
-			MHD_resume_connection(s->connection);	/* nobody may sleep when it stops */
+			http.MHD_resume_connection(s->connection);	/* nobody may sleep when it stops */
 		s->is_asleep = false;
 	}
 	if (web->http)
-		MHD_stop_daemon(web->http);
+		http.MHD_stop_daemon(web->http);
 	if (web->listener >= 0)
 		close(web->listener);
 	if (web->timer >= 0)

@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/late.h"
 #include "cli/run.h"
+
+#define PCAP_CALLS(X) X(pcap_open_dead) X(pcap_compile) X(pcap_geterr) X(pcap_close) X(pcap_freecode) X(pcap_offline_filter)
+/* libpcap's compiler of filters, opened when a filter is asked for */
+struct pcap_calls { LATE_CALLS(PCAP_CALLS) };
 
 /* The name that libpcap's compiler has for a link type of files. */
 static int dlt_of(uint32_t linktype)
@@ -40,14 +45,21 @@ static int filter_compile(struct inputs *in, uint32_t linktype, struct bpf_progr
 		}
 	if (in->filter_count == ARRAY_SIZE(in->filters))
 		return refuse(why, -E2BIG, "-f: more than %zu link types in one run", ARRAY_SIZE(in->filters));
+	if (!in->pcap) {
+		in->pcap = calloc(1, sizeof(*in->pcap));
+		err = in->pcap ? late_open("libpcap.so.0.8 libpcap.so.1", LATE_NAMES(PCAP_CALLS), in->pcap, sizeof(*in->pcap), why) :
+				 refuse(why, -ENOMEM, "-f: no memory");
+		if (err)
+			return err;
+	}
 	program = calloc(1, sizeof(*program));
-	dead = pcap_open_dead(dlt_of(linktype), CAPTURE_PACKET_MAX);
+	dead = in->pcap->pcap_open_dead(dlt_of(linktype), CAPTURE_PACKET_MAX);
 	if (!program || !dead)
 		err = refuse(why, -ENOMEM, "-f: no memory");
-	else if (pcap_compile(dead, program, in->options->filter, 1, PCAP_NETMASK_UNKNOWN))
-		err = refuse(why, -EINVAL, "-f \"%s\": %s", in->options->filter, pcap_geterr(dead));
+	else if (in->pcap->pcap_compile(dead, program, in->options->filter, 1, PCAP_NETMASK_UNKNOWN))
+		err = refuse(why, -EINVAL, "-f \"%s\": %s", in->options->filter, in->pcap->pcap_geterr(dead));
 	if (dead)
-		pcap_close(dead);
+		in->pcap->pcap_close(dead);
 	if (err) {
 		free(program);
 		return err;
@@ -65,7 +77,7 @@ static int filter_match(struct inputs *in, const struct capture_packet *pkt, str
 	struct bpf_program *program;
 	int err = filter_compile(in, pkt->linktype, &program, why);
 
-	return err ? err : pcap_offline_filter(program, &header, pkt->bytes) != 0;
+	return err ? err : in->pcap->pcap_offline_filter(program, &header, pkt->bytes) != 0;
 }
 
 int input_advance(struct inputs *in, struct input *input, struct refusal *why)
@@ -139,9 +151,11 @@ void inputs_close(struct inputs *in)
 		free(in->list[i].ifaces);
 	}
 	for (unsigned int i = 0; i < in->filter_count; i++) {
-		pcap_freecode(in->filters[i].program);
+		in->pcap->pcap_freecode(in->filters[i].program);
 		free(in->filters[i].program);
 	}
+	free(in->pcap);
+	in->pcap = NULL;
 	free(in->list);
 	in->list = NULL;
 	in->count = 0;

@@ -60,6 +60,7 @@ struct inputs {
 	unsigned int count;
 	struct { uint32_t linktype; struct bpf_program *program; } filters[8];	/* compiled as link types appear */
 	unsigned int filter_count;
+	struct pcap_calls *pcap;	/* libpcap's compiler, once a filter was asked for */
 };
 
 int inputs_open(struct inputs *inputs, struct run_options *options, struct refusal *why);

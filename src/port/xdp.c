@@ -13,12 +13,17 @@
 #include <xdp/xsk.h>
 
 #include "base/bigmem.h"
+#include "base/late.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
 enum { FRAMES = 4096, FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE, RX_FRAMES = FRAMES / 2, RING = 2048 };
 
+#define XDP_CALLS(X) X(xsk_socket__create) X(xsk_socket__delete) X(xsk_socket__fd) X(xsk_umem__create) X(xsk_umem__delete) \
+	X(libxdp_set_print) X(libbpf_set_print)
+
 struct xdp {
+	struct { LATE_CALLS(XDP_CALLS) } call;
 	struct xsk_socket *socket;
 	struct xsk_umem *umem;
 	struct xsk_ring_prod fill, tx;
@@ -76,9 +81,9 @@ static void xdp_close(struct port *port)
 	struct xdp *x = port->priv;
 
 	if (x->socket)
-		xsk_socket__delete(x->socket);
+		x->call.xsk_socket__delete(x->socket);
 	if (x->umem)
-		xsk_umem__delete(x->umem);
+		x->call.xsk_umem__delete(x->umem);
 	bigmem_free(x->memory, (size_t)FRAMES * FRAME_SIZE);
 	free(x);
 }
@@ -93,9 +98,9 @@ static int open_rings(struct xdp *x, const char *ifname, uint32_t queue)
 	x->memory = bigmem_alloc((size_t)FRAMES * FRAME_SIZE);
 	if (!x->memory)
 		return -ENOMEM;
-	err = xsk_umem__create(&x->umem, x->memory, (uint64_t)FRAMES * FRAME_SIZE, &x->fill, &x->done, &umem);
+	err = x->call.xsk_umem__create(&x->umem, x->memory, (uint64_t)FRAMES * FRAME_SIZE, &x->fill, &x->done, &umem);
 	if (!err)
-		err = xsk_socket__create(&x->socket, ifname, queue, x->umem, &x->rx, &x->tx, &conf);
+		err = x->call.xsk_socket__create(&x->socket, ifname, queue, x->umem, &x->rx, &x->tx, &conf);
 	if (err)
 		return err > 0 ? -err : err;
 	for (unsigned int i = 0; i < RX_FRAMES; i++) {
@@ -114,6 +119,7 @@ static int xdp_open(struct port *port, const char *arg, struct refusal *why)
 	const char *comma = strchr(arg, ',');
 	size_t len = comma ? (size_t)(comma - arg) : strlen(arg);
 	unsigned long queue = 0;
+	struct xdp *x;
 	char ifname[IFNAMSIZ];
 	char *end = NULL;
 	int err;
@@ -127,17 +133,23 @@ static int xdp_open(struct port *port, const char *arg, struct refusal *why)
 	err = look_at_device(port, ifname, comma, why);
 	if (err)
 		return err;
-	port->priv = calloc(1, sizeof(struct xdp));
-	if (!port->priv)
+	x = port->priv = calloc(1, sizeof(struct xdp));
+	if (!x)
 		return refuse(why, -ENOMEM, "no memory for %s", ifname);
-	libbpf_set_print(bpf_silent);	/* what went wrong is in the error */
-	libxdp_set_print(xdp_silent);
-	err = open_rings(port->priv, ifname, (uint32_t)queue);
+	err = late_open("libxdp.so.1", LATE_NAMES(XDP_CALLS), &x->call, sizeof(x->call), why);
+	if (err) {
+		free(x);
+		port->priv = NULL;
+		return err;
+	}
+	x->call.libbpf_set_print(bpf_silent);	/* what went wrong is in the error */
+	x->call.libxdp_set_print(xdp_silent);
+	err = open_rings(x, ifname, (uint32_t)queue);
 	if (err) {
 		xdp_close(port);
 		return refuse(why, err, "%s: AF_XDP cannot be had on queue %lu: %s", ifname, queue, strerror(-err));
 	}
-	port->fd = xsk_socket__fd(((struct xdp *)port->priv)->socket);
+	port->fd = x->call.xsk_socket__fd(x->socket);
 	port->may_be_partial = true;
 	return 0;
 }
