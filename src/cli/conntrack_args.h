@@ -56,6 +56,7 @@ struct conntrack_args {
 	unsigned int output;		/* OUTPUT_* */
 	uint32_t events;		/* -E: 1 << enum ct_event_kind */
 	uint32_t buffer_size;		/* -b; 0 = the usual one */
+	bool is_from_file;		/* -R: how many it was about is not said */
 };
 
 static inline bool args_have(const struct conntrack_args *args, enum conntrack_opt opt)
@@ -68,6 +69,9 @@ void conntrack_say(struct strbuf *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* 0, or the exit code with the sentence in @err. */
 int conntrack_parse(const struct instance *inst, struct conntrack_args *args, int argc, char **argv, struct strbuf *err);
+
+/* Does what was read. Returns the exit code. */
+int conntrack_carry_out(struct instance *inst, const struct conntrack_args *args, struct strbuf *out, struct strbuf *err);
 
 /* --mask-src wants --src beside it. 0 or the exit code. */
 int conntrack_check_masks(const struct conntrack_args *args, struct strbuf *err);

@@ -360,6 +360,8 @@ static int delete(struct instance *inst, const struct conntrack_args *args, stru
 	walk_end(&walk);
 	if (walk.no_memory)
 		return failed(ENOMEM, CMD_DELETE, err);
+	if (args->is_from_file)
+		return 0;
 	conntrack_say(err, "%u flow entries have been deleted.", deleted);
 	return deleted ? 0 : EXIT_FAILED;
 }
@@ -507,6 +509,8 @@ static int update(struct instance *inst, const struct conntrack_args *args, stru
 	walk_end(&walk);
 	if (fatal || walk.no_memory)
 		return failed(fatal ? fatal : ENOMEM, CMD_UPDATE, err);
+	if (args->is_from_file)
+		return 0;
 	conntrack_say(err, "%u flow entries have been updated.", updated);
 	return updated ? 0 : EXIT_FAILED;
 }
@@ -592,12 +596,14 @@ static int create(struct instance *inst, const struct conntrack_args *args, stru
 		error = ct_control_new(inst, &req);
 	}
 	if (error == -EEXIST && args->cmd == CMD_ADD) {
-		conntrack_say(err, "0 flow entries have been added.");
+		if (!args->is_from_file)
+			conntrack_say(err, "0 flow entries have been added.");
 		return 0;
 	}
 	if (error)
 		return failed(-error, args->cmd, err);
-	conntrack_say(err, "1 flow entries have been %s.", args->cmd == CMD_ADD ? "added" : "created");
+	if (!args->is_from_file)
+		conntrack_say(err, "1 flow entries have been %s.", args->cmd == CMD_ADD ? "added" : "created");
 	return 0;
 }
 
@@ -658,31 +664,28 @@ int conntrack_check_masks(const struct conntrack_args *args, struct strbuf *err)
 	return 2;
 }
 
-int conntrack_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err)
+int conntrack_carry_out(struct instance *inst, const struct conntrack_args *args, struct strbuf *out, struct strbuf *err)
 {
-	struct conntrack_args args;
-	int code = conntrack_parse(inst, &args, argc, argv, err);
+	int code = conntrack_check_masks(args, err);
 
-	if (!code)
-		code = conntrack_check_masks(&args, err);
 	if (code)
 		return code;
-	if (args.table == TABLE_EXPECT && args.cmd != CMD_VERSION && args.cmd != CMD_HELP)
-		return conntrack_expect_command(inst, &args, out, err);
-	switch (args.cmd) {
+	if (args->table == TABLE_EXPECT && args->cmd != CMD_VERSION && args->cmd != CMD_HELP)
+		return conntrack_expect_command(inst, args, out, err);
+	switch (args->cmd) {
 	case CMD_LIST:
-		return list(inst, &args, out, err);
+		return list(inst, args, out, err);
 	case CMD_DELETE:
-		return delete(inst, &args, out, err);
+		return delete(inst, args, out, err);
 	case CMD_UPDATE:
-		return update(inst, &args, out, err);
+		return update(inst, args, out, err);
 	case CMD_CREATE:
 	case CMD_ADD:
-		return create(inst, &args, err);
+		return create(inst, args, err);
 	case CMD_GET:
-		return get(inst, &args, out, err);
+		return get(inst, args, out, err);
 	case CMD_FLUSH:
-		return flush(inst, &args, err);
+		return flush(inst, args, err);
 	case CMD_COUNT:
 		sb_printf(out, "%u\n", ct_count(inst));
 		return 0;
@@ -696,8 +699,19 @@ int conntrack_command(struct instance *inst, int argc, char **argv, struct strbu
 		return 1;
 	case CMD_NONE:
 	case CMD_HELP:
-		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -E -C -S -V, with its options.\n");
+		sb_adds(out, "weir serves these of conntrack's commands: -L -D -U -I -A -G -F -E -C -S -R -V, with its options.\n");
 		return 0;
 	}
 	return EXIT_FAILED;
+}
+
+int conntrack_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err)
+{
+	struct conntrack_args args;
+	int code;
+
+	if (conntrack_is_file(argc, argv))
+		return conntrack_file_command(inst, argv[2], out, err);
+	code = conntrack_parse(inst, &args, argc, argv, err);
+	return code ? code : conntrack_carry_out(inst, &args, out, err);
 }

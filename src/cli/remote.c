@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/conntrack_cmd.h"
 #include "cli/conntrack_follow.h"
 #include "cli/remote.h"
 #include "wire/wire.h"
@@ -28,15 +29,34 @@ bool remote_option(const char *word, const char *option, int argc, char **argv, 
 	return true;
 }
 
-/* The words behind weir's own options, each with its NUL. */
-static bool gather(int argc, char **argv, const char **name, const char **socket, struct strbuf *out)
+/* Takes weir's own options out of the words; how many are left. */
+static int take_options(int argc, char **argv, const char **name, const char **socket)
 {
+	int left = 0;
+
 	for (int i = 0; i < argc; i++) {
-		if (remote_option(argv[i], "--instance", argc, argv, &i, name) || remote_option(argv[i], "--socket", argc, argv, &i, socket))
-			continue;
-		sb_add(out, argv[i], strlen(argv[i]) + 1);
+		if (!remote_option(argv[i], "--instance", argc, argv, &i, name) && !remote_option(argv[i], "--socket", argc, argv, &i, socket))
+			argv[left++] = argv[i];
 	}
-	return !out->failed;
+	return left;
+}
+
+/* The words, each with its NUL; a file's text in the place of its name, which says nothing to the daemon. 0 or the exit code. */
+static int gather(int argc, char **argv, struct strbuf *out)
+{
+	const bool is_file = conntrack_is_file(argc, argv);
+	struct strbuf text = STRBUF_INIT, err = STRBUF_INIT;
+	int code = is_file ? conntrack_file_read(argv[2], &text, &err) : 0;
+
+	for (int i = 0; i < argc && !code; i++) {
+		const char *word = is_file && i == 2 ? sb_str(&text) : argv[i];
+
+		sb_add(out, word, strlen(word) + 1);
+	}
+	fputs(sb_str(&err), stderr);
+	sb_free(&text);
+	sb_free(&err);
+	return code ? code : out->failed ? EXIT_INTERNAL : 0;
 }
 
 int remote_call(const char *command, const char *instance, const struct strbuf *words, struct wire_record *reply)
@@ -118,15 +138,20 @@ int cmd_remote(int argc, char **argv)
 	const char *name = NULL, *socket = NULL;
 	struct strbuf words = STRBUF_INIT;
 	struct wire_record reply;
-	int err = gather(argc, argv, &name, &socket, &words) ? 0 : -ENOMEM, code;
+	int err, code;
 
-	if (!err && conntrack_is_following(argc, argv)) {
+	argc = take_options(argc, argv, &name, &socket);
+	code = gather(argc, argv, &words);
+	if (code) {
+		sb_free(&words);
+		return code;
+	}
+	if (conntrack_is_following(argc, argv)) {
 		code = remote_follow(argv[0], socket ? socket : name, &words);
 		sb_free(&words);
 		return code;
 	}
-	if (!err)
-		err = remote_call(argv[0], socket ? socket : name, &words, &reply);
+	err = remote_call(argv[0], socket ? socket : name, &words, &reply);
 	sb_free(&words);
 	return err ? (err == -ENAMETOOLONG ? EXIT_USAGE : EXIT_INPUT) : remote_print(&reply);
 }

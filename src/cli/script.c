@@ -348,8 +348,17 @@ static int run_tool(struct run *run, struct script_line *line, struct strbuf *ou
 {
 	int (*command)(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err) =
 		line->verb == VERB_NFCT ? nfct_command : conntrack_command;
-	struct strbuf err = STRBUF_INIT;
-	int code = command(run->inst, (int)line->words.count - 1, line->words.argv + 1, out, &err);
+	struct strbuf err = STRBUF_INIT, text = STRBUF_INIT;
+	char **argv = line->words.argv + 1;
+	int argc = (int)line->words.count - 1, code = 0;
+
+	if (conntrack_is_file(argc, argv)) {
+		code = conntrack_file_read(argv[2], &text, &err);
+		argv[2] = (char *)sb_str(&text);
+	}
+	if (!code)
+		code = command(run->inst, argc, argv, out, &err);
+	sb_free(&text);
 
 	if (code)
 		refuse(why, -EINVAL, "%.*s", (int)strcspn(sb_str(&err), "\n"), sb_str(&err));
