@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "cli/daemon_state.h"
 #include "ext/nfacct.h"
 #include "ext/state.h"
@@ -16,7 +17,10 @@ enum { KIND_CONNECTIONS, KIND_REMEMBERED, KIND_ACCOUNTS, KIND_FILE, KIND_COUNTER
 
 static const char rules[] =
 	"*filter\n-A INPUT -m recent --set --name X -m hashlimit --hashlimit-upto 5/sec --hashlimit-name H --hashlimit-mode srcip\n"
-	"-A INPUT -m condition --condition c\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n";
+	"-A INPUT -m condition --condition c\n-A INPUT -m conntrack --ctstate NEW\nCOMMIT\n"
+	"*mangle\n-A FORWARD -m quota --quota 9999 -m limit --limit 3/sec\n-A FORWARD -m statistic --mode nth --every 3 --packet 1\n"
+	"-A FORWARD -m connlimit --connlimit-above 3\n-A FORWARD -j RATEEST --rateest-name e --rateest-interval 1s --rateest-ewmalog 2s\n"
+	"-A FORWARD -m psd\n-A FORWARD -j IDLETIMER --timeout 9 --label i\nCOMMIT\n";
 
 static bool print_one(void *priv, struct ct *ct)
 {
@@ -41,6 +45,30 @@ static void whole_file(struct instance *inst, const uint8_t *data, size_t size)
 	sb_free(&bytes);
 }
 
+/* Each rule's own name before any bytes: a name is a hash that nobody guesses. Parts are a byte's worth long. */
+static void rule_memory(struct instance *inst, const uint8_t *data, size_t size)
+{
+	struct strbuf names = STRBUF_INIT, bytes = STRBUF_INIT;
+	struct bytes_in in;
+
+	tables_memory_save(inst, &names);
+	in = (struct bytes_in){ (const uint8_t *)sb_str(&names), (const uint8_t *)sb_str(&names) + names.len };
+	while (in.at < in.end && size) {
+		const uint8_t *name = in_take(&in, 8);
+		const size_t len = MIN_OF((size_t)*data, size - 1);
+
+		in_take(&in, in_u32(&in));
+		out_raw(&bytes, name, 8);
+		out_u32(&bytes, (uint32_t)len);
+		out_raw(&bytes, data + 1, len);
+		data += len + 1;
+		size -= len + 1;
+	}
+	tables_memory_load(inst, sb_str(&bytes), bytes.len, NULL);
+	sb_free(&names);
+	sb_free(&bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct instance *inst = instance_new(1, (int64_t)1000 * NSEC_PER_SEC, NULL);
@@ -55,7 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			instance_free(inst);
 		return 0;
 	}
-	switch (data[0] % KIND_COUNT) {
+	if (data[0] == 'R')
+		rule_memory(inst, data + 1, size - 1);
+	else switch (data[0] % KIND_COUNT) {
 	case KIND_CONNECTIONS:
 		ct_state_load(inst, data + 1, size - 1, &report, NULL);
 		break;

@@ -238,10 +238,10 @@ static int instance_fill(struct daemon *d, const struct kept *kept, struct refus
 		err = sysctl_set(d->inst->sysctls, "net.netfilter.nf_conntrack_weir_expire_batch", "500", why);
 	if (!err && d->snapshot)
 		err = snapshot_find(d->snapshot, &d->paths, why);
-	if (!err)
-		err = snapshot_load_host(d->inst, &d->paths, texts, &inputs, d->conntrack_on, why);
 	if (!err && kept)
 		err = kept_give_early(d->inst, kept, why);
+	if (!err)
+		err = snapshot_load_host(d->inst, &d->paths, texts, &inputs, d->conntrack_on, why);
 	if (!err)
 		err = snapshot_load_rules(d->inst, &d->paths, texts, why);
 	if (!err && kept && !texts)

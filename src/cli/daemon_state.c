@@ -8,7 +8,9 @@
 
 #include "base/bytes.h"
 #include "ext/nfacct.h"
+#include "ext/osf.h"
 #include "ext/state.h"
+#include "host/secctx.h"
 #include "route/neighbour.h"
 
 /* --- taking --- */
@@ -62,14 +64,21 @@ void kept_take(struct instance *inst, const struct strbuf *host, bool orderly, b
 			add_part(out, snapshot_part_names[i], &texts.part[i]);
 	if (host && host->len)
 		state_add(out, snapshot_part_names[PART_HOST], host->s, host->len);
+	for (uint32_t id = 1; secctx_name(inst, id); id++)
+		out_text(&part, secctx_name(inst, id));
+	add_part(out, "secctx", &part);
 	acct_save(inst, &part);
 	add_part(out, "nfacct", &part);
+	osf_fingers_save(inst, &part);
+	add_part(out, "osf", &part);
 	interfaces_out(inst, &part);
 	add_part(out, "interfaces", &part);
 	neigh_each(inst, neighbour_out, &part);
 	add_part(out, "neighbours", &part);
 	ext_states_save(inst, &part);
 	add_part(out, "remembered", &part);
+	tables_memory_save(inst, &part);
+	add_part(out, "rule-memory", &part);
 	ct_state_save(inst, &part);
 	add_part(out, "connections", &part);
 	state_end(out);
@@ -175,12 +184,34 @@ static int neighbours_in(struct instance *inst, const uint8_t *bytes, size_t len
 	return in.failed ? refuse(why, -EINVAL, "the neighbours are damaged") : 0;
 }
 
+/* In their order: connections hold their numbers. */
+static int contexts_in(struct instance *inst, const uint8_t *bytes, size_t len, struct refusal *why)
+{
+	struct bytes_in in = { bytes, bytes + len };
+	char context[256];
+	uint32_t id;
+	int err = 0;
+
+	while (in.at < in.end && !err) {
+		in_text(&in, context, sizeof(context));
+		err = in.failed ? refuse(why, -EINVAL, "the security contexts are damaged") : secctx_add(inst, context, &id, why);
+	}
+	return err;
+}
+
 int kept_give_early(struct instance *inst, const struct kept *kept, struct refusal *why)
 {
 	const uint8_t *part;
 	size_t len;
+	int err = 0;
 
-	return state_find(&kept->file, "nfacct", &part, &len) ? acct_load(inst, part, len, why) : 0;
+	if (state_find(&kept->file, "secctx", &part, &len))
+		err = contexts_in(inst, part, len, why);
+	if (!err && state_find(&kept->file, "nfacct", &part, &len))
+		err = acct_load(inst, part, len, why);
+	if (!err && state_find(&kept->file, "osf", &part, &len))
+		err = osf_fingers_load(inst, part, len, why);
+	return err;
 }
 
 /* Somebody else may have moved on since: as conntrackd's, such connections take what comes. */
@@ -205,6 +236,8 @@ int kept_give(struct instance *inst, const struct kept *kept, struct ct_state_re
 		err = neighbours_in(inst, part, len, why);
 	if (!err && state_find(&kept->file, "remembered", &part, &len))
 		err = ext_states_load(inst, part, len, why);
+	if (!err && state_find(&kept->file, "rule-memory", &part, &len))
+		err = tables_memory_load(inst, part, len, why);
 	if (!err && state_find(&kept->file, "connections", &part, &len))
 		err = ct_state_load(inst, part, len, report, why);
 	if (!err && !kept->orderly)

@@ -27,7 +27,7 @@ int kept_open(struct kept *kept, struct strbuf *bytes, const char *name, struct 
 int kept_read(struct kept *kept, const char *path, struct refusal *why);
 void kept_free(struct kept *kept);
 
-/* Into a new instance: what rules need, before them; the rest after them. */
+/* Into a new instance: what rules and the host's file need, before them; the rest after them. */
 int kept_give_early(struct instance *inst, const struct kept *kept, struct refusal *why);
 int kept_give(struct instance *inst, const struct kept *kept, struct ct_state_report *report, struct refusal *why);
 /* Rules were read from elsewhere: equal ones count on from where the kept ones were. */

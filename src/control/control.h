@@ -48,6 +48,10 @@ int control_sockopt_set(struct control *control, struct control_cred cred, int l
  */
 int control_rules_replace(struct control *control, struct control_cred cred, uint8_t family, bool only_check, const void *in,
 			  size_t in_len, struct strbuf *out);
+/* tables_change_rule(), for who may; -EOPNOTSUPP: it takes a replacement. */
+struct rule_change;
+int control_rule_change(struct control *control, struct control_cred cred, uint8_t family, const char *table,
+			const struct rule_change *change);
 /* SO_ORIGINAL_DST: where the TCP connection between these two addresses of the host once went. */
 int control_original_dst(struct control *control, int level, const struct sockaddr_in6 *own,
 			 const struct sockaddr_in6 *peer, struct strbuf *out);

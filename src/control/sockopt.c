@@ -194,6 +194,17 @@ int control_rules_replace(struct control *control, struct control_cred cred, uin
 	return err;
 }
 
+int control_rule_change(struct control *control, struct control_cred cred, uint8_t family, const char *table,
+			const struct rule_change *change)
+{
+	if (!cred.may_change)
+		return -EPERM;
+	if ((family != NFPROTO_IPV4 && family != NFPROTO_IPV6) || change->kind > CHANGE_LOOK ||
+	    (change->is_append && change->kind != CHANGE_INSERT) || (!change->entry && change->kind != CHANGE_DELETE))
+		return -EINVAL;
+	return tables_change_rule(control->inst, family, table, change, NULL);
+}
+
 int control_original_dst(struct control *control, int level, const struct sockaddr_in6 *own,
 			 const struct sockaddr_in6 *peer, struct strbuf *out)
 {

@@ -14,6 +14,7 @@
 
 #include "control/control.h"
 #include "path/worker.h"
+#include "table/table.h"
 #include "wire/wire.h"
 
 enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768 };
@@ -378,6 +379,24 @@ static void serve_follow(struct conn *conn, struct wire_record *r)
 	sb_free(&errors);
 }
 
+static int serve_change(struct conn *conn, const struct wire_record *r)
+{
+	struct rule_change change = {
+		.kind = r->head.b & ~(uint32_t)WIRE_CHANGE_APPEND, .is_append = r->head.b & WIRE_CHANGE_APPEND, .at = r->head.c,
+	};
+	struct wire_change names;
+
+	if (r->head.len < sizeof(names))
+		return -EINVAL;
+	memcpy(&names, r->data, sizeof(names));
+	if (!memchr(names.table, 0, sizeof(names.table)) || !memchr(names.chain, 0, sizeof(names.chain)))
+		return -EINVAL;
+	change.chain = names.chain;
+	change.entry_len = r->head.len - sizeof(names);
+	change.entry = change.entry_len ? r->data + sizeof(names) : NULL;
+	return control_rule_change(conn->server->control, conn->cred, (uint8_t)r->head.a, names.table, &change);
+}
+
 static void serve_request(struct conn *conn, struct wire_record *r)
 {
 	struct control *control = conn->server->control;
@@ -423,6 +442,9 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 			head.a = (uint32_t)-err;
 			err = 0;
 		}
+		break;
+	case WIRE_CHANGE:
+		err = conn->server->holder && conn->server->holder != conn ? -EAGAIN : serve_change(conn, r);
 		break;
 	case WIRE_LOCK:
 		err = !conn->cred.may_change ? -EPERM : conn->server->holder && conn->server->holder != conn ? -EAGAIN : 0;

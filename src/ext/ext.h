@@ -86,6 +86,8 @@ struct ext_check {
 struct ext_text;
 struct class_rule;
 
+struct bytes_in;			/* base/bytes.h */
+
 struct match {
 	const char *name;
 	uint8_t revision;
@@ -112,6 +114,12 @@ struct match {
 	void (*classify)(const void *info, struct class_rule *rule);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);	/* 0 or -errno */
 	void (*destroy)(void *info, const struct ext_check *check);
+	/*
+	 * Optional: what a rule remembers by itself, as bytes, and back into a rule of the same settings, when an instance goes on
+	 * elsewhere. give: false when they are damaged.
+	 */
+	void (*keep)(const void *info, struct strbuf *out);
+	bool (*give)(void *info, struct instance *inst, struct bytes_in *in);
 	bool names_shared;		/* its checkentry asks what a rule of another table has made, by name */
 	void (*attach)(struct instance *inst);	/* optional: an instance is made; files that exist without a rule */
 	const struct ext_text *text;	/* NULL: an older revision without text of its own */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "ext/state.h"
 
 enum { FIELDS = 9, FIELD_MAX = 128, OPTIONS_LEN_MAX = MAX_IPOPTLEN };
@@ -171,4 +172,32 @@ int osf_line_parse(const char *line, size_t len, struct nf_osf_user_finger *out,
 	snprintf(out->version, sizeof(out->version), "%.*s", MAXGENRELEN - 1, field[VERSION]);
 	snprintf(out->subtype, sizeof(out->subtype), "%.*s", MAXGENRELEN - 1, field[SUBTYPE]);
 	return 0;
+}
+
+void osf_fingers_save(const struct instance *inst, struct strbuf *out)
+{
+	for (unsigned int df = 0; df < 2; df++) {
+		const struct nf_osf_user_finger *finger;
+		const void *at = NULL;
+
+		while ((finger = osf_next(inst, df, &at)))
+			out_raw(out, finger, sizeof(*finger));
+	}
+}
+
+int osf_fingers_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why)
+{
+	struct bytes_in in = { bytes, (const uint8_t *)bytes + len };
+	struct nf_osf_user_finger finger;
+	int err = 0;
+
+	while (in.at < in.end && !err) {
+		in_raw(&in, &finger, sizeof(finger));
+		/* names and texts end */
+		if (in.failed || !memchr(finger.genre, 0, sizeof(finger.genre)) || !memchr(finger.version, 0, sizeof(finger.version)) ||
+		    !memchr(finger.subtype, 0, sizeof(finger.subtype)))
+			return refuse(why, -EINVAL, "the fingerprints are damaged");
+		err = osf_add(inst, &finger, why);
+	}
+	return err;
 }

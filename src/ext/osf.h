@@ -16,4 +16,8 @@ int osf_remove(struct instance *inst, const struct nf_osf_user_finger *finger, s
 /* Fingerprints of SYNs with this DF bit, in the order they were loaded; *at is moved on, NULL to begin. */
 const struct nf_osf_user_finger *osf_next(const struct instance *inst, bool df, const void **at);
 
+/* All of them, for an instance that goes on elsewhere. 0 or -EINVAL, -ENOMEM. */
+void osf_fingers_save(const struct instance *inst, struct strbuf *out);
+int osf_fingers_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why);
+
 #endif

@@ -32,7 +32,11 @@ static void tables_init(struct instance *inst, void *state)
 	list_init(&((struct peraddrs *)state)->list);
 }
 
-static const struct ext_state_kind tables_kind = { .size = sizeof(struct peraddrs), .init = tables_init };
+static void tables_save(struct instance *inst, void *state, struct strbuf *out);
+static bool tables_load(struct instance *inst, void *state, struct bytes_in *in);
+static const struct ext_state_kind tables_kind = {
+	.size = sizeof(struct peraddrs), .init = tables_init, .name = "peraddr", .save = tables_save, .load = tables_load,
+};
 
 static void table_print(void *priv, struct strbuf *out)
 {
@@ -175,4 +179,64 @@ void peraddr_add(struct peraddr *t, uint32_t saddr, uint32_t daddr, uint8_t prot
 		count(t, saddr, true, proto, len);
 	if ((daddr & t->mask) == t->net)
 		count(t, daddr, false, proto, len);
+}
+
+/* --- kept when the instance goes on elsewhere: every address that has something --- */
+
+static void tables_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	list_for_each(node, &((const struct peraddrs *)state)->list) {
+		const struct peraddr *t = list_entry(node, struct peraddr, node);
+
+		out_text(out, t->path);
+		out_u32(out, t->net);
+		out_u32(out, t->mask);
+		for (uint32_t at = 0; at < t->block_count * BLOCK; at++) {
+			const struct peraddr_slot *slot = t->blocks[at / BLOCK] ? &t->blocks[at / BLOCK][at % BLOCK] : NULL;
+
+			if (!slot || !slot->last_ns)
+				continue;
+			out_u8(out, 1);
+			out_u32(out, at);
+			out_raw(out, slot, sizeof(*slot));
+		}
+		out_u8(out, 0);
+	}
+}
+
+static struct peraddr *table_find(const struct peraddrs *all, const char *path, uint32_t net, uint32_t mask)
+{
+	list_for_each(node, &all->list) {
+		struct peraddr *t = list_entry(node, struct peraddr, node);
+
+		if (!strcmp(t->path, path) && t->net == net && t->mask == mask)
+			return t;
+	}
+	return NULL;
+}
+
+static bool tables_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	while (in->at < in->end && !in->failed) {
+		char path[sizeof(((struct peraddr *)0)->path)];
+		struct peraddr *t;
+		uint32_t net, mask;
+
+		in_text(in, path, sizeof(path));
+		net = in_u32(in);
+		mask = in_u32(in);
+		t = in->failed ? NULL : table_find(state, path, net, mask);
+		while (in_u8(in)) {
+			struct peraddr_slot read, *slot;
+			const uint32_t at = in_u32(in);
+
+			in_raw(in, &read, sizeof(read));
+			if (in->failed || (t && at >= t->block_count * BLOCK))
+				return false;
+			slot = t ? slot_of(t, t->net + at) : NULL;
+			if (slot)
+				*slot = read;
+		}
+	}
+	return !in->failed;
 }

@@ -35,7 +35,12 @@ static void estimators_init(struct instance *inst, void *state)
 	list_init(&((struct rate_estimators *)state)->all);
 }
 
-static const struct ext_state_kind estimators_kind = { .size = sizeof(struct rate_estimators), .init = estimators_init };
+static void estimators_save(struct instance *inst, void *state, struct strbuf *out);
+static bool estimators_load(struct instance *inst, void *state, struct bytes_in *in);
+static const struct ext_state_kind estimators_kind = {
+	.size = sizeof(struct rate_estimators), .init = estimators_init, .name = "rateest", .save = estimators_save,
+	.load = estimators_load,
+};
 
 static uint64_t moved(uint64_t average, uint64_t fresh, const struct rate_estimator *est)
 {
@@ -132,4 +137,65 @@ void rate_estimator_put(struct rate_estimator *est)
 		return;
 	list_remove(&est->node);
 	free(est);
+}
+
+/* --- kept when the instance goes on elsewhere --- */
+
+static void counts_out(struct strbuf *out, const struct rate_counts *counts)
+{
+	out_u64(out, counts->bytes);
+	out_u64(out, counts->packets);
+}
+
+static struct rate_counts counts_in(struct bytes_in *in)
+{
+	struct rate_counts counts;
+
+	counts.bytes = in_u64(in);
+	counts.packets = in_u64(in);
+	return counts;
+}
+
+static void estimators_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	const struct rate_estimators *estimators = state;
+
+	list_for_each(node, &estimators->all) {
+		const struct rate_estimator *est = list_entry(node, struct rate_estimator, node);
+
+		out_text(out, est->name);
+		out_u8(out, (uint8_t)est->interval);
+		out_u8(out, est->ewma_log);
+		counts_out(out, &est->now);
+		counts_out(out, &est->seen);
+		counts_out(out, &est->average);
+		out_u64(out, (uint64_t)est->due);
+	}
+}
+
+/* Only into one that counts as the saved one did. */
+static bool estimators_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	while (in->at < in->end && !in->failed) {
+		struct rate_estimator read = { .inst = inst }, *est;
+
+		in_text(in, read.name, sizeof(read.name));
+		read.interval = (int8_t)in_u8(in);
+		read.ewma_log = in_u8(in);
+		read.now = counts_in(in);
+		read.seen = counts_in(in);
+		read.average = counts_in(in);
+		read.due = (int64_t)in_u64(in);
+		est = in->failed ? NULL : rate_estimator_get(inst, read.name);
+		if (!est)
+			continue;
+		if (est->interval == read.interval && est->ewma_log == read.ewma_log && read.due >= 0 && read.due <= est->due) {
+			est->now = read.now;
+			est->seen = read.seen;
+			est->average = read.average;
+			est->due = read.due;
+		}
+		rate_estimator_put(est);
+	}
+	return !in->failed;
 }

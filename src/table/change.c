@@ -124,6 +124,8 @@ static int target_name_resolve(struct planned *plan)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcmp(name, words[i].name))
 			continue;
+		if (t->target.u.user.target_size != sizeof(*t))
+			return -EOPNOTSUPP;
 		memset(t->target.u.user.name, 0, sizeof(t->target.u.user.name));
 		t->verdict = words[i].verdict;
 		return 0;
@@ -420,6 +422,74 @@ static int by_place(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* --- which rule is like this one, as user space sees it --- */
+
+static bool data_equal(const uint8_t *a, const uint8_t *b, uint32_t user_size, uint32_t info_size, size_t room)
+{
+	return !memcmp(a, b, MIN_OF((size_t)(user_size ? user_size : info_size), room));
+}
+
+static bool targets_equal(const struct ruleset *rs, const struct xt_entry_target *wanted, const struct segment *jump, const uint8_t *entry)
+{
+	const struct xt_entry_target *its = entry_target(entry, rs->family);
+	const struct target *target = target_of(entry, rs->family);
+	const int verdict = ((const struct xt_standard_target *)wanted)->verdict;
+
+	if (wanted->u.target_size != its->u.target_size)
+		return false;
+	if (wanted->u.user.name[0])
+		return target->target && !strcmp(wanted->u.user.name, target->name) &&
+		       data_equal(wanted->data, its->data, target->user_size, target->info_size, its->u.target_size - sizeof(*its));
+	if (target->target)
+		return false;
+	if (jump) {
+		const int to = ((const struct xt_standard_target *)its)->verdict;
+
+		return to >= 0 && to != VERDICT_NEXT && rs->anchors[to].place == jump->first;
+	}
+	return ((const struct xt_standard_target *)its)->verdict == verdict;
+}
+
+static bool is_like(const struct planned *wanted, const uint8_t *entry)
+{
+	const uint8_t family = wanted->rs->family;
+
+	if (!entry_heads_equal(wanted->entry, entry, family) ||
+	    entry_target_offset(wanted->entry, family) != entry_target_offset(entry, family) ||
+	    entry_next_offset(wanted->entry, family) != entry_next_offset(entry, family))
+		return false;
+	for_each_match(m, wanted->entry, family) {
+		const struct xt_entry_match *its = (const void *)(entry + ((uint8_t *)m - wanted->entry));
+		const struct match *match = (const struct match *)its->u.kernel.match;
+
+		if (m->u.match_size != its->u.match_size || strcmp(m->u.user.name, match->name) ||
+		    !data_equal(m->data, its->data, match->user_size, match->info_size, m->u.match_size - sizeof(*m)))
+			return false;
+	}
+	return targets_equal(wanted->rs, entry_target(wanted->entry, family), wanted->jump, entry);
+}
+
+/* plan->place: of the first rule like change->entry in its chain. */
+static int rule_find(const struct rule_change *change, struct planned *plan)
+{
+	struct planned wanted = { .rs = plan->rs };
+	const uint16_t size = entry_next_offset(change->entry, plan->rs->family);
+	int err = -ENOMEM;
+
+	wanted.entry = malloc(size);
+	if (wanted.entry) {
+		memcpy(wanted.entry, change->entry, size);
+		err = target_name_resolve(&wanted);
+	}
+	for (plan->place = plan->segment->first; !err && plan->place < plan->segment->last; plan->place++)
+		if (is_like(&wanted, plan->rs->at[plan->place]))
+			break;
+	if (!err && plan->place == plan->segment->last)
+		err = -ENOENT;
+	free(wanted.entry);
+	return err;
+}
+
 /* All entries that remember, but for the one that goes. */
 static int renewal_open(const struct ruleset *rs, uint32_t but, struct renewal *r, struct refusal *why)
 {
@@ -463,20 +533,37 @@ static void renewal_apply(struct instance *inst, struct ruleset *rs, struct rene
 	free(r->places);
 }
 
+/* Its form, before anything else of it is looked at: it may come from another process. */
+static bool is_well_formed(const struct rule_change *change, uint8_t family)
+{
+	return !blob_entry_misfit(change->entry, (uint32_t)MIN_OF(change->entry_len, (size_t)UINT16_MAX), family) &&
+	       entry_next_offset(change->entry, family) % XT_ALIGN(1) == 0 && entry_target_offset(change->entry, family) % XT_ALIGN(1) == 0 &&
+	       !target_is_error(entry_target(change->entry, family));
+}
+
 /* Where, and whether it may go alone. */
 static int plan_make(const struct rule_change *change, struct planned *plan, struct refusal *why)
 {
 	const struct ruleset *rs = plan->rs;
 	uint32_t count;
+	int err;
 
-	if (rs->remembering > RENEW_MAX || rs->nesting)
+	if (rs->nesting || (change->entry && !is_well_formed(change, rs->family)))
 		return -EOPNOTSUPP;
 	plan->segment = chain_find(rs, change->chain);
 	if (!plan->segment)
 		return -EOPNOTSUPP;
+	if (change->kind == CHANGE_LOOK || (change->kind == CHANGE_DELETE && change->entry)) {
+		err = rule_find(change, plan);
+		if (err || change->kind == CHANGE_LOOK)
+			return err;
+	}
+	if (rs->remembering > RENEW_MAX)
+		return -EOPNOTSUPP;
 	count = plan->segment->last - plan->segment->first;
-	plan->place = plan->segment->first + (change->is_append ? count : change->at);
-	if (!change->is_append && change->at >= count + (change->kind == CHANGE_INSERT))
+	if (change->kind != CHANGE_DELETE || !change->entry)
+		plan->place = plan->segment->first + (change->is_append ? count : change->at);
+	if (!change->is_append && plan->place - plan->segment->first >= count + (change->kind == CHANGE_INSERT))
 		return refuse(why, -E2BIG, "chain %s has no rule %u", change->chain, change->at + 1);
 	if (change->kind != CHANGE_INSERT && (steers(rs->at[plan->place], rs->family) || is_jumped_to(rs, plan->segment, plan->place)))
 		return -EOPNOTSUPP;
@@ -495,6 +582,8 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 	if (!table)
 		return -EOPNOTSUPP;
 	err = plan_make(change, &plan, why);
+	if (change->kind == CHANGE_LOOK)
+		return err;
 	if (!err && rooms_make(plan.rs))
 		err = refuse(why, -ENOMEM, "table %s: no memory", name);
 	if (!err && change->kind == CHANGE_INSERT) {

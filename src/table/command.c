@@ -323,34 +323,39 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 	return 0;
 }
 
-/* A word's place in the line that people see: all words with a blank between. */
 /*
  * One rule, in a table that can change it alone. Anything else, and all that is wrong, goes the long way, which knows
  * what to say about it.
  */
-static bool one_rule_alone(const struct parse_env *env, const struct rule_command *cmd, const struct table_source *tables)
+static bool one_rule_alone(const struct parse_env *env, const struct rule_command *cmd, struct table_source *tables)
 {
-	struct rule_change change = {
-		.chain = cmd->chain, .at = cmd->rule_number - 1, .is_append = cmd->kind == CMD_APPEND,
-		.kind = cmd->kind == CMD_DELETE_NUM ? CHANGE_DELETE : cmd->kind == CMD_REPLACE ? CHANGE_REPLACE : CHANGE_INSERT,
+	static const struct { unsigned int command; enum rule_change_kind kind; } kinds[] = {
+		{ CMD_APPEND, CHANGE_INSERT }, { CMD_INSERT, CHANGE_INSERT }, { CMD_REPLACE, CHANGE_REPLACE },
+		{ CMD_DELETE_NUM, CHANGE_DELETE }, { CMD_DELETE, CHANGE_DELETE }, { CMD_CHECK, CHANGE_LOOK },
 	};
+	struct rule_change change = { .chain = cmd->chain, .at = cmd->rule_number - 1, .is_append = cmd->kind == CMD_APPEND };
 	void *entry = NULL;
+	size_t kind = 0;
 	bool done;
 
-	if (!tables->change || !(cmd->kind & (CMD_APPEND | CMD_INSERT | CMD_REPLACE | CMD_DELETE_NUM)) || cmd->is_goto ||
-	    cmd->given & GIVEN_VERBOSE)
+	while (kind < ARRAY_SIZE(kinds) && kinds[kind].command != cmd->kind)
+		kind++;
+	if (!tables->change || kind == ARRAY_SIZE(kinds) || cmd->is_goto || cmd->given & GIVEN_VERBOSE)
 		return false;
+	change.kind = kinds[kind].kind;
 	if (cmd->kind != CMD_DELETE_NUM) {
 		if (cmd->sources.count != 1 || cmd->destinations.count != 1 || entry_make(env, cmd, NULL, &entry, NULL))
 			return false;
 		entry_set_addrs(entry, env->family, cmd, 0, 0);
 		change.entry = entry;
+		change.entry_len = entry_next_offset(entry, env->family);
 	}
-	done = !tables->change(tables->inst, env->family, cmd->table, &change, NULL);
+	done = !tables->change(tables, env->family, cmd->table, &change, NULL);
 	free(entry);
 	return done;
 }
 
+/* A word's place in the line that people see: all words with a blank between. */
 static int words_take(struct rule_words *words, int argc, char **argv)
 {
 	unsigned int column = 1;

@@ -449,7 +449,7 @@ static bool ifaces_equal(const char *a, const char *b, const unsigned char *mask
 	return true;
 }
 
-static bool heads_equal(const void *a, const void *b, uint8_t family)
+bool entry_heads_equal(const void *a, const void *b, uint8_t family)
 {
 	if (family == NFPROTO_IPV4) {
 		const struct ipt_ip *x = a, *y = b;
@@ -489,7 +489,7 @@ static bool rules_equal(const struct edit *edit, const struct edit_rule *a, cons
 	const uint8_t family = edit->family;
 	const struct xt_entry_target *ta = entry_target(a->entry, family), *tb = entry_target(b->entry, family);
 
-	if (!heads_equal(a->entry, b->entry, family) || a->kind != b->kind ||
+	if (!entry_heads_equal(a->entry, b->entry, family) || a->kind != b->kind ||
 	    entry_target_offset(a->entry, family) != entry_target_offset(b->entry, family) ||
 	    entry_next_offset(a->entry, family) != entry_next_offset(b->entry, family))
 		return false;

@@ -447,7 +447,12 @@ static void own_each(struct table_source *from, uint8_t family, void (*visit)(vo
 	tables_each(from->inst, family, visit, priv);
 }
 
+static int own_change(struct table_source *from, uint8_t family, const char *table, const struct rule_change *change, struct refusal *why)
+{
+	return tables_change_rule(from->inst, family, table, change, why);
+}
+
 struct table_source table_source_of(struct instance *inst)
 {
-	return (struct table_source){ inst, 0, own_open, own_commit, own_check, own_each, tables_change_rule };
+	return (struct table_source){ inst, 0, own_open, own_commit, own_check, own_each, own_change };
 }

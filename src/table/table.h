@@ -54,16 +54,18 @@ int tables_replace(struct instance *inst, uint8_t family, const void *replace, s
 /**
  * tables_change_rule() - One rule more, less or another, while packets go on through the table
  * What iptables does by replacing the table, where that comes to the same: the counters of chains' ends go to zero, all others stay.
- * @change->entry: in user space's form, its target by name ("", "ACCEPT", a chain's, an extension's); borrowed
- * Return: 0; -E2BIG: beyond the chain's end; what an extension says; -EOPNOTSUPP: it takes a whole replacement, since more
+ * @change->entry: in user space's form, its target by name ("", "ACCEPT", a chain's, an extension's); borrowed; @entry_len bytes,
+ * whatever they are
+ * Return: 0; -E2BIG: beyond the chain's end; -ENOENT: no rule is like this one; what an extension says; -EOPNOTSUPP: it takes a whole replacement, since more
  * than this rule would change (what is reachable, what remembers, chains, room).
  */
 struct rule_change {
-	enum { CHANGE_INSERT, CHANGE_REPLACE, CHANGE_DELETE } kind;
+	enum rule_change_kind { CHANGE_INSERT, CHANGE_REPLACE, CHANGE_DELETE, CHANGE_LOOK } kind;	/* LOOK: only whether it is there */
 	bool is_append;			/* CHANGE_INSERT: behind the last rule, .at is nothing */
 	const char *chain;
 	uint32_t at;			/* from 0 */
-	const void *entry;
+	const void *entry;		/* CHANGE_DELETE: the first rule that is equal; NULL: the one that stands there. CHANGE_LOOK: wanted */
+	size_t entry_len;
 	struct rule_source source;
 };
 int tables_change_rule(struct instance *inst, uint8_t family, const char *table, const struct rule_change *change,
@@ -79,6 +81,10 @@ int tables_get_entries(struct instance *inst, uint8_t family, const char *table,
 int tables_add_counters(struct instance *inst, uint8_t family, const void *counters_info, size_t len, struct refusal *why);
 /* IPT_SO_GET_REVISION_MATCH / _TARGET: highest known revision >= asked: the revision, or -ENOENT, -EPROTONOSUPPORT. */
 int tables_get_revision(uint8_t family, const char *name, bool is_target, uint8_t revision);
+
+/* --- memory.c: what rules remember each by itself, into the same rules of another instance; others' is passed over --- */
+void tables_memory_save(struct instance *inst, struct strbuf *out);
+int tables_memory_load(struct instance *inst, const void *bytes, size_t len, struct refusal *why);	/* 0, -EINVAL, -ENOMEM */
 
 /* Names of the existing tables, newest first, as /proc/net/ip_tables_names; calls @visit for each. */
 void tables_each(struct instance *inst, uint8_t family, void (*visit)(void *priv, const char *name), void *priv);
@@ -129,7 +135,7 @@ struct table_source {
 	int (*check)(struct table_source *from, struct edit *edit, struct refusal *why);	/* as commit would */
 	void (*each)(struct table_source *from, uint8_t family, void (*visit)(void *priv, const char *name), void *priv);
 	/* tables_change_rule(), where tables are in use; NULL: there is no such way */
-	int (*change)(struct instance *inst, uint8_t family, const char *table, const struct rule_change *change, struct refusal *why);
+	int (*change)(struct table_source *from, uint8_t family, const char *table, const struct rule_change *change, struct refusal *why);
 };
 struct table_source table_source_of(struct instance *inst);
 

@@ -252,6 +252,11 @@ static inline void *blob_entry(const struct ruleset *rs, uint32_t i)
 int blob_verify(struct ruleset *rs, const struct ipt_replace *head, struct refusal *why);
 /* What is wrong with one entry by itself; NULL: nothing. */
 const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family);
+/* The same of its sizes only: its verdict may be a name still. */
+const char *blob_entry_misfit(const void *entry, uint32_t left, uint8_t family);
+
+/* --- edit.c: do both ask a packet's header for the same? --- */
+bool entry_heads_equal(const void *a, const void *b, uint8_t family);
 
 /* --- entry_exts.c: what extensions say of one entry whose comefrom is known --- */
 /* On failure nothing is held. @memo: of the look-ups before. */

@@ -81,7 +81,7 @@ static bool matches_fit(const uint8_t *e, size_t head, uint16_t target_offset)
 	return true;
 }
 
-const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
+const char *blob_entry_misfit(const void *entry, uint32_t left, uint8_t family)
 {
 	const size_t head = entry_head_size(family);
 	const uint8_t *e = entry;
@@ -109,8 +109,6 @@ const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
 	if (target_is_standard(target)) {
 		if (XT_ALIGN(target_offset + sizeof(struct xt_standard_target)) != next_offset)
 			return "its standard target has a wrong size";
-		if (!verdict_is_valid(raw_verdict(target)))
-			return "its standard target has an unknown verdict";
 	} else if (target_is_error(target)) {
 		const char *name = (const char *)target + offsetof(struct xt_error_target, errorname);
 
@@ -119,6 +117,16 @@ const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
 			return "its ERROR target is malformed";
 	}
 	return matches_fit(e, head, target_offset) ? NULL : "its matches do not fill the room before the target";
+}
+
+const char *blob_entry_fault(const void *entry, uint32_t left, uint8_t family)
+{
+	const char *fault = blob_entry_misfit(entry, left, family);
+	const uint8_t *target = (const uint8_t *)entry + (fault ? 0 : entry_target_offset(entry, family));
+
+	if (!fault && target_is_standard(target) && !verdict_is_valid(raw_verdict(target)))
+		return "its standard target has an unknown verdict";
+	return fault;
 }
 
 static bool is_policy(const void *e, uint8_t family)

@@ -46,6 +46,8 @@ enum wire_op {
 	WIRE_REPLACE,	/* a = family, b = 1: only look whether it could be; payload = struct ipt_replace; reply: a = errno, payload = old
 			 * counters, or with an errno two sentences, each with its NUL: weir's and iptables' */
 	WIRE_LOCK,	/* a = 1: the rules are this connection's to change, until a = 0 or it ends; -EAGAIN: another one has them */
+	WIRE_CHANGE,	/* a = family, b = kind of change, and 256: at the chain's end, c = place; payload = struct wire_change and the rule; what
+			 * cannot be done alone is -EOPNOTSUPP: the client has WIRE_REPLACE */
 	WIRE_OP_COUNT,
 };
 
@@ -73,6 +75,10 @@ struct wire_record {
 	int fds[WIRE_FDS_MAX];	/* owned; whoever keeps one puts -1 here */
 	unsigned int fd_count;
 };
+
+/* WIRE_CHANGE: texts end with a NUL. */
+struct wire_change { char table[32], chain[32]; };
+enum { WIRE_CHANGE_APPEND = 256 };
 
 /* 0; -EAGAIN when the socket is full, -EPIPE when the peer is gone, others negative errno. Fills magic, len, MEMFD. */
 int wire_send(int fd, struct wire_head *head, const void *payload, size_t len, int flags);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
@@ -282,6 +283,62 @@ static void connlimit_destroy(void *data, const struct ext_check *check)
 	free(counts);
 }
 
+/* --- for an instance that goes on elsewhere: each key, its tuples in order --- */
+
+static void connlimit_keep(const void *data, struct strbuf *out)
+{
+	const struct limit_counts *counts = (const void *)((const struct xt_connlimit_info *)data)->data;
+
+	for (unsigned int i = 0; i < counts->bucket_count; i++) {
+		for (const struct limit_key *key = counts->buckets[i]; key; key = key->next) {
+			out_raw(out, &key->addr, sizeof(key->addr));
+			out_u32(out, key->zone_id);
+			out_u32(out, key->count);
+			list_for_each(node, &key->tuples) {
+				const struct limit_tuple *t = list_entry(node, struct limit_tuple, node);
+
+				out_raw(out, &t->tuple, sizeof(t->tuple));
+				out_u16(out, t->zone.id);
+				out_u8(out, t->zone.flags);
+				out_u8(out, t->zone.dir);
+			}
+		}
+	}
+}
+
+static bool connlimit_give(void *data, struct instance *inst, struct bytes_in *in)
+{
+	struct limit_counts *counts = (struct limit_counts *)((struct xt_connlimit_info *)data)->data;
+
+	while (in->at < in->end && !in->failed) {
+		union nf_inet_addr addr;
+		struct limit_key *key;
+		uint32_t zone_id, count;
+
+		in_raw(in, &addr, sizeof(addr));
+		zone_id = in_u32(in);
+		count = in_u32(in);
+		key = in->failed ? NULL : counts->buckets[bucket_of(inst, counts, &addr, zone_id)];
+		while (key && (key->zone_id != zone_id || memcmp(&key->addr, &addr, sizeof(addr))))
+			key = key->next;
+		if (!key && !in->failed)
+			key = key_new(inst, counts, &addr, zone_id);
+		for (uint32_t i = 0; i < count && !in->failed; i++) {
+			struct ct_tuple tuple;
+			struct ct_zone zone;
+
+			in_raw(in, &tuple, sizeof(tuple));
+			zone.id = in_u16(in);
+			zone.flags = in_u8(in);
+			zone.dir = in_u8(in);
+			tuple.pad = 0;
+			if (!in->failed && key)
+				tuple_add(key, &tuple, &zone);
+		}
+	}
+	return !in->failed;
+}
+
 /* --- text --- */
 
 static int parse_limit(struct opt_call *call, struct refusal *why)
@@ -364,5 +421,6 @@ const struct match match_connlimit = {
 	.name = "connlimit", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_connlimit_info), .user_size = offsetof(struct xt_connlimit_info, data),
 	.depends = DEP_STATE | DEP_L3_ADDRS | DEP_CT_TUPLE | DEP_CT_STATE,
-	.match = connlimit_match, .checkentry = connlimit_check, .destroy = connlimit_destroy, .text = &connlimit_text,
+	.match = connlimit_match, .checkentry = connlimit_check, .destroy = connlimit_destroy, .keep = connlimit_keep,
+	.give = connlimit_give, .text = &connlimit_text,
 };

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "ext/option.h"
 
 enum { CREDITS_PER_JIFFY = 128, CREDITS_PER_SEC = WEIR_HZ * CREDITS_PER_JIFFY };
@@ -61,6 +62,27 @@ static int limit_check(void *data, const struct ext_check *check, struct refusal
 static void limit_destroy(void *data, const struct ext_check *check)
 {
 	free(((struct xt_rateinfo *)data)->master);
+}
+
+static void limit_keep(const void *data, struct strbuf *out)
+{
+	const struct xt_limit_priv *bucket = ((const struct xt_rateinfo *)data)->master;
+
+	out_u64(out, (uint64_t)bucket->filled_jiffies);
+	out_u32(out, bucket->credit);
+}
+
+static bool limit_give(void *data, struct instance *inst, struct bytes_in *in)
+{
+	struct xt_rateinfo *info = data;
+	int64_t filled = (int64_t)in_u64(in);
+	uint32_t credit = in_u32(in);
+
+	if (!in->failed && filled <= inst_jiffies(inst)) {	/* a clock that was set back has nothing to say */
+		info->master->filled_jiffies = filled;
+		info->master->credit = MIN_OF(credit, info->credit_cap);
+	}
+	return !in->failed;
 }
 
 static const struct { const char *name, *full; uint32_t period; } units[] = {
@@ -149,5 +171,6 @@ const struct match match_limit = {
 	.name = "limit", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_rateinfo), .user_size = offsetof(struct xt_rateinfo, prev),
 	.depends = DEP_STATE | DEP_TIME,
-	.match = limit_match, .checkentry = limit_check, .destroy = limit_destroy, .text = &limit_text,
+	.match = limit_match, .checkentry = limit_check, .destroy = limit_destroy, .keep = limit_keep, .give = limit_give,
+	.text = &limit_text,
 };

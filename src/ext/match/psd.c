@@ -30,7 +30,59 @@ static void senders_end(struct instance *inst, void *state)
 	free(((struct senders *)state)->all[1]);
 }
 
-static const struct ext_state_kind senders_kind = { .size = sizeof(struct senders), .end = senders_end };
+static void senders_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	struct senders *senders = state;
+
+	for (unsigned int six = 0; six < 2; six++) {
+		for (unsigned int i = 0; senders->all[six] && i < SENDERS; i++) {
+			const struct sender *s = &senders->all[six][i];
+
+			if (!s->used)
+				continue;
+			out_u8(out, (uint8_t)six);
+			out_raw(out, &s->addr, sizeof(s->addr));
+			out_u64(out, (uint64_t)s->tick);
+			out_u8(out, s->weight);
+			out_u8(out, s->count);
+			for (unsigned int k = 0; k < s->count; k++) {
+				out_u16(out, s->ports[k].port);
+				out_u8(out, s->ports[k].proto);
+			}
+		}
+	}
+}
+
+static bool senders_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	struct senders *senders = state;
+	unsigned int loaded[2] = { 0, 0 };
+
+	while (in->at < in->end && !in->failed) {
+		struct sender s = { .used = true };
+		const uint8_t six = in_u8(in);
+
+		in_raw(in, &s.addr, sizeof(s.addr));
+		s.tick = (int64_t)in_u64(in);
+		s.weight = in_u8(in);
+		s.count = in_u8(in);
+		if (six > 1 || s.count > PORTS_MAX || s.tick > inst_jiffies(inst) || loaded[six] == SENDERS)
+			return false;
+		for (unsigned int k = 0; k < s.count; k++) {
+			s.ports[k].port = in_u16(in);
+			s.ports[k].proto = in_u8(in);
+		}
+		if (!senders->all[six])
+			senders->all[six] = calloc(SENDERS, sizeof(*senders->all[six]));
+		if (!in->failed && senders->all[six])
+			senders->all[six][loaded[six]++] = s;
+	}
+	return !in->failed;
+}
+
+static const struct ext_state_kind senders_kind = {
+	.size = sizeof(struct senders), .end = senders_end, .name = "psd", .save = senders_save, .load = senders_load,
+};
 
 static bool read_addrs(const struct pkt *pkt, uint8_t family, union nf_inet_addr *src, union nf_inet_addr *dst)
 {
@@ -119,6 +171,8 @@ static int psd_check(void *data, const struct ext_check *check, struct refusal *
 {
 	const struct xt_psd_info *info = data;
 
+	if (check->inst)
+		ext_state(check->inst, &senders_kind);	/* what is known of senders may come back before the first packet */
 	if (!info->weight_threshold || info->lo_ports_weight > RATE_MAX || info->hi_ports_weight > RATE_MAX ||
 	    info->weight_threshold > RATE_MAX || info->delay_threshold > RATE_MAX)
 		return refuse(why, -EINVAL, "psd: thresholds and weights end at %d", RATE_MAX);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "ext/option.h"
 
 struct xt_quota_priv {
@@ -42,6 +43,21 @@ static void quota_destroy(void *data, const struct ext_check *check)
 	free(((struct xt_quota_info *)data)->master);
 }
 
+static void quota_keep(const void *data, struct strbuf *out)
+{
+	out_u64(out, ((const struct xt_quota_info *)data)->master->left_bytes);
+}
+
+static bool quota_give(void *data, struct instance *inst, struct bytes_in *in)
+{
+	struct xt_quota_info *info = data;
+	uint64_t left = in_u64(in);
+
+	if (!in->failed)
+		info->master->left_bytes = MIN_OF(left, (uint64_t)info->quota);
+	return !in->failed;
+}
+
 static const struct opt quota_options[] = {
 	{ .name = "quota", .type = OPT_U64, .flags = OPT_REQUIRED | OPT_INVERTIBLE, .at = offsetof(struct xt_quota_info, quota),
 	  .size = 8, .invert_at = offsetof(struct xt_quota_info, flags), .invert_bits = XT_QUOTA_INVERT, .invert_width = 4,
@@ -70,5 +86,6 @@ static const struct ext_text quota_text = {
 const struct match match_quota = {
 	.name = "quota", .families = FAMILY_ANY, .info_size = sizeof(struct xt_quota_info),
 	.user_size = offsetof(struct xt_quota_info, master), .depends = DEP_L3_LEN | DEP_STATE,
-	.match = quota_match, .checkentry = quota_check, .destroy = quota_destroy, .text = &quota_text,
+	.match = quota_match, .checkentry = quota_check, .destroy = quota_destroy, .keep = quota_keep,
+	.give = quota_give, .text = &quota_text,
 };

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "ext/option.h"
 
 struct xt_statistic_priv {
@@ -48,6 +49,21 @@ static int statistic_check(void *data, const struct ext_check *check, struct ref
 static void statistic_destroy(void *data, const struct ext_check *check)
 {
 	free(((struct xt_statistic_info *)data)->master);
+}
+
+static void statistic_keep(const void *data, struct strbuf *out)
+{
+	out_u32(out, ((const struct xt_statistic_info *)data)->master->count);
+}
+
+static bool statistic_give(void *data, struct instance *inst, struct bytes_in *in)
+{
+	struct xt_statistic_info *info = data;
+	uint32_t count = in_u32(in);
+
+	if (!in->failed)
+		info->master->count = count;
+	return !in->failed;
 }
 
 static uint32_t statistic_depends(const void *data)
@@ -156,5 +172,6 @@ const struct match match_statistic = {
 	.name = "statistic", .families = FAMILY_ANY, .info_size = sizeof(struct xt_statistic_info),
 	.user_size = offsetof(struct xt_statistic_info, master), .depends = DEP_STATE | DEP_RANDOM,
 	.depends_of = statistic_depends, .match = statistic_match, .checkentry = statistic_check,
-	.destroy = statistic_destroy, .text = &statistic_text,
+	.destroy = statistic_destroy,
+	.keep = statistic_keep, .give = statistic_give, .text = &statistic_text,
 };

@@ -34,7 +34,12 @@ static void idle_timers_init(struct instance *inst, void *state)
 	list_init(&((struct idle_timers *)state)->all);
 }
 
-static const struct ext_state_kind idle_kind = { .size = sizeof(struct idle_timers), .init = idle_timers_init };
+static void idle_timers_save(struct instance *inst, void *state, struct strbuf *out);
+static bool idle_timers_load(struct instance *inst, void *state, struct bytes_in *in);
+static const struct ext_state_kind idle_kind = {
+	.size = sizeof(struct idle_timers), .init = idle_timers_init, .name = "idletimer", .save = idle_timers_save,
+	.load = idle_timers_load,
+};
 
 static void wind_up(struct idle_timer *timer, uint32_t timeout_sec)
 {
@@ -60,6 +65,36 @@ static struct idle_timer *timer_find(const struct idle_timers *timers, const cha
 			return timer;
 	}
 	return NULL;
+}
+
+static void idle_timers_save(struct instance *inst, void *state, struct strbuf *out)
+{
+	list_for_each(node, &((const struct idle_timers *)state)->all) {
+		const struct idle_timer *timer = list_entry(node, struct idle_timer, node);
+
+		out_text(out, timer->label);
+		out_u8(out, timer->kind);
+		out_u64(out, (uint64_t)timer->expires_ns);
+	}
+}
+
+/* Nobody wound them up since: they never go later than a rule that begins would have them. */
+static bool idle_timers_load(struct instance *inst, void *state, struct bytes_in *in)
+{
+	while (in->at < in->end && !in->failed) {
+		char label[MAX_IDLETIMER_LABEL_SIZE];
+		struct idle_timer *timer;
+		int64_t expires_ns;
+		uint8_t kind;
+
+		in_text(in, label, sizeof(label));
+		kind = in_u8(in);
+		expires_ns = (int64_t)in_u64(in);
+		timer = in->failed ? NULL : timer_find(state, label);
+		if (timer && timer->kind == kind)
+			timer->expires_ns = MIN_OF(expires_ns, timer->expires_ns);
+	}
+	return !in->failed;
 }
 
 /* The rule's info of either revision begins with the timeout and the label. */

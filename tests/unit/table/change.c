@@ -87,6 +87,25 @@ static bool random_command(struct rng *rng, struct instance *inst, struct strbuf
 	return true;
 }
 
+/* "-D" and the text of some rule that is there, or of one that may be. */
+static bool random_deletion(struct rng *rng, struct instance *inst, struct strbuf *out)
+{
+	struct strbuf saved = STRBUF_INIT;
+	unsigned int rules = 0, which;
+	const char *line;
+
+	rules_save(inst, NFPROTO_IPV4, false, -1, &saved);
+	for (line = sb_str(&saved); (line = strstr(line, "\n-A ")); line++)
+		rules++;
+	which = rules ? rng_below(rng, rules) : 0;
+	for (line = sb_str(&saved); rules && (line = strstr(line, "\n-A ")) && which--; line++)
+		;
+	if (rules)
+		sb_printf(out, "-D %.*s", (int)strcspn(line + 4, "\n"), line + 4);
+	sb_free(&saved);
+	return rules;
+}
+
 static void long_way(struct instance *inst, const char *line)
 {
 	struct strbuf text = STRBUF_INIT;
@@ -163,7 +182,7 @@ static void alone_or_as_a_whole(void **state)
 			struct strbuf line = STRBUF_INIT, typed = STRBUF_INIT;
 			struct refusal why = { 0 };
 
-			if (random_command(&rng, b, &line)) {
+			if (i % 8 == 7 ? random_deletion(&rng, b, &line) : random_command(&rng, b, &line)) {
 				sb_printf(&typed, "iptables -t mangle %s", sb_str(&line));
 				const struct ruleset *before = table_find(a, NFPROTO_IPV4, "mangle")->rules;
 
@@ -211,7 +230,7 @@ static void what_it_leaves_to_others(void **state)
 		struct { struct ipt_entry e; struct xt_standard_target t; } rule = {
 			.e = { .target_offset = sizeof(struct ipt_entry), .next_offset = sizeof(rule) },
 		};
-		struct rule_change change = { .kind = CHANGE_INSERT, .chain = "FORWARD", .entry = &rule };
+		struct rule_change change = { .kind = CHANGE_INSERT, .chain = "FORWARD", .entry = &rule, .entry_len = sizeof(rule) };
 		struct instance *inst = fixture_new();
 		struct strbuf text = STRBUF_INIT;
 		struct refusal why;
