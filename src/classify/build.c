@@ -297,7 +297,7 @@ struct classifier *classifier_new(uint32_t count, const uint32_t *ids, uint32_t 
 	c->ids = ids;
 	c->room = room;
 	c->live = count;
-	c->probe = probe_best();
+	c->probe = probes()[0];
 	class_rule_init(&c->asked, family);
 	items_make(c, count, rule_of, priv, items);
 	if (groups_choose(c, items, count, of))
@@ -480,13 +480,9 @@ int classifier_add(struct classifier *c, uint32_t id, const struct class_rule *r
 		c->open_run = run;
 		run_insert(c, run, id, rule, place);
 	} else {
-		struct group *group = &c->groups[g];
-
-		n = rule_hashes(c, rule, group, hashes);
+		n = rule_hashes(c, rule, &c->groups[g], hashes);
 		for (unsigned int k = 0; !err && k < n; k++)
 			err = hash_add(c, hashes[k], id, rule, place);
-		if (group->first != CLASS_NONE && place[id] < place[group->first])
-			group->first = id;
 	}
 	ask_too(&c->asked, rule);
 	c->added++;
@@ -517,7 +513,7 @@ void classifier_remove(struct classifier *c, uint32_t id, const struct class_rul
 
 	rule_levels(rule, ports_max(0), level);
 	for (uint32_t g = 0; g < c->group_count; g++) {
-		struct group *group = &c->groups[g];
+		const struct group *group = &c->groups[g];
 		uint32_t hashes[KEYS_MAX];
 		unsigned int n, f = 0;
 
@@ -532,8 +528,6 @@ void classifier_remove(struct classifier *c, uint32_t id, const struct class_rul
 			if (slot)
 				run_take(c, slot->run, id);
 		}
-		if (group->first == id)
-			group->first = CLASS_NONE;
 	}
 	if (c->open_run)
 		run_take(c, c->open_run, id);
@@ -584,7 +578,6 @@ static int group_open(struct classifier *c, struct group *group)
 	if (lanes_grow(c))
 		return -ENOMEM;
 	group->seed = c->group_seed[g] = hash_end(hash_mix(c->group_seed[0], g + 1));
-	group->first = CLASS_NONE;
 	for (uint32_t i = 0; i < c->hash_words; i++)
 		c->group_mask[i * c->lanes + g] = group->mask[c->hash_word[i]];
 	c->groups[g] = *group;
@@ -608,7 +601,7 @@ int classifier_regroup(struct classifier *c, const uint32_t *place, rule_of_fn r
 	const uint32_t count = c->open_run ? c->arena[c->open_run] : 0;
 	struct class_rule *rules = malloc((count + 1) * sizeof(*rules));
 	uint32_t *ids = malloc((count + 1) * sizeof(*ids));
-	struct group group = { .first = CLASS_NONE };
+	struct group group = { .seed = 0 };
 	int err = -ENOENT;
 
 	if (!rules || !ids) {

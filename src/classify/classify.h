@@ -30,7 +30,7 @@ enum { CLASS_HEAD_PROTO = 0, CLASS_HEAD_FLAGS = 8, CLASS_HEAD_TOS = 16, CLASS_HE
 enum {
 	CLASS_STATE_ANY = 0xffff,
 	CLASS_RANGES = 15,		/* as many ports as a multiport rule holds */
-	CLASS_GROUPS_MAX = 40,
+	CLASS_BURST = 64,
 	CLASS_NONE = UINT32_MAX,
 };
 
@@ -107,18 +107,11 @@ void classifier_free(struct classifier *c);
 struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from);
 
 /*
- * The same in three steps: each asks for the memory that the next one reads, so that a burst waits for all its
- * packets' at once. @key stays as it is until the end.
+ * The same for @count packets, at most CLASS_BURST: each step is taken for all before the next one, so that they wait for
+ * memory together, and nothing depends on how much one packet finds.
  */
-struct class_search {
-	uint32_t count;
-	uint32_t at[CLASS_GROUPS_MAX];	/* hashes, then runs */
-	uint8_t group[CLASS_GROUPS_MAX];
-};
-void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s);
-void classifier_open(const struct classifier *c, struct class_search *s);
-struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
-				  const uint32_t *place, uint32_t from);
+void classifier_find_burst(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place,
+			   uint32_t from, struct class_found *found);
 
 /*
  * One rule more, under an id that is free, or one less. @place as above, with the new rule's already in it.

@@ -16,8 +16,8 @@
 enum feature { BY_SRC, BY_DST, BY_SPORT, BY_DPORT, BY_PROTO, BY_IN, BY_OUT, BY_MARK, FEATURES };
 
 enum {
-	GROUPS_MAX = CLASS_GROUPS_MAX,
-	LANES = 8,
+	GROUPS_MAX = 48,
+	LANES = 16,			/* of the widest vector; half of them suffice for AVX2 */
 	KEYS_MAX = 64,			/* hashes of one rule */
 	BRIEF_HEAD = 4,			/* words before the values and masks */
 	BRIEF_STEP = 4,			/* words compared at once */
@@ -29,7 +29,6 @@ struct group {
 	uint8_t level[FEATURES];	/* 0: not asked */
 	uint32_t mask[CLASS_WORDS];
 	uint32_t seed;
-	uint32_t first;			/* id of its first rule; CLASS_NONE when nobody knows any more */
 };
 
 struct slot { uint32_t hash, run; };	/* run 0: free */
@@ -42,9 +41,16 @@ struct brief {
 	uint8_t sure, note;
 };
 
+/*
+ * The hashes of those groups that may hold a rule for a packet with these words, side by side in @hashes, which has room
+ * for PROBE_ROOM. Return: how many.
+ */
+typedef uint32_t probe_fn(const struct classifier *c, const uint32_t *words, uint32_t *hashes);
+enum { PROBE_ROOM = GROUPS_MAX + LANES };
+
 struct classifier {
 	/* read with every packet */
-	uint64_t (*probe)(const struct classifier *c, const uint32_t *words, uint32_t *hashes);
+	probe_fn *probe;
 	uint32_t *group_mask;		/* [hash_words][lanes] */
 	uint32_t *group_seed;		/* [lanes] */
 	uint32_t *filter;
@@ -137,7 +143,7 @@ void brief_make(const struct classifier *c, uint32_t id, const struct class_rule
 uint32_t run_new(struct classifier *c, uint32_t room);
 
 /* --- find.c --- */
-uint64_t probe_plain(const struct classifier *c, const uint32_t *words, uint32_t *hashes);
-uint64_t (*probe_best(void))(const struct classifier *c, const uint32_t *words, uint32_t *hashes);
+/* All that this machine can do, the best first; probe_plain() is the last, then NULL. */
+probe_fn *const *probes(void);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * classify/find.c - the look-up: hash the packet for all groups at once, ask the filter, open what is left.
  * The groups stand side by side in the lanes of vectors; probe_plain() is the same, one after the other, and the twin
- * that the test compares.
+ * that the test compares. How many groups, runs and briefs a packet meets nobody can foretell, so what all packets of a
+ * burst meet is put into one list, step by step: the loops over it are as long as they are, not as each packet happens to be.
  */
 #include "classify/classify_internal.h"
 
@@ -9,77 +10,115 @@
 #include <immintrin.h>
 #endif
 
-/* A bit for each group that may hold a rule for these words; its hash beside it. */
-uint64_t probe_plain(const struct classifier *c, const uint32_t *words, uint32_t *hashes)
+static uint32_t probe_plain(const struct classifier *c, const uint32_t *words, uint32_t *hashes)
 {
-	uint64_t hits = 0;
+	uint32_t n = 0;
 
 	for (uint32_t g = 0; g < c->group_count; g++) {
 		uint32_t h = c->group_seed[g];
 
 		for (uint32_t i = 0; i < c->hash_words; i++)
-			h = hash_mix(h, words[i] & c->group_mask[i * c->lanes + g]);
+			h = hash_mix(h, words[c->hash_word[i]] & c->group_mask[i * c->lanes + g]);
 		h = hash_end(h);
-		hashes[g] = h;
 		if (!(filter_bits(h) & ~c->filter[h >> c->filter_shift]))
-			hits |= (uint64_t)1 << g;
+			hashes[n++] = h;
 	}
-	return hits;
+	return n;
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static uint64_t probe_avx2(const struct classifier *c, const uint32_t *words,
-							  uint32_t *hashes)
+__attribute__((target("avx2"))) static uint32_t probe_avx2(const struct classifier *c, const uint32_t *words, uint32_t *hashes)
 {
+	enum { HALF = LANES / 2 };
 	const __m256i mul = _mm256_set1_epi32((int)0x9e3779b1u), end = _mm256_set1_epi32((int)0xc2b2ae35u);
 	const __m256i one = _mm256_set1_epi32(1), low5 = _mm256_set1_epi32(31);
 	const __m128i shift = _mm_cvtsi32_si128((int)c->filter_shift);
-	uint64_t hits = 0;
+	uint32_t n = 0;
 
-	for (uint32_t g = 0; g < c->lanes; g += LANES) {
+	for (uint32_t g = 0; g < c->group_count; g += HALF) {
 		__m256i h = _mm256_load_si256((const __m256i *)(c->group_seed + g)), bits, word;
-		uint32_t clear;
+		uint32_t all[HALF], clear;
 
 		for (uint32_t i = 0; i < c->hash_words; i++) {
 			const __m256i mask = _mm256_load_si256((const __m256i *)(c->group_mask + i * c->lanes + g));
 
-			h = _mm256_xor_si256(h, _mm256_and_si256(mask, _mm256_set1_epi32((int)words[i])));
+			h = _mm256_xor_si256(h, _mm256_and_si256(mask, _mm256_set1_epi32((int)words[c->hash_word[i]])));
 			h = _mm256_mullo_epi32(h, mul);
 			h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 15));
 		}
 		h = _mm256_mullo_epi32(h, end);
 		h = _mm256_xor_si256(h, _mm256_srli_epi32(h, 16));
-		_mm256_storeu_si256((__m256i *)(hashes + g), h);
+		_mm256_storeu_si256((__m256i *)all, h);
 		word = _mm256_i32gather_epi32((const int *)c->filter, _mm256_srl_epi32(h, shift), 4);
 		bits = _mm256_or_si256(_mm256_sllv_epi32(one, _mm256_and_si256(h, low5)),
 				       _mm256_or_si256(_mm256_sllv_epi32(one, _mm256_and_si256(_mm256_srli_epi32(h, 5), low5)),
 						       _mm256_sllv_epi32(one, _mm256_and_si256(_mm256_srli_epi32(h, 10), low5))));
 		clear = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(
 			_mm256_cmpeq_epi32(_mm256_andnot_si256(word, bits), _mm256_setzero_si256())));
-		hits |= (uint64_t)clear << g;
+		if (c->group_count - g < HALF)
+			clear &= (1u << (c->group_count - g)) - 1;
+		for (; clear; clear &= clear - 1)
+			hashes[n++] = all[__builtin_ctz(clear)];
 	}
-	return hits & (((uint64_t)1 << c->group_count) - 1);
+	return n;
+}
+
+__attribute__((target("avx512f"))) static uint32_t probe_avx512(const struct classifier *c, const uint32_t *words, uint32_t *hashes)
+{
+	const __m512i mul = _mm512_set1_epi32((int)0x9e3779b1u), end = _mm512_set1_epi32((int)0xc2b2ae35u);
+	const __m512i one = _mm512_set1_epi32(1), low5 = _mm512_set1_epi32(31);
+	const __m128i shift = _mm_cvtsi32_si128((int)c->filter_shift);
+	uint32_t n = 0;
+
+	for (uint32_t g = 0; g < c->group_count; g += LANES) {
+		const uint32_t left = c->group_count - g;
+		const __mmask16 lanes = left < LANES ? (__mmask16)((1u << left) - 1) : (__mmask16)0xffff;
+		__m512i h = _mm512_load_si512(c->group_seed + g), bits, word;
+		__mmask16 clear;
+
+		for (uint32_t i = 0; i < c->hash_words; i++) {
+			const __m512i mask = _mm512_load_si512(c->group_mask + i * c->lanes + g);
+
+			h = _mm512_xor_si512(h, _mm512_and_si512(mask, _mm512_set1_epi32((int)words[c->hash_word[i]])));
+			h = _mm512_mullo_epi32(h, mul);
+			h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 15));
+		}
+		h = _mm512_mullo_epi32(h, end);
+		h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
+		word = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, _mm512_srl_epi32(h, shift), c->filter, 4);
+		bits = _mm512_or_si512(_mm512_sllv_epi32(one, _mm512_and_si512(h, low5)),
+				       _mm512_or_si512(_mm512_sllv_epi32(one, _mm512_and_si512(_mm512_srli_epi32(h, 5), low5)),
+						       _mm512_sllv_epi32(one, _mm512_and_si512(_mm512_srli_epi32(h, 10), low5))));
+		clear = _mm512_mask_testn_epi32_mask(lanes, _mm512_andnot_si512(word, bits), _mm512_set1_epi32(-1));
+		_mm512_storeu_si512(hashes + n, _mm512_maskz_compress_epi32(clear, h));
+		n += (uint32_t)__builtin_popcount(clear);
+	}
+	return n;
 }
 #endif
 
-uint64_t (*probe_best(void))(const struct classifier *c, const uint32_t *words, uint32_t *hashes)
+probe_fn *const *probes(void)
 {
+	static probe_fn *const plain[] = { probe_plain, NULL };
 #if defined(__x86_64__)
+	static probe_fn *const all[] = { probe_avx512, probe_avx2, probe_plain, NULL };
+
+	if (__builtin_cpu_supports("avx512f"))
+		return all;
 	if (__builtin_cpu_supports("avx2"))
-		return probe_avx2;
+		return all + 1;
 #endif
-	return probe_plain;
+	return plain;
 }
 
 typedef uint32_t four __attribute__((vector_size(16)));
 _Static_assert(BRIEF_STEP * sizeof(uint32_t) == sizeof(four), "a step is one comparison");
 
-/* What is compared with briefs. */
+/* What is compared with briefs, and what has been found. */
 struct wanted {
 	four words[CLASS_WORDS / BRIEF_STEP];	/* those that briefs hold, in their order */
-	const uint32_t *place;
 	uint16_t sport, dport, states;
-	uint32_t from, best_place;
+	uint32_t best_place;
 	const struct brief *best;
 };
 
@@ -103,27 +142,32 @@ static inline __attribute__((always_inline)) bool brief_allows(const struct brie
 	       !!(w->states & brief->states);
 }
 
+/* Return: it is a rule that counts. */
+static inline bool brief_take(const struct brief *brief, struct wanted *w, const uint32_t *place, uint32_t from)
+{
+	const uint32_t at = place ? place[brief->id] : brief->id;
+
+	if (at < from)
+		return false;
+	if (at < w->best_place) {
+		w->best_place = at;
+		w->best = brief;
+	}
+	return true;
+}
+
 /* Runs are in the order of their rules: the first that fits is the run's answer. */
 static inline __attribute__((always_inline)) void search_run(const struct classifier *c, struct wanted *w, uint32_t run,
-							    uint32_t steps)
+							    const uint32_t *place, uint32_t from, uint32_t steps)
 {
 	const uint32_t count = c->arena[run];
 	const uint32_t *at = c->arena + run + RUN_HEAD;
 
 	for (uint32_t i = 0; i < count; i++, at += c->brief_len) {
 		const struct brief *brief = (const struct brief *)at;
-		uint32_t place;
 
-		if (!brief_allows(brief, w, steps))
-			continue;
-		place = w->place ? w->place[brief->id] : brief->id;
-		if (place < w->from)
-			continue;
-		if (place < w->best_place) {
-			w->best_place = place;
-			w->best = brief;
-		}
-		return;
+		if (brief_allows(brief, w, steps) && brief_take(brief, w, place, from))
+			return;
 	}
 }
 
@@ -136,96 +180,107 @@ static inline uint32_t run_of(const struct classifier *c, uint32_t hash)
 	return c->slots[at].run;
 }
 
-static inline void begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
+enum { AT_ONCE = 4 };		/* longer runs are searched by themselves */
+
+/* What the packets of a burst have met so far: hashes, then runs, then briefs, and whose each is. */
+struct met {
+	uint32_t *at, *brief;
+	uint8_t *of, *brief_of;
+};
+
+static inline void wanted_make(const struct classifier *c, const struct class_key *key, struct wanted *w, uint32_t steps)
 {
-	uint32_t words[CLASS_WORDS], hashes[GROUPS_MAX + LANES], n = 0;
-
-	for (uint32_t i = 0; i < c->hash_words; i++)
-		words[i] = key->word[c->hash_word[i]];
-	for (uint64_t hits = c->probe(c, words, hashes); hits; hits &= hits - 1) {
-		const unsigned int g = (unsigned int)__builtin_ctzll(hits);
-
-		__builtin_prefetch(&c->slots[slot_first(c, hashes[g])]);
-		s->group[n] = (uint8_t)g;
-		s->at[n++] = hashes[g];
-	}
-	s->count = n;
-}
-
-static inline void open_runs(const struct classifier *c, struct class_search *s)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t n = 0; n < s->count; n++) {
-		const uint32_t run = run_of(c, s->at[n]);
-
-		if (!run)
-			continue;
-		__builtin_prefetch(&c->arena[run]);
-		s->group[kept] = s->group[n];
-		s->at[kept++] = run;
-	}
-	s->count = kept;
-}
-
-/* One body, and a shorter one for briefs of one step: @steps is a constant there. */
-static inline __attribute__((always_inline)) struct class_found
-compare(const struct classifier *c, const struct class_key *key, const struct class_search *s, const uint32_t *place, uint32_t from,
-	uint32_t steps)
-{
-	struct wanted w;
-
 	for (uint32_t i = 0; i < steps; i++)
-		w.words[i] = (four){ 0 };
+		w->words[i] = (four){ 0 };
 	for (uint32_t i = 0; i < c->brief_words; i++)
-		((uint32_t *)w.words)[i] = key->word[c->brief_word[i]];
-	w.place = place;
-	w.sport = (uint16_t)(key->word[CLASS_PORTS] >> 16);
-	w.dport = (uint16_t)key->word[CLASS_PORTS];
-	w.states = key->states;
-	w.from = from;
-	w.best_place = UINT32_MAX;
-	w.best = NULL;
-	if (c->open_run)
-		search_run(c, &w, c->open_run, steps);
-	for (uint32_t n = 0; n < s->count; n++) {
-		const uint32_t first = c->groups[s->group[n]].first;
+		((uint32_t *)w->words)[i] = key->word[c->brief_word[i]];
+	w->sport = (uint16_t)(key->word[CLASS_PORTS] >> 16);
+	w->dport = (uint16_t)key->word[CLASS_PORTS];
+	w->states = key->states;
+	w->best_place = UINT32_MAX;
+	w->best = NULL;
+}
 
-		if (first == CLASS_NONE || (place ? place[first] : first) <= w.best_place)
-			search_run(c, &w, s->at[n], steps);
+static inline __attribute__((always_inline)) void
+find(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place, uint32_t from,
+     struct class_found *found, struct wanted *wanted, const struct met *met, uint32_t steps)
+{
+	uint32_t n = 0, runs = 0, briefs = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const uint32_t more = c->probe(c, keys[i].word, met->at + n);
+
+		wanted_make(c, &keys[i], &wanted[i], steps);
+		memset(met->of + n, (int)i, PROBE_ROOM);
+		n += more;
 	}
-	if (!w.best)
-		return (struct class_found){ .id = CLASS_NONE };
-	return (struct class_found){ .id = w.best->id, .sure = w.best->sure, .note = w.best->note };
+	for (uint32_t k = 0; k < n; k++)
+		__builtin_prefetch(&c->slots[slot_first(c, met->at[k])]);
+	for (uint32_t k = 0; k < n; k++) {
+		const uint32_t run = run_of(c, met->at[k]);
+
+		__builtin_prefetch(&c->arena[run]);
+		met->at[runs] = run;
+		met->of[runs] = met->of[k];
+		runs += run != 0;
+	}
+	if (c->open_run)
+		for (uint32_t i = 0; i < count; i++)
+			search_run(c, &wanted[i], c->open_run, place, from, steps);
+	for (uint32_t k = 0; k < runs; k++) {
+		const uint32_t run = met->at[k], long_run = c->arena[run];
+
+		if (unlikely(long_run > AT_ONCE)) {
+			search_run(c, &wanted[met->of[k]], run, place, from, steps);
+			continue;
+		}
+		for (uint32_t i = 0; i < AT_ONCE; i++) {
+			met->brief[briefs + i] = run + RUN_HEAD + i * c->brief_len;
+			met->brief_of[briefs + i] = met->of[k];
+		}
+		briefs += long_run;
+	}
+	for (uint32_t k = 0; k < briefs; k++) {
+		const struct brief *brief = (const struct brief *)(c->arena + met->brief[k]);
+		struct wanted *w = &wanted[met->brief_of[k]];
+
+		if (brief_allows(brief, w, steps))
+			brief_take(brief, w, place, from);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct brief *best = wanted[i].best;
+
+		found[i] = best ? (struct class_found){ .id = best->id, .sure = best->sure, .note = best->note }
+				: (struct class_found){ .id = CLASS_NONE };
+	}
 }
 
-static inline struct class_found compare_all(const struct classifier *c, const struct class_key *key, const struct class_search *s,
-					     const uint32_t *place, uint32_t from)
+void classifier_find_burst(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place,
+			   uint32_t from, struct class_found *found)
 {
-	return c->brief_steps == 1 ? compare(c, key, s, place, from, 1) : compare(c, key, s, place, from, c->brief_steps);
-}
+	enum { MET = CLASS_BURST * GROUPS_MAX };
+	uint32_t at[MET + PROBE_ROOM], brief[MET * AT_ONCE];
+	uint8_t of[MET + PROBE_ROOM], brief_of[MET * AT_ONCE];
+	struct wanted wanted[CLASS_BURST];
+	const struct met met = { at, brief, of, brief_of };
 
-void classifier_begin(const struct classifier *c, const struct class_key *key, struct class_search *s)
-{
-	begin(c, key, s);
-}
-
-void classifier_open(const struct classifier *c, struct class_search *s)
-{
-	open_runs(c, s);
-}
-
-struct class_found classifier_end(const struct classifier *c, const struct class_key *key, const struct class_search *s,
-				  const uint32_t *place, uint32_t from)
-{
-	return compare_all(c, key, s, place, from);
+	if (c->brief_steps == 1)
+		find(c, keys, count, place, from, found, wanted, &met, 1);
+	else
+		find(c, keys, count, place, from, found, wanted, &met, c->brief_steps);
 }
 
 struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from)
 {
-	struct class_search s;
+	uint32_t at[PROBE_ROOM], brief[PROBE_ROOM * AT_ONCE];
+	uint8_t of[PROBE_ROOM], brief_of[PROBE_ROOM * AT_ONCE];
+	struct class_found found;
+	struct wanted wanted;
+	const struct met met = { at, brief, of, brief_of };
 
-	begin(c, key, &s);
-	open_runs(c, &s);
-	return compare_all(c, key, &s, place, from);
+	if (c->brief_steps == 1)
+		find(c, key, 1, place, from, &found, &wanted, &met, 1);
+	else
+		find(c, key, 1, place, from, &found, &wanted, &met, c->brief_steps);
+	return found;
 }

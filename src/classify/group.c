@@ -16,7 +16,6 @@ enum {
 	SPORT_KEYS_MAX = 4,
 	DPORT_KEYS_MAX = 16,
 	MANY_RULES = 16384,
-	MANY_BRIEFS = 2048,		/* whose briefs do not stay in the nearer caches */
 	TIGHTEN_MIN = 8,
 };
 
@@ -376,12 +375,11 @@ static uint64_t weight_of(const struct heap *heap)
 	return heap->count * (masks_nothing(&heap->group) ? (uint64_t)UINT32_MAX : 1);
 }
 
-static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count, uint32_t rules)
+static int tighten_all(struct chooser *ch, struct heap *heaps, uint32_t *count)
 {
-	const uint32_t lanes = rules < MANY_BRIEFS ? LANES : 2 * LANES;
-	uint32_t steps = 2 * lanes;		/* groups that are only narrowed count, too */
+	uint32_t steps = 2 * LANES;		/* groups that are only narrowed count, too */
 
-	while (*count < lanes && steps--) {
+	while (*count < LANES && steps--) {
 		struct heap *best = NULL;
 
 		for (uint32_t i = 0; i < *count; i++)
@@ -469,7 +467,7 @@ int groups_choose(struct classifier *c, const struct item *items, uint32_t count
 	heap_look(&ch, &heaps[0]);
 	err = split_all(&ch, heaps, &n);
 	if (!err)
-		err = tighten_all(&ch, heaps, &n, count);
+		err = tighten_all(&ch, heaps, &n);
 	if (err)
 		goto out;
 	if (heaps[0].count || n > 1)
@@ -483,7 +481,6 @@ int groups_choose(struct classifier *c, const struct item *items, uint32_t count
 		if (open)
 			continue;
 		c->groups[c->group_count] = heaps[h].group;
-		c->groups[c->group_count].first = nth_id(c, heaps[h].ids[0]);
 		c->group_count++;
 	}
 out:

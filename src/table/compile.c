@@ -98,6 +98,11 @@ static bool has_matches(const uint8_t *e, uint8_t family)
 	return entry_target_offset(e, family) > entry_head_size(family);
 }
 
+static uint8_t standard_note(const struct xt_standard_target *t)
+{
+	return t->verdict == -NF_DROP - 1 ? NOTE_DROP : t->verdict == -NF_ACCEPT - 1 ? NOTE_ACCEPT : NOTE_NONE;
+}
+
 /* What a found rule need not be asked again. */
 static void entry_is_sure(const uint8_t *e, uint8_t family, bool header_said, struct class_rule *rule)
 {
@@ -110,10 +115,7 @@ static void entry_is_sure(const uint8_t *e, uint8_t family, bool header_said, st
 	if (!header_said || (family == NFPROTO_IPV6 && !is_standard))	/* whose targets hear from the header where L4 begins */
 		return;
 	rule->sure = CLASS_ALL_FITS;
-	if (is_standard && t->verdict == -NF_DROP - 1)
-		rule->note = NOTE_DROP;
-	else if (is_standard && t->verdict == -NF_ACCEPT - 1)
-		rule->note = NOTE_ACCEPT;
+	rule->note = is_standard ? standard_note(t) : NOTE_NONE;
 }
 
 static void entry_asks(const uint8_t *e, uint8_t family, bool all, struct class_rule *rule)
@@ -234,13 +236,15 @@ static struct classifier *segment_bare(struct instance *inst, const struct rules
 }
 
 /* A policy, a foot: nothing is asked there. */
-static bool segment_end_fits(const struct ruleset *rs, const struct segment *segment)
+static void segment_end(const struct ruleset *rs, struct segment *segment)
 {
 	const uint8_t *e = rs->at[segment->last];
-	const struct xt_entry_target *t = entry_target(e, rs->family);
+	const struct xt_standard_target *t = entry_target(e, rs->family);
 
-	return entry_is_unconditional(e, rs->family) && !has_matches(e, rs->family) &&
-	       !((const struct target *)t->u.kernel.target)->target;
+	segment->end_fits = entry_is_unconditional(e, rs->family) && !has_matches(e, rs->family) &&
+			    !((const struct target *)t->target.u.kernel.target)->target;
+	segment->end_id = entry_id(rs, e);
+	segment->end_note = segment->end_fits ? standard_note(t) : NOTE_NONE;
 }
 
 static void segment_depends(struct segment *segment)
@@ -296,7 +300,7 @@ static void segment_compile(struct instance *inst, const struct ruleset *rs, str
 	if (!segment->all)
 		return;
 	segment->compiled = segment->last - segment->first;
-	segment->end_fits = segment_end_fits(rs, segment);
+	segment_end(rs, segment);
 	segment_depends(segment);
 }
 
@@ -412,7 +416,7 @@ static void key6(struct compiled_key *k, const struct pkt *pkt)
 		key_l4(k, pkt, end.proto, end.offset);
 }
 
-static uint16_t key_states(const struct pkt *pkt)
+uint16_t compiled_states(const struct pkt *pkt)
 {
 	if (!pkt->ct)
 		return pkt->ctinfo == IP_CT_UNTRACKED ? XT_CONNTRACK_STATE_UNTRACKED : XT_CONNTRACK_STATE_INVALID;
@@ -431,7 +435,7 @@ static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *p
 		key6(k, pkt);
 	k->has_ifaces = false;
 	k->key.word[CLASS_MARK] = pkt->mark;
-	k->key.states = key_states(pkt);
+	k->key.states = compiled_states(pkt);
 }
 
 bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt)
@@ -486,19 +490,19 @@ uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct 
 			const struct pkt *pkt, const struct hook_state *state, struct class_found *found)
 {
 	struct ahead_chain *chain = ahead_chain_of(&inst->tables->ahead, segment);
+	const struct class_found *answer = chain && chain->made ? ahead_take(chain, pkt, state) : NULL;
 	uint32_t at;
 
-	if (!chain || !chain->made)
+	if (!answer)
 		return NO_PLACE;
-	key_complete(k, rs, segment, pkt, state);
-	if (!k->has_l4 || !ahead_take(chain, pkt, &k->key, found))
-		return NO_PLACE;
-	at = strings_too(inst, rs, segment, k, pkt, segment->first, place_of(rs, segment, found), found);
-	if (at >= segment->first + TRIED_FIRST) {	/* else it would have come without a look-up */
-		chain->asked++;
-		chain->ifaces = k->key.word[CLASS_IFACES];
-		chain->states = k->key.states;
+	*found = *answer;
+	at = place_of(rs, segment, found);
+	if (unlikely(segment->strings)) {
+		key_complete(k, rs, segment, pkt, state);
+		at = strings_too(inst, rs, segment, k, pkt, segment->first, at, found);
 	}
+	if (at >= segment->first + TRIED_FIRST)		/* else it would have come without a look-up */
+		ahead_taken(chain, pkt, state);
 	return at;
 }
 

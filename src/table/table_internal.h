@@ -35,6 +35,8 @@ struct segment {
 	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
 	bool bare_failed;
 	bool end_fits;			/* every packet that gets to .last goes by what stands there */
+	uint8_t end_note;		/* NOTE_*: it is a policy */
+	uint32_t end_id;
 	struct classifier *all;		/* by everything that is known of its rules; NULL: walked through */
 	struct classifier *bare;	/* by headers alone, for packets without a complete L4; made when one comes */
 	struct segment_strings *strings;	/* rules that want some bytes of the packet, which .all does not know; NULL: none */
@@ -100,21 +102,34 @@ struct ref_pool;
 
 /* --- ahead.c: chains that a burst asks before its packets get there --- */
 /* The first rules of a chain are so often the ones that decide that they are tried before anything is looked up. */
-enum { TRIED_FIRST = 2, AHEAD_CHAINS = 4, AHEAD_MIN = 2048 };
+enum { TRIED_FIRST = 2, AHEAD_CHAINS = 4, AHEAD_MIN = 32 };
+typedef uint32_t four __attribute__((vector_size(16)));
+struct ahead_header { four piece[3]; };		/* of a packet: addresses, protocol, ports; they overlap */
 struct ahead_answer {
+	struct ahead_header header;	/* what it showed */
 	const struct pkt *pkt;
-	struct class_key key;		/* what it was thought to show */
-	struct class_found found;
+	uint32_t len, mark;
+	uint8_t flags;
+	bool is_tcp;
 };
 struct ahead_chain {
+	struct ahead_header header_mask;	/* of what any rule asks for */
 	const struct ruleset *rs;
 	struct segment *segment;
-	uint32_t mask[CLASS_WORDS];	/* of what any rule asks for */
+	uint32_t mark_mask;
+	uint16_t states_mask;
+	bool asks_ifaces, asks_flags;
 	uint32_t ifaces;		/* as the last packet showed them */
-	uint16_t states, states_mask;
+	uint16_t states;
+	uint16_t guessed_states;	/* the same when the answers were made */
+	uint32_t guessed_ifaces;
 	uint32_t burst, asked, used;	/* of the last burst's packets, how many asked, how many were guessed right */
 	uint32_t pause;			/* bursts to wait */
 	uint32_t made, next;
+	bool knows_names;
+	uint16_t hashes[2];
+	char names[2][IFNAMSIZ];
+	struct class_found found[PKT_BURST_MAX];
 	struct ahead_answer answers[PKT_BURST_MAX];
 };
 struct ahead {
@@ -125,11 +140,11 @@ struct ahead {
 };
 
 struct tables {
+	enum rules_mode mode;			/* every walk asks for this and for .has_answers: one line */
+	struct ahead ahead;
 	struct list list4, list6;
 	struct list tallies;			/* struct tally.node */
 	struct ref_pool *refs;
-	enum rules_mode mode;
-	struct ahead ahead;
 	uint64_t string_stamps;		/* packets that were searched for strings */
 	char differs[256];			/* RULES_CHECK: the first difference */
 };
@@ -356,6 +371,7 @@ uint32_t compiled_ahead(struct instance *inst, const struct ruleset *rs, struct 
 /* RULES_CHECK: rule @place did what it was not to do. */
 void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t place, const char *what);
 /* What a packet will show of itself, but for interfaces and states; false: it has no whole L4. */
+uint16_t compiled_states(const struct pkt *pkt);
 bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt);
 
 /* --- strings.c --- */
@@ -380,8 +396,10 @@ static inline struct ahead_chain *ahead_chain_of(struct ahead *ahead, const stru
 	return NULL;
 }
 
-/* What was found ahead for a packet that is about to enter the chain; false: nothing, or the guess was wrong. */
-bool ahead_take(struct ahead_chain *chain, const struct pkt *pkt, const struct class_key *key, struct class_found *found);
+/* What was found ahead for a packet that is about to enter the chain; NULL: nothing, or the guess was wrong. */
+const struct class_found *ahead_take(struct ahead_chain *chain, const struct pkt *pkt, const struct hook_state *state);
+/* An answer that spared a look-up. */
+void ahead_taken(struct ahead_chain *chain, const struct pkt *pkt, const struct hook_state *state);
 /* A packet came as far as a look-up. */
 void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key);
 /* A classifier changed or goes. */

@@ -281,17 +281,21 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 	const char *in = state->in ? state->in->name : no_iface;
 	const char *out = state->out ? state->out->name : no_iface;
 	/* A target may send a packet of its own through this same table: its jumps go above ours. */
-	struct walk w = {
-		.rs = rs, .stack = rs->stack + (rs->nesting ? rs->stack_size : 0),
-		.checks = state->inst->tables->mode == RULES_CHECK,
-		.rec = unlikely(state->inst->record) ? record_of(state->inst, pkt) : NULL,
-	};
+	struct walk w;
 	struct ext_call call = { .inst = state->inst, .state = state, .family = family };
 	struct chain_end end = { .known = false };
 	const uint8_t goto_flag = family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
 	unsigned int verdict = NF_DROP;
 	struct xt_counters *counter;
 
+	/* one by one: the key is large, and seldom asked for */
+	w.rs = rs;
+	w.stack = rs->stack + (rs->nesting ? rs->stack_size : 0);
+	w.depth = 0;
+	w.checks = state->inst->tables->mode == RULES_CHECK;
+	w.found.id = CLASS_NONE;
+	w.key.known = false;
+	w.rec = unlikely(state->inst->record) ? record_of(state->inst, pkt) : NULL;
 	if (family == NFPROTO_IPV4) {
 		call.fragoff = ntohs(pkt_ip4(pkt)->frag_off) & IP4_OFFSET_MASK;
 		call.thoff = pkt_ip4(pkt)->ihl * 4;
@@ -407,13 +411,58 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 	return verdict;
 }
 
+/* What a burst's look ahead said of this packet, where that is the verdict: a walk without a walk. */
+static __attribute__((noinline)) bool ahead_decides(const struct table *table, struct pkt *pkt, const struct hook_state *state, unsigned int *verdict)
+{
+	const struct ruleset *rs = table->rules;
+	const struct anchor *begin = &rs->begin[state->hooknum];
+	struct segment *segment = &rs->segments[begin->segment];
+	struct ahead_chain *chain = ahead_chain_of(&state->inst->tables->ahead, segment);
+	const struct class_found *answer;
+	struct xt_counters *counter;
+	uint32_t id;
+	uint8_t note;
+
+	if (!chain || !chain->made || begin->place != segment->first || segment->strings || state->inst->record ||
+	    pkt->flags & PKT_FLAG_TRACED || state->inst->tables->mode != RULES_COMPILED)
+		return false;
+	answer = ahead_take(chain, pkt, state);
+	if (!answer)
+		return false;
+	if (answer->id == CLASS_NONE) {
+		id = segment->end_id;
+		note = segment->end_note;
+	} else {
+		id = answer->id;
+		note = answer->sure == CLASS_ALL_FITS ? answer->note : NOTE_NONE;
+	}
+	if (!note) {			/* the walk asks again */
+		chain->used--;
+		return false;
+	}
+	ahead_taken(chain, pkt, state);
+	counter = &rs->counters[id];
+	counter->pcnt++;
+	counter->bcnt += pkt->len;
+	*verdict = decided(pkt, rs, id, note == NOTE_DROP ? NF_DROP : NF_ACCEPT, true);
+	return true;
+}
+
 unsigned int table_walk4(void *priv, struct pkt *pkt, const struct hook_state *state)
 {
+	unsigned int verdict;
+
+	if (unlikely(state->inst->tables->ahead.has_answers) && ahead_decides(priv, pkt, state, &verdict))
+		return verdict;
 	return walk(priv, pkt, state, NFPROTO_IPV4);
 }
 
 unsigned int table_walk6(void *priv, struct pkt *pkt, const struct hook_state *state)
 {
+	unsigned int verdict;
+
+	if (unlikely(state->inst->tables->ahead.has_answers) && ahead_decides(priv, pkt, state, &verdict))
+		return verdict;
 	return walk(priv, pkt, state, NFPROTO_IPV6);
 }
 

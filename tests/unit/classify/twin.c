@@ -145,14 +145,36 @@ static void compare(const struct set *set, const struct classifier *c, const str
 	assert_false(is_held_in_full(c, &set->rules[found]) && !class_rule_allows(&set->rules[found], key));
 }
 
+/* With and without vectors: the same hashes in the same order. */
 static void probes_agree(const struct classifier *c, const struct class_key *key)
 {
-	uint32_t words[CLASS_WORDS], a[GROUPS_MAX + LANES], b[GROUPS_MAX + LANES];
+	uint32_t first[PROBE_ROOM], again[PROBE_ROOM];
+	const uint32_t count = probes()[0](c, key->word, first);
 
-	for (uint32_t i = 0; i < c->hash_words; i++)
-		words[i] = key->word[c->hash_word[i]];
-	assert_true(probe_plain(c, words, a) == probe_best()(c, words, b));
-	assert_memory_equal(a, b, c->group_count * sizeof(*a));
+	for (probe_fn *const *probe = probes() + 1; *probe; probe++) {
+		assert_int_equal((*probe)(c, key->word, again), count);
+		assert_memory_equal(first, again, count * sizeof(*first));
+	}
+}
+
+/* A burst finds what its packets find one by one. */
+static void bursts_agree(struct rng *rng, const struct set *set, const struct classifier *c, bool moved)
+{
+	const uint32_t count = 1 + rng_below(rng, CLASS_BURST), from = rng_below(rng, 2) ? 0 : rng_below(rng, RULES);
+	const uint32_t *place = moved ? set->place : NULL;
+	struct class_key keys[CLASS_BURST];
+	struct class_found found[CLASS_BURST];
+
+	for (uint32_t i = 0; i < count; i++)
+		random_key(rng, &keys[i], set);
+	classifier_find_burst(c, keys, count, place, from, found);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct class_found alone = classifier_find(c, &keys[i], place, from);
+
+		assert_int_equal(found[i].id, alone.id);
+		assert_int_equal(found[i].sure, alone.sure);
+		assert_int_equal(found[i].note, alone.note);
+	}
 }
 
 static void random_set(struct rng *rng, struct set *set, uint8_t family, uint32_t count)
@@ -182,6 +204,8 @@ static void finds_what_the_plain_way_finds(void **state)
 			random_key(&rng, &key, set);
 			compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES + 1), false);
 			probes_agree(c, &key);
+			if (!(i % 16))
+				bursts_agree(&rng, set, c, false);
 		}
 		classifier_free(c);
 	}
@@ -238,6 +262,8 @@ static void rules_come_and_go(void **state)
 				random_key(&rng, &key, set);
 				compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES), true);
 			}
+			if (!(change % 8))
+				bursts_agree(&rng, set, c, true);
 		}
 		assert_true(classifier_is_worn(c));
 		classifier_free(c);
