@@ -243,4 +243,4 @@ class HelperGen(Gen):
         if self.chance(.2):
             sysctl["net.netfilter.nf_conntrack_acct"] = 1
         return Case("seed-%d/%s-%s-%d" % (seed, self.name, self.way, self.v), self.items, conntrack="on", sysctl=sysctl,
-                    masks={"nat-port"}, covers=[self.name + " helper", "expectations"], **kw)
+                    masks={"nat-port", "nat-port-said"} if self.nat else {"nat-port"}, covers=[self.name + " helper", "expectations"], **kw)
