@@ -1,14 +1,18 @@
 """Profile "all": the general generator's packets, and those of every protocol that an extension looks for, under rules drawn from the
 grammar of all extensions (grammar.py)."""
 import random
+import re
 import struct
 
 import gen
+import gen_host
+import gen_state
 import grammar
-from case import Send
+from case import Do, Send
 from gen_headers import Headers
 from packets import addr, chunk, csum, fragments4, fragments6, mss, raw, sctp, tcp, timestamp, udp, udplite, wscale
 
+from cases.ext_state import FINGERS
 
 
 class AllGen(gen.Gen):
@@ -126,5 +130,49 @@ class AllGen(gen.Gen):
         return case
 
 
+class Objects(AllGen):
+    """The same, and before the packets a few rules more, of what rests on things that are made known first: accounting objects, fingerprints,
+    estimators, who sends."""
+    KINDS = ("nfacct", "osf", "rateest", "owner", "cgroup", "CONNSECMARK", "SECMARK", "RATEEST")
+
+    def script(self):
+        s, out = self.s, [Do("nfacct add web"), Do("nfacct add few packet 3"), Do("nfnl_osf -f " + FINGERS)]
+        estimating = set()
+        for _ in range(s.randrange(4, 10)):
+            v = self.family()
+            tool = "iptables" if v == 4 else "ip6tables"
+            names = [row for row in grammar.ROWS if row[1] in self.KINDS and v in row[2]]
+            name = s.choice(sorted({row[1] for row in names}))
+            row = s.choice([row for row in names if row[1] == name])
+            table, chain, line = grammar.rule(self.draws[v], row)
+            if name == "rateest" and v not in estimating:
+                estimating.add(v)   # the two of them, in the order of their names
+                out += [Do("%s -t mangle -I PREROUTING -j RATEEST --rateest-name %s --rateest-interval 250ms --rateest-ewmalog 500ms" % (tool, n)) for n in "qr"]
+            elif name == "RATEEST":
+                line = re.sub("interval \\S+", "interval 250ms", line)
+            line = re.sub(" --log \\d", "", line)   # which logger is asked is decided by the rules of the beginning
+            line = re.sub("nfacct-name web", "nfacct-name " + s.choice(("web", "web", "few", "nobody")), line)
+            self.covers.add(name)
+            out.append(Do("%s -t %s %s" % (tool, table, line.replace("-A ", "-I ", 1))))
+        return out
+
+    def case(self, name):
+        case = super().case(name)
+        script = self.script()
+        for item in case.items:
+            if isinstance(item, Send):
+                item.gap = max(item.gap, 0.012)
+                if callable(item.data):     # answers know by number what they answer
+                    item.data = lambda outputs, data=item.data, n=len(script): data({i - n: out for i, out in outputs.items()})
+        case.items = script + case.items + [Do("nfacct list")]
+        case.covers = set(case.covers) | self.covers
+        return case
+
+
 def case(seed):
-    return AllGen(seed).case("seed-%d/all" % seed)
+    """One seed in eight has its rules made one by one, one in sixteen each is the profile host's, or a handshake that is proxied."""
+    if seed % 16 == 5:
+        return gen_host.case(seed)
+    if seed % 16 == 13:
+        return gen_state.synproxy(seed)
+    return (Objects if seed % 8 == 3 else AllGen)(seed).case("seed-%d/all" % seed)
