@@ -25,6 +25,7 @@
 
 enum {
 	FRAME_LEN = 60,
+	FRAME6_LEN = 62,
 	ROUND_FRAMES = 4096,	/* written ahead, then timed together: 256 KiB */
 	ROUNDS_MAX = 101,
 	HOSTS = 1021,
@@ -43,8 +44,15 @@ static const char net_plain[] =
 	"route add default via 203.0.113.1\n"
 	"neigh add 203.0.113.1 lladdr 02:00:00:00:00:03 dev out0 nud permanent\n";
 
+static const char net_six[] =
+	"addr add 2001:db8:1::ffff/48 dev in0 nodad\n"
+	"addr add 2001:db8:2::2/64 dev out0 nodad\n"
+	"route add default via 2001:db8:2::1\n"
+	"neigh add 2001:db8:2::1 lladdr 02:00:00:00:00:03 dev out0 nud permanent\n";
+
 static const char sysctl_plain[] =
 	"net.ipv4.ip_forward = 1\n"
+	"net.ipv6.conf.all.forwarding = 1\n"
 	"net.netfilter.nf_conntrack_max = 8000000\n"
 	"net.netfilter.nf_conntrack_udp_timeout = 600000\n"
 	"net.netfilter.nf_conntrack_udp_timeout_stream = 600000\n";
@@ -67,6 +75,7 @@ struct world {
 	uint32_t next_new;		/* the number of the next new flow */
 	struct rng rng;
 	bool is_edge;
+	bool is_six;			/* its flows are of IPv6 */
 };
 
 static void die(const char *what, const struct refusal *why)
@@ -112,12 +121,17 @@ static void set_all(struct world *w, const char *text)
 	}
 }
 
-static void add_rules(struct world *w, const char *text, const char *file)
+static void add_rules_of(struct world *w, uint8_t family, const char *text, const char *file)
 {
 	struct refusal why = { 0 };
 
-	if (rules_restore(w->inst, NFPROTO_IPV4, text, strlen(text), file, RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, &why))
+	if (rules_restore(w->inst, family, text, strlen(text), file, RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, &why))
 		die(file, &why);
+}
+
+static void add_rules(struct world *w, const char *text, const char *file)
+{
+	add_rules_of(w, NFPROTO_IPV4, text, file);
 }
 
 static void world_new(struct world *w, const char *net, const char *sysctls, const char *in, const char *out)
@@ -196,6 +210,33 @@ static void write_frame(uint8_t *frame, const struct iface *to, uint32_t src, ui
 	memcpy(frame + 40, &sum, 2);
 }
 
+/* The same of IPv6, without data: a frame of a lot has room for no more. */
+static void write_frame6(uint8_t *frame, const struct iface *to, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport)
+{
+	static const uint8_t peer[6] = { 2, 0, 0, 0, 0, 9 };
+	struct ipv6hdr ip = { .version = 6, .payload_len = htons(8), .nexthdr = IPPROTO_UDP, .hop_limit = 64 };
+	be16 sum;
+
+	memset(frame, 0, FRAME6_LEN);
+	memcpy(frame, to->mac, 6);
+	memcpy(frame + 6, peer, 6);
+	put_be16(frame + 12, ETH_P_IPV6);
+	put_be32(ip.saddr.s6_addr, 0x20010db8);
+	put_be16(ip.saddr.s6_addr + 4, 1);
+	put_be32(ip.saddr.s6_addr + 12, src);
+	put_be32(ip.daddr.s6_addr, 0x20010db8);
+	put_be16(ip.daddr.s6_addr + 4, 3);
+	put_be32(ip.daddr.s6_addr + 12, dst);
+	memcpy(frame + 14, &ip, sizeof(ip));
+	put_be16(frame + 54, sport);
+	put_be16(frame + 56, dport);
+	put_be16(frame + 58, 8);
+	sum = csum_fold(csum_partial(frame + 54, 8, csum_pseudo6(&ip.saddr, &ip.daddr, IPPROTO_UDP, 8)));
+	if (!sum)
+		sum = 0xffff;
+	memcpy(frame + 60, &sum, 2);
+}
+
 struct lot {			/* a round's frames, and by which port each comes */
 	uint8_t (*frame)[64];
 	struct iface **in;
@@ -207,7 +248,7 @@ static void lot_forward(struct lot *lot, struct world *w, uint32_t flow)
 	struct flow_addr f = flow_of(w, flow);
 
 	lot->in[lot->count] = w->in;
-	write_frame(lot->frame[lot->count++], w->in, f.src, f.dst, f.sport, 53);
+	(w->is_six ? write_frame6 : write_frame)(lot->frame[lot->count++], w->in, f.src, f.dst, f.sport, 53);
 }
 
 static void lot_reply(struct lot *lot, struct world *w, uint32_t flow)
@@ -226,7 +267,7 @@ static void run_lot(struct world *w, const struct lot *lot, uint32_t burst_len)
 		uint32_t n = MIN_OF(burst_len, lot->count - i);
 
 		for (uint32_t k = 0; k < n; k++)
-			burst[k] = pkt_from_frame(w->inst, lot->in[i + k], lot->frame[i + k], FRAME_LEN);
+			burst[k] = pkt_from_frame(w->inst, lot->in[i + k], lot->frame[i + k], w->is_six ? FRAME6_LEN : FRAME_LEN);
 		path_receive(w->inst, burst, n);
 	}
 }
@@ -537,22 +578,37 @@ static size_t resident(void)
 }
 
 /* What the process grows by, everything included: records, both hash tables. */
-static void bytes_per_connection(struct lot *lot, bool nat)
+static void bytes_per_connection(struct lot *lot, const char *name, uint32_t count, bool nat, bool six)
 {
-	static const char what[] = "a connection, by what a million make the process grow: records, hash tables";
+	char what[128];
 	struct world w;
 	size_t before;
 	double bytes;
 
 	malloc_trim(0);
 	world_plain(&w);
-	add_rules(&w, rules_stateful, "filter.v4");
+	if (six) {
+		struct netip ip = { .inst = w.inst, .loading = true };
+		struct refusal why = { 0 };
+
+		if (netip_load(&ip, net_six, strlen(net_six), "net.ip", &why))
+			die("net.ip", &why);
+		w.is_six = true;
+	}
+	add_rules_of(&w, six ? NFPROTO_IPV6 : NFPROTO_IPV4, rules_stateful, "filter");
 	if (nat)
-		add_rules(&w, rules_nat, "nat.v4");
+		add_rules_of(&w, six ? NFPROTO_IPV6 : NFPROTO_IPV4, rules_nat, "nat");
 	before = resident();
-	open_flows(&w, lot, 0, MILLION, false);
+	open_flows(&w, lot, 0, count, false);
 	bytes = (double)(resident() - before) / ct_count(w.inst);
-	row(nat ? "bytes_per_conn" : "bytes_per_conn_no_nat", "bytes", &bytes, 1, what);
+	if (ct_count(w.inst) != count || w.left != count) {
+		fprintf(stderr, "bench-engine: %s: %u connections, %llu packets left, not %u\n", name, ct_count(w.inst),
+			(unsigned long long)w.left, count);
+		exit(1);
+	}
+	snprintf(what, sizeof(what), "a connection%s, by what %u make the process grow: records, hash tables",
+		 six ? " of IPv6" : "", count);
+	row(name, "bytes", &bytes, 1, what);
 	instance_free(w.inst);
 }
 
@@ -668,8 +724,10 @@ int main(int argc, char **argv)
 		double size = sizeof(struct ct);
 
 		row("sizeof_ct", "bytes", &size, 1, "one record: both directions, state, NAT");
-		bytes_per_connection(&lot, false);
-		bytes_per_connection(&lot, true);
+		bytes_per_connection(&lot, "bytes_per_conn_no_nat", MILLION, false, false);
+		bytes_per_connection(&lot, "bytes_per_conn", MILLION, true, false);
+		bytes_per_connection(&lot, "bytes_per_conn_v6", MILLION, true, true);
+		bytes_per_connection(&lot, "bytes_per_conn_most", MILLION + MILLION / 10, true, false);
 	}
 	if (is_wanted(only, "load_10k"))
 		load_rules(10000, "load_10k", "10,000 rules, text to ready", 3);

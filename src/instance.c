@@ -124,6 +124,7 @@ void instance_free(struct instance *inst)
 		neigh_table_free(inst, inst->neigh);
 	if (inst->nat)
 		nat_free(inst, inst->nat);
+	inst->nat = NULL;
 	if (inst->ct)
 		ct_table_free(inst, inst->ct);
 	if (inst->fib)

@@ -16,7 +16,7 @@ static size_t round_up(size_t size, size_t to)
 	return (size + to - 1) & ~(to - 1);
 }
 
-void *bigmem_alloc(size_t size)
+static void *alloc(size_t size, int advice)
 {
 	size_t whole, before;
 	uint8_t *at;
@@ -37,9 +37,12 @@ void *bigmem_alloc(size_t size)
 		munmap(at, before);
 	if (BIGMEM_PAGE - before)
 		munmap(at + before + whole, BIGMEM_PAGE - before);
-	madvise(at + before, whole, MADV_HUGEPAGE);
+	madvise(at + before, whole, advice);
 	return at + before;
 }
+
+void *bigmem_alloc(size_t size) { return alloc(size, MADV_HUGEPAGE); }
+void *bigmem_alloc_small(size_t size) { return alloc(size, MADV_NOHUGEPAGE); }
 
 void bigmem_free(void *memory, size_t size)
 {

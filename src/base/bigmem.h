@@ -9,8 +9,10 @@
 
 enum { BIGMEM_PAGE = 2 << 20 };
 
-/* Aligned to a cache line at least. NULL without memory. */
+/* Aligned to a cache line at least, from a large page on to that. NULL without memory. */
 void *bigmem_alloc(size_t size);
+/* The same in small pages: memory of which perhaps only a little will be used. */
+void *bigmem_alloc_small(size_t size);
 /* @size as it was asked for; NULL is fine. */
 void bigmem_free(void *memory, size_t size);
 

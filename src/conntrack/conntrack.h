@@ -51,6 +51,9 @@ static inline struct ct_node *ct_link_towards(ct_link link, uint32_t hash)
 	return link & ct_link_bit(hash) ? ct_link_node(link) : NULL;
 }
 
+/* A place in a line of records: numbers of neighbours, or of the line itself. */
+struct ct_links { uint32_t next, prev; };
+
 /* nf_conntrack_zone: default id 0, both directions. */
 enum { CT_ZONE_DIR_ORIGINAL = 1, CT_ZONE_DIR_REPLY = 2, CT_ZONE_DIR_BOTH = 3, CT_ZONE_FLAG_MARK = 1 };
 struct ct_zone { uint16_t id; uint8_t flags, dir; };
@@ -121,6 +124,7 @@ struct ct {
 	uint32_t has_nat_ext : 1;
 	uint32_t nat_masq_ifindex : 31;	/* MASQUERADE left by this interface; 0 = no MASQUERADE */
 	uint8_t lock;			/* while instance->in_company: path/worker.h */
+	bool has_source;		/* nat: it hangs among the connections of its source */
 	uint32_t serial;		/* order of creation */
 	struct ct_extra *extra;		/* NULL = nothing of it */
 	union {
@@ -131,12 +135,33 @@ struct ct {
 	} proto;
 	/* what few do */
 	union {
-		struct chain by_source;	/* nat: connections by original source; in none when at == NULL */
+		struct ct_links by_source;	/* nat: connections by original source, while has_source */
 		struct { uint32_t guess_addr, source_hash; } early;	/* until then: what hash.guess is of; 0 = not known */
 	};
-	struct list age;		/* in a slot of the wheel; unlinked when next == NULL */
+	struct ct_links age;		/* in a line of the wheel; in none when next == 0 */
+} __attribute__((aligned(32)));
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 224, "with its share of the hash tables a connection has 256 bytes");
+
+/*
+ * Where records lie. A record's number is that of its piece and where in it, in units of 32 bytes; 0 is nobody's, and those with
+ * the highest bit are free for other uses.
+ */
+enum { CT_CHUNK_SIZE = 2 << 20, CT_CHUNK_SHIFT = 16, CT_NUMBER_UNIT = 32, CT_CHUNKS_MAX = 1 << 15 };
+#define CT_NUMBER_NONE (1u << 31)
+struct ct_chunk {
+	uint32_t number, room, used;	/* records; those from @used on were never touched */
+	struct ct records[] __attribute__((aligned(64)));
 };
-_Static_assert(sizeof(void *) != 8 || sizeof(struct ct) <= 240, "with its share of the hash tables a connection has 256 bytes");
+_Static_assert(CT_CHUNK_SIZE / CT_NUMBER_UNIT == 1 << CT_CHUNK_SHIFT && sizeof(struct ct) % CT_NUMBER_UNIT == 0, "each has a number");
+
+static inline uint32_t ct_number(const struct ct *ct)
+{
+	uintptr_t inside = (uintptr_t)ct & (CT_CHUNK_SIZE - 1);
+	const struct ct_chunk *chunk = (const struct ct_chunk *)((uintptr_t)ct - inside);
+
+	return chunk->number << CT_CHUNK_SHIFT | (uint32_t)(inside / CT_NUMBER_UNIT);
+}
+struct ct *ct_of_number(const struct instance *inst, uint32_t number);
 
 static inline uint8_t ct_family(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.family; }
 static inline uint8_t ct_proto_num(const struct ct *ct) { return ct->node[IP_CT_DIR_ORIGINAL].tuple.proto; }

@@ -13,14 +13,10 @@
 enum {
 	CT_BITS_MIN = 10,
 	CT_BITS_MAX = 26,
-	CT_CHUNK_RECORDS = 63,		/* records are taken from malloc in pieces of this many, */
-	CT_LARGE_FROM = 4096,		/* and in large pages once there are more than this */
 	CT_WHEEL_LEVELS = 8,
 	CT_EVICTION_RANGE = 8,		/* buckets that early drop looks into */
 	CT_PRINTED_SECONDS_MAX = INT32_MAX / WEIR_HZ,
 };
-
-struct ct_chunk;
 
 struct ct_conf {			/* net.netfilter.nf_conntrack_* */
 	unsigned int max, buckets, count_shown;
@@ -28,13 +24,23 @@ struct ct_conf {			/* net.netfilter.nf_conntrack_* */
 	uint8_t tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst, tcp_max_retrans;
 };
 
+/* Connections that are to be looked at together, in the order they came: numbers of the first and the last; 0 = empty. */
+struct ct_line { uint32_t first, last; };
+enum {
+	CT_WHEEL_SLOTS = 64,
+	CT_LINE_OVERDUE = CT_WHEEL_LEVELS * CT_WHEEL_SLOTS,	/* their end was set to now, or earlier */
+	CT_LINE_LATE,			/* due; each turn ends as many as one step may */
+	CT_LINE_DUE,			/* being looked at; */
+	CT_LINES_DUE = 4,		/* meanwhile others may be */
+	CT_LINES = CT_LINE_DUE + CT_LINES_DUE
+};
+
 struct ct_wheel {
 	uint64_t tick;			/* where the hand stands */
 	uint64_t used[CT_WHEEL_LEVELS];	/* a bit per slot that may hold somebody */
-	struct list slot[CT_WHEEL_LEVELS][64];
-	struct list overdue;		/* their end was set to now, or earlier */
+	struct ct_line line[CT_LINES];	/* slots, level by level, and the others */
+	unsigned int depth;		/* of CT_LINE_DUE that are in use */
 	struct timer timer;		/* when the next used slot is due */
-	struct list late;		/* due; each turn ends as many as one step may */
 	unsigned int batch;		/* sysctl weir_expire_batch; 0 = all at once, at their exact time */
 };
 
@@ -53,7 +59,8 @@ struct ct_table {
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
 	uint32_t serial;		/* connections so far */
 	uint32_t id_mask;
-	struct ct_chunk *chunks, *newest;	/* the oldest, and the last of their chain */
+	struct ct_chunk **chunks;	/* by number; the last may have room */
+	uint32_t chunk_count;
 	struct ct *free;		/* chained by node[0].next */
 
 	struct ct_wheel wheel;
@@ -112,8 +119,16 @@ uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node);
 struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
 			      uint32_t hash);
 void ct_table_finish_growing(struct ct_table *table);
+
+/* --- record.c --- */
 struct ct *ct_record_alloc(struct ct_table *table);
 void ct_record_free(struct ct_table *table, struct ct *ct);
+void ct_records_free(struct ct_table *table);
+static inline struct ct *ct_at(const struct ct_table *table, uint32_t number)
+{
+	return (struct ct *)((char *)table->chunks[number >> CT_CHUNK_SHIFT] +
+			     (size_t)(number & ((1u << CT_CHUNK_SHIFT) - 1)) * CT_NUMBER_UNIT);
+}
 
 /* --- new.c --- */
 /* NULL with *full when the limit is reached and nothing could make room. */
@@ -133,19 +148,23 @@ uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
 /* --- wheel.c --- */
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel);
 void ct_wheel_watch(struct instance *inst, struct ct *ct);
-void ct_wheel_forget(struct ct *ct);
+void ct_wheel_forget(struct ct_table *table, struct ct *ct);
 void ct_wheel_end_overdue(struct instance *inst);
+static inline bool ct_has_overdue(const struct instance *inst)
+{
+	return unlikely(inst->ct->wheel.line[CT_LINE_OVERDUE].first != 0);
+}
 /* Before anybody looks for a connection: one that was to end at once has ended. */
 static inline void ct_end_overdue(struct instance *inst)
 {
-	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue)))
+	if (ct_has_overdue(inst))
 		ct_wheel_end_overdue(inst);
 }
 
 /* Its time is over, but with an expiry in steps (weir_expire_batch) nobody has come to it yet. */
 static inline bool ct_is_late(const struct instance *inst, const struct ct *ct)
 {
-	return unlikely(!list_is_empty(&inst->ct->wheel.late)) && (int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0;
+	return unlikely(inst->ct->wheel.line[CT_LINE_LATE].first != 0) && (int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0;
 }
 /* ct_table_find() past those: who is late ends here. */
 static inline struct ct_node *ct_node_find(struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple,

@@ -18,11 +18,11 @@ void ct_put(struct instance *inst, struct ct *ct)
 
 	if (!ct || --ct->refs)
 		return;
-	if (ct->by_source.at)
+	if (ct->has_source)
 		nat_ct_freed(inst, ct);
 	master = ct_master(ct);
 	if (!(ct->status & IPS_TEMPLATE)) {
-		ct_wheel_forget(ct);
+		ct_wheel_forget(table, ct);
 		table->count--;
 	}
 	if (master && ct_proto_num(ct) == IPPROTO_GRE)
@@ -130,7 +130,7 @@ bool ct_end(struct instance *inst, struct ct *ct, bool expired)
 	if (!(ct->status & CT_STATUS_NAT_CLASH))
 		ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_ORIGINAL]);
 	ct_table_remove(inst->ct, &ct->node[IP_CT_DIR_REPLY]);
-	ct_wheel_forget(ct);
+	ct_wheel_forget(inst->ct, ct);
 	ct_expect_remove_all(inst, ct);
 	ct_put(inst, ct);
 	return true;

@@ -75,7 +75,7 @@ struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir
 	uint32_t hash;
 
 	/* Somebody is to end first, and conntrack's hook sees to that; or it owes another packet an answer. */
-	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || inst->ct->early.pkt))
+	if (unlikely(ct_has_overdue(inst) || inst->ct->early.pkt))
 		return NULL;
 	key_read(pkt, &key);
 	if (node && likely(note_holds(&key, node))) {
@@ -107,7 +107,7 @@ struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir)
 	uint32_t hash;
 	struct ct *ct;
 
-	if (unlikely(!list_is_empty(&inst->ct->wheel.overdue) || is_turning_point(pkt)))
+	if (unlikely(ct_has_overdue(inst) || is_turning_point(pkt)))
 		return NULL;
 	key_read(pkt, &key);
 	if (!node) {

@@ -349,7 +349,7 @@ static bool save_one(void *priv, struct ct *ct)
 	out_u32(out, ct_expires_ticks(s->inst, ct));
 	out_u16(out, ct->event_wanted);
 	out_u8(out, ct->has_nat_ext);
-	out_u8(out, ct->by_source.at != NULL);
+	out_u8(out, ct->has_source);
 	out_text(out, masq ? masq->name : "");
 	proto_out(s->inst, ct, out);
 	extra_out(ct, out);

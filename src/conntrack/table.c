@@ -1,5 +1,5 @@
 /*
- * conntrack/table.c - one hash table for both directions of every connection, and the records' pool.
+ * conntrack/table.c - one hash table for both directions of every connection.
  * It doubles when it has twice as many nodes as buckets; each insert then moves a few old buckets, so that no
  * packet ever waits for the whole table. The hash is keyed: remote people choose the tuples.
  */
@@ -16,14 +16,6 @@ enum {
 	CT_NODES_PER_BUCKET = 2,	/* before it doubles: chains of one or two, 8 to 16 bytes a connection */
 	CT_MOVE_PER_INSERT = 1,		/* done before the next doubling */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
-};
-
-/* Records lie back to back: on lines of their own, all hot lines would compete for a quarter of the cache (measured). */
-struct ct_chunk {
-	struct ct_chunk *next;
-	size_t size;
-	uint32_t room, used;	/* records; those from @used on were never touched */
-	struct ct records[] __attribute__((aligned(64)));
 };
 
 /* The direction is not part of the key, the zone is. IPv4 is two words: the family in the last one keeps them apart. */
@@ -162,45 +154,6 @@ struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone
 	return NULL;
 }
 
-/* The first ones are small; a table that holds thousands takes a large page at a time. */
-static struct ct_chunk *chunk_new(struct ct_table *table)
-{
-	bool large = table->count > CT_LARGE_FROM;
-	size_t size = large ? BIGMEM_PAGE : sizeof(struct ct_chunk) + CT_CHUNK_RECORDS * sizeof(struct ct);
-	struct ct_chunk *chunk = bigmem_alloc(size);
-
-	if (!chunk)
-		return NULL;
-	chunk->size = size;
-	chunk->room = (uint32_t)((size - sizeof(struct ct_chunk)) / sizeof(struct ct));
-	*(table->newest ? &table->newest->next : &table->chunks) = chunk;
-	table->newest = chunk;
-	return chunk;
-}
-
-struct ct *ct_record_alloc(struct ct_table *table)
-{
-	struct ct *ct = table->free;
-	struct ct_chunk *chunk = table->newest;
-
-	if (ct) {
-		table->free = (struct ct *)ct_link_node(ct->node[0].next);
-		for (size_t at = 0; table->free && at < sizeof(*ct); at += 64)
-			__builtin_prefetch((const char *)table->free + at, 1);
-		memset(ct, 0, sizeof(*ct));
-		return ct;
-	}
-	if (!chunk || chunk->used == chunk->room)
-		chunk = chunk_new(table);
-	return chunk ? &chunk->records[chunk->used++] : NULL;	/* zeroed already */
-}
-
-void ct_record_free(struct ct_table *table, struct ct *ct)
-{
-	ct->node[0].next = (uintptr_t)table->free;
-	table->free = ct;
-}
-
 struct ct_table *ct_table_new(struct instance *inst)
 {
 	struct ct_table *table = calloc(1, sizeof(*table));
@@ -240,22 +193,18 @@ static void free_extra(struct ct_extra *extra)
 
 void ct_table_free(struct instance *inst, struct ct_table *table)
 {
-	struct ct_chunk *chunk;
-
 	if (!table)
 		return;
 	timer_cancel(inst->timers, &table->wheel.timer);
 	timer_cancel(inst->timers, &table->gc);
 	ct_expects_free(inst, &table->expects);
 	ct_gre_keys_free(table);
-	while ((chunk = table->chunks)) {
-		/* Nobody listens any more: no events, no references to count. */
-		for (uint32_t i = 0; i < chunk->used; i++)
-			if (chunk->records[i].refs)
-				free_extra(chunk->records[i].extra);
-		table->chunks = chunk->next;
-		bigmem_free(chunk, chunk->size);
-	}
+	/* Nobody listens any more: no events, no references to count. */
+	for (uint32_t k = 0; k < table->chunk_count; k++)
+		for (uint32_t i = 0; i < table->chunks[k]->used; i++)
+			if (table->chunks[k]->records[i].refs)
+				free_extra(table->chunks[k]->records[i].extra);
+	ct_records_free(table);
 	for (int i = 0; i < 256; i++)
 		free(table->timeouts_sec[i]);
 	for (int i = 0; i < CT_LABELS; i++)
@@ -304,7 +253,9 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 
 	if (!found)
 		return;
-	for (struct ct_chunk *chunk = inst->ct->chunks; chunk; chunk = chunk->next) {
+	for (uint32_t k = 0; k < inst->ct->chunk_count; k++) {
+		struct ct_chunk *chunk = inst->ct->chunks[k];
+
 		for (uint32_t i = 0; i < chunk->used; i++) {
 			if (!is_listed(&chunk->records[i]))
 				continue;

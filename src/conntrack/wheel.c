@@ -1,6 +1,6 @@
 /*
  * conntrack/wheel.c - when which connection is to be looked at: a wheel of wheels in ticks of WEIR_HZ.
- * A timer of its own would be a fifth of a connection's record; here it costs two pointers and a tick. One
+ * A timer of its own would be a fifth of a connection's record; here it costs two numbers and a tick. One
  * timer of the instance stands for the whole wheel: it fires when the next used slot is due.
  *
  * A connection hangs on the level of the highest 6-bit digit in which its tick differs from the hand's, so
@@ -12,8 +12,10 @@
 #include <limits.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "nat/nat.h"
 
 enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS, ASKED_AHEAD = 16 };
+_Static_assert((int)SLOTS == (int)CT_WHEEL_SLOTS, "a slot for each digit");
 
 static uint64_t slot_tick(const struct ct_wheel *wheel, unsigned int level, unsigned int i)
 {
@@ -29,7 +31,7 @@ static bool first_slot(struct ct_wheel *wheel, unsigned int *level, unsigned int
 	for (*level = 0; *level < CT_WHEEL_LEVELS; (*level)++) {
 		while (wheel->used[*level]) {
 			*i = (unsigned int)__builtin_ctzll(wheel->used[*level]);
-			if (!list_is_empty(&wheel->slot[*level][*i]))
+			if (wheel->line[*level * SLOTS + *i].first)
 				return true;
 			wheel->used[*level] &= wheel->used[*level] - 1;
 		}
@@ -37,8 +39,53 @@ static bool first_slot(struct ct_wheel *wheel, unsigned int *level, unsigned int
 	return false;
 }
 
-static void place(struct ct_wheel *wheel, struct ct *ct, uint64_t tick)
+/* --- lines: their ends have the line's own number for a neighbour --- */
+
+static void append(struct ct_table *table, unsigned int which, struct ct *ct)
 {
+	struct ct_line *line = &table->wheel.line[which];
+	uint32_t number = ct_number(ct);
+
+	ct->age = (struct ct_links){ .next = CT_NUMBER_NONE | which, .prev = line->last ? line->last : CT_NUMBER_NONE | which };
+	*(line->last ? &ct_at(table, line->last)->age.next : &line->first) = number;
+	line->last = number;
+}
+
+static void take_out(struct ct_table *table, struct ct *ct)
+{
+	const uint32_t next = ct->age.next, prev = ct->age.prev;
+
+	if (prev & CT_NUMBER_NONE)
+		table->wheel.line[prev & ~CT_NUMBER_NONE].first = next & CT_NUMBER_NONE ? 0 : next;
+	else
+		ct_at(table, prev)->age.next = next;
+	if (next & CT_NUMBER_NONE)
+		table->wheel.line[next & ~CT_NUMBER_NONE].last = prev & CT_NUMBER_NONE ? 0 : prev;
+	else
+		ct_at(table, next)->age.prev = prev;
+	ct->age.next = 0;
+}
+
+/* All of @from are the first of @to from now on. */
+static void move_to_front(struct ct_table *table, unsigned int from, unsigned int to)
+{
+	struct ct_line *a = &table->wheel.line[from], *b = &table->wheel.line[to];
+
+	if (!a->first)
+		return;
+	ct_at(table, a->first)->age.prev = CT_NUMBER_NONE | to;
+	ct_at(table, a->last)->age.next = b->first ? b->first : CT_NUMBER_NONE | to;
+	if (b->first)
+		ct_at(table, b->first)->age.prev = a->last;
+	else
+		b->last = a->last;
+	b->first = a->first;
+	*a = (struct ct_line){ 0 };
+}
+
+static void place(struct ct_table *table, struct ct *ct, uint64_t tick)
+{
+	struct ct_wheel *wheel = &table->wheel;
 	unsigned int level, i;
 
 	if (tick <= wheel->tick)
@@ -46,7 +93,7 @@ static void place(struct ct_wheel *wheel, struct ct *ct, uint64_t tick)
 	level = (unsigned int)(63 - __builtin_clzll(tick ^ wheel->tick)) / DIGIT_BITS;
 	i = tick >> (level * DIGIT_BITS) & (SLOTS - 1);
 	wheel->used[level] |= 1ull << i;
-	list_append(&wheel->slot[level][i], &ct->age);
+	append(table, level * SLOTS + i, ct);
 	ct->look_tick = (uint32_t)tick;
 }
 
@@ -68,63 +115,66 @@ static uint64_t whole_tick(const struct instance *inst, uint32_t tick)
 }
 
 /* The next ones' memory: of a million connections that end together nearly all lie in DRAM. */
-static void ask_ahead(const struct ct_table *table, const struct list *due)
+static void ask_ahead(const struct instance *inst, uint32_t first)
 {
-	const struct list *at = due->next;
+	const struct ct_table *table = inst->ct;
+	uint32_t at = first;
 
-	for (int i = 0; i < ASKED_AHEAD && at != due; i++, at = at->next) {
-		const uint8_t *record = (const uint8_t *)list_entry(at, struct ct, age);
+	for (int i = 0; i < ASKED_AHEAD && !(at & CT_NUMBER_NONE); i++) {
+		const struct ct *ct = ct_at(table, at);
 
-		__builtin_prefetch(record, 1);
-		__builtin_prefetch(record + 64, 1);
-		__builtin_prefetch(record + 128, 1);
+		__builtin_prefetch(ct, 1);
+		__builtin_prefetch((const uint8_t *)ct + 64, 1);
+		__builtin_prefetch((const uint8_t *)ct + 128, 1);
+		at = ct->age.next;
 	}
-	at = due->next;
-	for (int i = 0; i < ASKED_AHEAD && at != due; i++, at = at->next) {
-		struct ct *ct = list_entry(at, struct ct, age);
+	at = first;
+	for (int i = 0; i < ASKED_AHEAD && !(at & CT_NUMBER_NONE); i++) {
+		struct ct *ct = ct_at(table, at);
 
+		at = ct->age.next;
+		nat_ct_ending(inst, ct);
 		for (int dir = 0; dir < IP_CT_DIR_MAX; dir++)
 			__builtin_prefetch(ct_bucket(table, ct_node_hash(table, &ct->node[dir])), 1);
 	}
 }
 
-static void look_at_slot(struct instance *inst, struct list *slot, unsigned int *budget)
+static void look_at_line(struct instance *inst, unsigned int which, unsigned int *budget)
 {
 	struct ct_wheel *wheel = &inst->ct->wheel;
-	uint32_t now = (uint32_t)inst_jiffies(inst), asked = 0;
-	struct list due;
+	uint32_t now = (uint32_t)inst_jiffies(inst), asked = 0, first;
+	unsigned int due = CT_LINE_DUE + wheel->depth;
 
-	if (list_is_empty(slot))
+	/* Who hears that one ends may ask for another, which looks at who is overdue; not for ever. */
+	if (!wheel->line[which].first || due == CT_LINES)
 		return;
-	/* What is put back goes into slots ahead; what ends takes itself, and maybe others, from this list. */
-	list_insert_between(&due, slot->prev, slot);
-	list_remove(slot);
-	while (!list_is_empty(&due)) {
-		struct ct *ct = list_entry(due.next, struct ct, age);
+	wheel->depth++;
+	/* What is put back goes into slots ahead; what ends takes itself, and maybe others, from this line. */
+	move_to_front(inst->ct, which, due);
+	while ((first = wheel->line[due].first)) {
+		struct ct *ct = ct_at(inst->ct, first);
 
 		if (asked++ % ASKED_AHEAD == 0)
-			ask_ahead(inst->ct, &due);
+			ask_ahead(inst, first);
 		if (*budget == 0) {		/* the rest another time */
-			due.prev->next = wheel->late.next;
-			wheel->late.next->prev = due.prev;
-			wheel->late.next = due.next;
-			due.next->prev = &wheel->late;
-			return;
+			move_to_front(inst->ct, due, CT_LINE_LATE);
+			break;
 		}
 		(*budget)--;
-		ct_wheel_forget(ct);
+		take_out(inst->ct, ct);
 		if ((int32_t)(ct->expires_tick - now) > 0)
-			place(wheel, ct, whole_tick(inst, ct->expires_tick));
+			place(inst->ct, ct, whole_tick(inst, ct->expires_tick));
 		else
 			ct_end(inst, ct, true);
 	}
+	wheel->depth--;
 }
 
 void ct_wheel_end_overdue(struct instance *inst)
 {
 	unsigned int all = UINT_MAX;
 
-	look_at_slot(inst, &inst->ct->wheel.overdue, &all);
+	look_at_line(inst, CT_LINE_OVERDUE, &all);
 }
 
 static void turn(struct timer *timer, void *arg, int64_t now_ns)
@@ -134,57 +184,46 @@ static void turn(struct timer *timer, void *arg, int64_t now_ns)
 	unsigned int level, i, budget = wheel->batch ? wheel->batch : UINT_MAX;
 
 	ct_wheel_end_overdue(inst);
-	look_at_slot(inst, &wheel->late, &budget);
+	look_at_line(inst, CT_LINE_LATE, &budget);
 	while (first_slot(wheel, &level, &i)) {
-		struct list *slot = &wheel->slot[level][i];
 		uint64_t tick = slot_tick(wheel, level, i);
 
 		if (tick > (uint64_t)inst_jiffies(inst)) {
-			arm(inst, list_is_empty(&wheel->late) ? tick : (uint64_t)inst_jiffies(inst) + 1);
+			arm(inst, !wheel->line[CT_LINE_LATE].first ? tick : (uint64_t)inst_jiffies(inst) + 1);
 			return;
 		}
 		wheel->tick = tick;
 		wheel->used[level] &= ~(1ull << i);
-		look_at_slot(inst, slot, &budget);
+		look_at_line(inst, level * SLOTS + i, &budget);
 	}
-	if (!list_is_empty(&wheel->late))
+	if (wheel->line[CT_LINE_LATE].first)
 		arm(inst, (uint64_t)inst_jiffies(inst) + 1);
 }
 
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)
 {
 	wheel->tick = (uint64_t)inst_jiffies(inst);
-	list_init(&wheel->overdue);
-	list_init(&wheel->late);
-	for (int level = 0; level < CT_WHEEL_LEVELS; level++)
-		for (int i = 0; i < SLOTS; i++)
-			list_init(&wheel->slot[level][i]);
 	timer_init(&wheel->timer, turn, inst);
 }
 
 /* Somebody is to look at @ct when it expires. */
 void ct_wheel_watch(struct instance *inst, struct ct *ct)
 {
-	struct ct_wheel *wheel = &inst->ct->wheel;
-
 	if (ct_is_dying(ct))
 		return;
-	if (ct->age.next)
-		list_remove(&ct->age);
+	ct_wheel_forget(inst->ct, ct);
 	if ((int32_t)(ct->expires_tick - (uint32_t)inst_jiffies(inst)) <= 0) {
-		list_append(&wheel->overdue, &ct->age);
+		append(inst->ct, CT_LINE_OVERDUE, ct);
 		ct->look_tick = ct->expires_tick;
 		arm(inst, (uint64_t)inst_jiffies(inst) + 1);
 		return;
 	}
-	place(wheel, ct, whole_tick(inst, ct->expires_tick));
+	place(inst->ct, ct, whole_tick(inst, ct->expires_tick));
 	arm(inst, whole_tick(inst, ct->look_tick));
 }
 
-void ct_wheel_forget(struct ct *ct)
+void ct_wheel_forget(struct ct_table *table, struct ct *ct)
 {
-	if (!ct->age.next)
-		return;
-	list_remove(&ct->age);
-	ct->age.next = NULL;
+	if (ct->age.next)
+		take_out(table, ct);
 }

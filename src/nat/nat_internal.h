@@ -59,7 +59,7 @@ bool nat_source_find(struct instance *inst, const struct ct *ct, const struct ct
 /* Where a source's connections hang, asked for. */
 const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple, uint32_t *hash);
 /* ... and what is asked of them, once the bucket is there. */
-void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tuple);
+void nat_source_prefetch_first(struct instance *inst, const uint64_t *bucket, const struct ct_tuple *tuple);
 
 /* --- range.c: what a range allows --- */
 bool nat_range_holds_source(const struct nf_nat_range2 *range, const struct ct_tuple *tuple);

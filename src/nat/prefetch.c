@@ -62,6 +62,6 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 			__builtin_prefetch(node);
 			__builtin_prefetch(node ? &node->tuple.dir : NULL);
 		}
-		nat_source_prefetch_first(places[i].source, &places[i].tuple);
+		nat_source_prefetch_first(inst, places[i].source, &places[i].tuple);
 	}
 }

@@ -3,8 +3,9 @@
  * One internal socket should look like one external socket to everybody: a new connection from a source that
  * has a mapping takes the same mapping where it can. Newest mappings are asked first.
  *
- * A bucket is a pointer to the first connection and, in its upper 16 bits, a bit for each source in the chain: most sources
- * that nobody has are known by the bucket alone. Bits of those who left go when the chain is empty, or was searched in vain.
+ * A bucket is the number of the first connection's record and, in its upper half, a bit for each source in the chain: most
+ * sources that nobody has are known by the bucket alone. Bits of those who left go when the chain is empty, or was searched in vain.
+ * Who is first has, for the one before it, the bucket's number.
  */
 #include "base/bigmem.h"
 #include "nat/nat_internal.h"
@@ -16,40 +17,67 @@ enum {
 	PER_BUCKET = 2,			/* connections, before there are more buckets */
 };
 
-enum { BITS_SHIFT = 48 };
-static const uint64_t pointer_mask = (1ull << BITS_SHIFT) - 1;
+enum { BITS_SHIFT = 32 };
 
 static inline uint64_t source_bit(const struct ct_tuple *tuple)
 {
 	uint32_t addr = tuple->src.all[0] ^ tuple->src.all[1] ^ tuple->src.all[2] ^ tuple->src.all[3];
 
-	return 1ull << (BITS_SHIFT + ((addr ^ (uint32_t)tuple->src_l4.all << 16 ^ tuple->proto) * 0x9e3779b1u >> 28));
+	return 1ull << (BITS_SHIFT + ((addr ^ (uint32_t)tuple->src_l4.all << 16 ^ tuple->proto) * 0x9e3779b1u >> 27));
 }
 
-static inline struct chain *chain_of(uint64_t link)
+/* The first one; NULL: nobody. */
+static inline struct ct *first_of(const struct instance *inst, uint64_t bucket)
 {
-	return (struct chain *)(uintptr_t)(link & pointer_mask);
+	return (uint32_t)bucket ? ct_of_number(inst, (uint32_t)bucket) : NULL;
 }
 
-/* Links between two connections have no bits. */
-static inline void source_insert(uint64_t *bucket, struct chain *node, uint64_t bit)
+static inline struct ct *next_of(const struct instance *inst, const struct ct *ct)
 {
-	node->next = chain_of(*bucket);
-	node->at = (struct chain **)bucket;
-	if (node->next)
-		node->next->at = &node->next;
-	*bucket = (uintptr_t)node | (*bucket & ~pointer_mask) | bit;
+	return ct->by_source.next ? ct_of_number(inst, ct->by_source.next) : NULL;
 }
 
-static inline void source_remove(struct chain *node)
+static inline uint64_t bucket_value(uint32_t first, uint64_t bits)
 {
-	uint64_t *at = (uint64_t *)node->at;
+	return first ? first | (bits & ~(uint64_t)UINT32_MAX) : 0;
+}
 
-	*at = node->next ? (uintptr_t)node->next | (*at & ~pointer_mask) : 0;
-	if (node->next)
-		node->next->at = node->at;
-	node->next = NULL;
-	node->at = NULL;
+/* While there are two tables, a bucket's number is used by the old one or by the new one: none has moved and not moved. */
+static inline uint64_t *bucket_at(const struct nat *nat, uint32_t at)
+{
+	bool is_old = nat->old_by_source && at >= nat->moved && at <= nat->bucket_mask / 2;
+
+	return is_old ? &nat->old_by_source[at] : &nat->by_source[at];
+}
+
+/* In front of all others. */
+static void source_insert(struct instance *inst, uint32_t at, struct ct *ct)
+{
+	uint64_t *bucket = bucket_at(inst->nat, at);
+	struct ct *second = first_of(inst, *bucket);
+	const uint32_t number = ct_number(ct);
+
+	ct->by_source = (struct ct_links){ .next = (uint32_t)*bucket, .prev = CT_NUMBER_NONE | at };
+	ct->has_source = true;
+	if (second)
+		second->by_source.prev = number;
+	*bucket = bucket_value(number, *bucket | source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL)));
+}
+
+static void source_remove(struct instance *inst, struct ct *ct)
+{
+	const struct ct_links links = ct->by_source;
+
+	ct->has_source = false;
+	if (links.next)
+		ct_of_number(inst, links.next)->by_source.prev = links.prev;
+	if (links.prev & CT_NUMBER_NONE) {
+		uint64_t *bucket = bucket_at(inst->nat, links.prev & ~CT_NUMBER_NONE);
+
+		*bucket = bucket_value(links.next, *bucket);
+	} else {
+		ct_of_number(inst, links.prev)->by_source.next = links.next;
+	}
 }
 
 static uint32_t source_hash(const struct instance *inst, const struct ct_zone *zone, const struct ct_tuple *tuple)
@@ -74,7 +102,7 @@ static uint32_t hash_of_new(const struct instance *inst, const struct ct *ct, co
 {
 	const struct ct_tuple *own = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 
-	if (!ct->by_source.at && ct->early.source_hash && tuple->src.ip == own->src.ip &&
+	if (!ct->has_source && ct->early.source_hash && tuple->src.ip == own->src.ip &&
 	    tuple->src_l4.all == own->src_l4.all)
 		return ct->early.source_hash;
 	return source_hash(inst, &ct->zone, tuple);
@@ -112,49 +140,42 @@ bool nat_source_index_new(struct nat *nat)
 	return nat->by_source != NULL;
 }
 
-/* Connections that outlive the index must not reach back into it. */
-static void buckets_let_go(uint64_t *buckets, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++)
-		while (buckets[i])
-			source_remove(chain_of(buckets[i]));
-	buckets_free(buckets, count);
-}
-
+/* Connections that outlive the index do not look back: nat_ct_freed(). */
 void nat_source_index_free(struct nat *nat)
 {
-	buckets_let_go(nat->by_source, nat->bucket_mask + 1);
+	buckets_free(nat->by_source, nat->bucket_mask + 1);
 	if (nat->old_by_source)
-		buckets_let_go(nat->old_by_source, (nat->bucket_mask + 1) / 2);
+		buckets_free(nat->old_by_source, (nat->bucket_mask + 1) / 2);
+}
+
+static uint32_t place_of(const struct nat *nat, uint32_t hash)
+{
+	uint32_t old = hash & nat->bucket_mask / 2;
+
+	return nat->old_by_source && old >= nat->moved ? old : hash & nat->bucket_mask;
 }
 
 static uint64_t *bucket_of(const struct nat *nat, uint32_t hash)
 {
-	uint32_t old = hash & nat->bucket_mask / 2;
-
-	if (nat->old_by_source && old >= nat->moved)
-		return &nat->old_by_source[old];
-	return &nat->by_source[hash & nat->bucket_mask];
+	return bucket_at(nat, place_of(nat, hash));
 }
 
 /* It becomes two, which nobody has used before; order within is kept. */
 static void move_bucket(struct instance *inst, struct nat *nat)
 {
-	struct chain *node = chain_of(nat->old_by_source[nat->moved]), *last = NULL;
+	struct ct *ct = first_of(inst, nat->old_by_source[nat->moved]), *turned = NULL, *next;
 
-	for (; node; node = node->next)
-		last = node;
-	while (last) {		/* from the end on, each to the front */
-		struct ct *ct = list_entry(last, struct ct, by_source);
-		const struct ct_tuple *tuple = ct_tuple(ct, IP_CT_DIR_ORIGINAL);
-		bool is_first = last->at == (struct chain **)&nat->old_by_source[nat->moved];
-
-		node = is_first ? NULL : container_of(last->at, struct chain, next);
-		source_remove(last);
-		source_insert(&nat->by_source[source_hash(inst, &ct->zone, tuple) & nat->bucket_mask], last, source_bit(tuple));
-		last = node;
+	/* Turned round and put in front one by one, they keep their order. */
+	for (; ct; ct = next) {
+		next = next_of(inst, ct);
+		ct->by_source.next = turned ? ct_number(turned) : 0;
+		turned = ct;
 	}
 	nat->moved++;
+	for (ct = turned; ct; ct = next) {
+		next = next_of(inst, ct);
+		source_insert(inst, source_hash(inst, &ct->zone, ct_tuple(ct, IP_CT_DIR_ORIGINAL)) & nat->bucket_mask, ct);
+	}
 }
 
 static void move_some(struct instance *inst, struct nat *nat)
@@ -162,15 +183,13 @@ static void move_some(struct instance *inst, struct nat *nat)
 	uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
 
 	for (uint32_t i = nat->moved; i < until; i++) {
-		const struct chain *first = chain_of(nat->old_by_source[i]);
+		const struct ct *ct = first_of(inst, nat->old_by_source[i]);
 
-		if (first) {
-			const struct ct *ct = list_entry(first, struct ct, by_source);
-
-			__builtin_prefetch(first, 1);
-			__builtin_prefetch(ct);
-			__builtin_prefetch(&ct->zone);
-		}
+		if (!ct)
+			continue;
+		__builtin_prefetch(ct);
+		__builtin_prefetch(&ct->zone);
+		__builtin_prefetch(&ct->by_source, 1);
 	}
 	while (nat->moved < until)
 		move_bucket(inst, nat);
@@ -199,7 +218,7 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 	struct nat *nat = inst->nat;
 	uint32_t hash;
 
-	if (ct->by_source.at)
+	if (ct->has_source)
 		return;
 	hash = hash_of_new(inst, ct, ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 	if (!nat->old_by_source && nat->source_count / PER_BUCKET > nat->bucket_mask)
@@ -207,7 +226,7 @@ void nat_source_add(struct instance *inst, struct ct *ct)
 	else if (nat->old_by_source && ++nat->move_debt % MOVE_EVERY == 0)
 		move_some(inst, nat);
 	ct->hash.guess = 0;	/* whose address gives way */
-	source_insert(bucket_of(nat, hash), &ct->by_source, source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL)));
+	source_insert(inst, place_of(nat, hash), ct);
 	nat->source_count++;
 }
 
@@ -221,26 +240,31 @@ const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple
 	return bucket;
 }
 
-void nat_source_prefetch_first(const uint64_t *bucket, const struct ct_tuple *tuple)
+void nat_source_prefetch_first(struct instance *inst, const uint64_t *bucket, const struct ct_tuple *tuple)
 {
-	const struct chain *first = chain_of(*bucket);
+	const struct ct *first = first_of(inst, *bucket);
 
 	if (!first)
 		return;
-	__builtin_prefetch(first, 1);	/* whoever comes before it is noted there */
+	__builtin_prefetch(&first->by_source, 1);	/* whoever comes before it is noted there */
 	if (*bucket & source_bit(tuple))
-		__builtin_prefetch(list_entry(first, struct ct, by_source));
+		__builtin_prefetch(first);
 }
 
 void nat_ct_restored(struct instance *inst, struct ct *ct) { nat_source_add(inst, ct); }
 
+void nat_ct_ending(const struct instance *inst, const struct ct *ct)
+{
+	if (ct->has_source && inst->nat && ct->by_source.prev & CT_NUMBER_NONE)
+		__builtin_prefetch(bucket_at(inst->nat, ct->by_source.prev & ~CT_NUMBER_NONE), 1);
+}
+
 void nat_ct_freed(struct instance *inst, struct ct *ct)
 {
-	if (!ct->by_source.at)
+	if (!ct->has_source || !inst->nat)
 		return;
-	source_remove(&ct->by_source);
-	if (inst->nat)
-		inst->nat->source_count--;
+	source_remove(inst, ct);
+	inst->nat->source_count--;
 }
 
 bool nat_source_find(struct instance *inst, const struct ct *asking, const struct ct_tuple *tuple,
@@ -251,9 +275,7 @@ bool nat_source_find(struct instance *inst, const struct ct *asking, const struc
 
 	if (!(*bucket & source_bit(tuple)))
 		return false;
-	for (struct chain *node = chain_of(*bucket); node; node = node->next) {
-		const struct ct *ct = list_entry(node, struct ct, by_source);
-
+	for (const struct ct *ct = first_of(inst, *bucket); ct; ct = next_of(inst, ct)) {
 		bits |= source_bit(ct_tuple(ct, IP_CT_DIR_ORIGINAL));
 		if (!is_same_source(ct, zone, tuple) || !ct_tuple_invert(result, ct_tuple(ct, IP_CT_DIR_REPLY)))
 			continue;
@@ -262,6 +284,6 @@ bool nat_source_find(struct instance *inst, const struct ct *asking, const struc
 		if (nat_range_holds_source(range, result))
 			return true;
 	}
-	*bucket = (*bucket & pointer_mask) | bits;
+	*bucket = bucket_value((uint32_t)*bucket, bits);
 	return false;
 }

@@ -153,7 +153,7 @@ static void test_nothing_is_lost(void **state)
 	assert_memory_equal(&ct_help_of(x)->of.ftp, &ct_help_of(y)->of.ftp, sizeof(ct_help_of(x)->of.ftp));
 	assert_string_equal(y->extra->policy->name, "slow");
 	assert_int_equal(y->nat_masq_ifindex, iface_find(b, "eth0")->index);
-	assert_true(y->by_source.at != NULL);
+	assert_true(y->has_source);
 	sb_free(&one);
 	sb_free(&two);
 	sb_free(&bytes);

@@ -1,0 +1,70 @@
+/*
+ * conntrack/record.c - the records that connections live in, and their numbers.
+ * Records lie back to back in pieces of a large page, which begin at multiples of its size: a record finds its piece by its own
+ * address. So a number of 32 bits says where a record is, and lists that pass through every record cost half of what
+ * pointers would. Records are never given back while the table lives.
+ */
+#include <stdlib.h>
+
+#include "base/bigmem.h"
+#include "conntrack/conntrack_internal.h"
+
+_Static_assert((int)CT_CHUNK_SIZE == (int)BIGMEM_PAGE, "a large page is a piece");
+
+/* The first one is for those who never have many: small pages, of which only those in use are there. */
+static struct ct_chunk *chunk_new(struct ct_table *table)
+{
+	struct ct_chunk **wider = NULL, *chunk;
+	uint32_t number = table->chunk_count;
+
+	if (number >= CT_CHUNKS_MAX)
+		return NULL;
+	if ((number & (number - 1)) == 0) {
+		wider = realloc(table->chunks, MAX_OF(2 * number, 1u) * sizeof(struct ct_chunk *));
+		if (!wider)
+			return NULL;
+		table->chunks = wider;
+	}
+	chunk = number ? bigmem_alloc(CT_CHUNK_SIZE) : bigmem_alloc_small(CT_CHUNK_SIZE);
+	if (!chunk)
+		return NULL;
+	chunk->number = number;
+	chunk->room = (CT_CHUNK_SIZE - sizeof(*chunk)) / sizeof(struct ct);
+	table->chunks[table->chunk_count++] = chunk;
+	return chunk;
+}
+
+struct ct *ct_record_alloc(struct ct_table *table)
+{
+	struct ct_chunk *chunk = table->chunk_count ? table->chunks[table->chunk_count - 1] : NULL;
+	struct ct *ct = table->free;
+
+	if (ct) {
+		table->free = (struct ct *)ct_link_node(ct->node[0].next);
+		for (size_t at = 0; table->free && at < sizeof(*ct); at += 64)
+			__builtin_prefetch((const char *)table->free + at, 1);
+		memset(ct, 0, sizeof(*ct));
+		return ct;
+	}
+	if (!chunk || chunk->used == chunk->room)
+		chunk = chunk_new(table);
+	return chunk ? &chunk->records[chunk->used++] : NULL;	/* zeroed already */
+}
+
+void ct_record_free(struct ct_table *table, struct ct *ct)
+{
+	ct->node[0].next = (uintptr_t)table->free;
+	table->free = ct;
+}
+
+struct ct *ct_of_number(const struct instance *inst, uint32_t number)
+{
+	return ct_at(inst->ct, number);
+}
+
+void ct_records_free(struct ct_table *table)
+{
+	for (uint32_t i = 0; i < table->chunk_count; i++)
+		bigmem_free(table->chunks[i], CT_CHUNK_SIZE);
+	free(table->chunks);
+}
