@@ -19,7 +19,7 @@ NEED = ["vsftpd", "in.tftpd", "tftp", "sipp", "ngircd", "pptpd", "pptp", "snmpd"
         "iptables-legacy", "conntrack", "ss"]
 PCAPS = "/usr/share/sip-tester"
 TRIES = 3
-WANT = {"ftp": "Transfer complete.*lftp-off", "tftp": "^1800 3000", "sip": r"^\['[13]', '0'\]", "irc": "CHAT from", "pptp": "ended", "h323": "heard media 1",
+WANT = {"ftp": "Transfer complete.*lftp-off", "tftp": "^1800 3000", "sip": r"^\['[13]', '0'\]", "irc": "CHAT from", "pptp": "ended", "pptp_calls": "GRE 4711 3 heard frame 2 in call 5150","h323": "heard media 1",
         "names": "IpAddress|WEIRHOST<00>"}
 
 
@@ -197,6 +197,17 @@ def pptp():
         yield Scenario(name, client(host), pptpd, rules("tcp", 1723, "pptp", nat), known=[1723])
 
 
+def pptp_peer(w):
+    w.serve(SPEAK + ["pptp-call", "server", S], 1723)
+
+
+def pptp_calls():
+    """Both ways, which pptp and pptpd cannot here: there is no /dev/ppp for pppd."""
+    for name, host, nat in (("pptp call", S, ""), ("pptp call snat", S, snat()), ("pptp call masquerade", S, MASQ), ("pptp call dnat", R0, dnat(1723)),
+                            ("pptp call both", R0, dnat(1723) + snat())):
+        yield Scenario(name, lambda w, host=host: w.run(SPEAK + ["pptp-call", "client", host]), pptp_peer, rules("tcp", 1723, "pptp", nat), known=[1723])
+
+
 def h323d(w):
     w.serve(SPEAK + ["h323", "server", S], 1720)
 
@@ -311,7 +322,7 @@ def main():
     try:
         worlds += [World(False)]
         worlds += [World(True)]
-        for group in (ftp, tftp, sip, irc, pptp, h323, names):
+        for group in (ftp, tftp, sip, irc, pptp, pptp_calls, h323, names):
             for scenario in group():
                 scenario.want = scenario.want or WANT[group.__name__]
                 if wanted and not any(x in scenario.name for x in wanted):

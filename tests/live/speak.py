@@ -239,8 +239,78 @@ def ppp_echo(*_):
         os.write(1, data)
 
 
+def control_message(s):
+    """(kind, the whole message)"""
+    data = s.recv(2)
+    while len(data) < 2 or len(data) < struct.unpack("!H", data[:2])[0]:
+        more = s.recv(2000)
+        if not more:
+            raise EOFError("no control message")
+        data += more
+    return struct.unpack("!H", data[8:10])[0], data
+
+
+def gre_socket(host):
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 47)
+    s.bind((host, 0))
+    s.settimeout(5)
+    return s
+
+
+def gre_frame(call, seq, data, ack):
+    return struct.pack("!HHHHII", 0x3081, 0x880B, len(data), call, seq, ack) + data
+
+
+def gre_read(s):
+    """(call, sequence number, data, from whom)"""
+    packet, src = s.recvfrom(4000)
+    g = packet[(packet[0] & 15) * 4:]
+    flags, proto, size, call, seq = struct.unpack("!HHHHI", g[:12])
+    assert proto == 0x880B
+    return call, seq, g[16 if flags & 0x80 else 12:][:size], src[0]
+
+
+def pptp_call(role, host):
+    """Both ends of a call in user space: control connection, and frames through GRE both ways, the server's own first."""
+    import pptp as p
+    if role == "server":
+        ls, g = socket.create_server((host, 1723)), gre_socket(host)
+        print("ready", flush=True)
+        while True:
+            s, peer = ls.accept()
+            assert control_message(s)[0] == p.START_REQUEST
+            s.sendall(p.start_reply())
+            call = struct.unpack("!H", control_message(s)[1][12:14])[0]
+            s.sendall(p.out_reply(5150, call))
+            g.sendto(gre_frame(call, 0, b"the server's own", 0), (peer[0], 0))
+            for n in range(3):
+                mine, seq, data, src = gre_read(g)
+                g.sendto(gre_frame(call, n + 1, b"heard " + data + b" in call %d" % mine, seq), (src, 0))
+            assert control_message(s)[0] == p.CLEAR_REQUEST
+            s.sendall(p.disconnected(5150))
+            s.recv(1)
+            s.close()
+    s = socket.create_connection((host, 1723), timeout=10)
+    g = gre_socket(s.getsockname()[0])
+    s.sendall(p.start_request())
+    control_message(s)
+    s.sendall(p.out_request(4711))
+    answer = control_message(s)[1]
+    call, told = struct.unpack("!HH", answer[12:16])
+    print("call", call, "mine", told)
+    first = gre_read(g)
+    print("GRE", first[0], first[2].decode(), "from", first[3])
+    for n in range(3):
+        g.sendto(gre_frame(call, n, b"frame %d" % n, n), (host, 0))
+        mine, seq, data, src = gre_read(g)
+        print("GRE", mine, seq, data.decode(), "from", src)
+    s.sendall(p.clear_request(4711))
+    print("ended with", control_message(s)[0])
+    s.close()
+
+
 def main():
-    words = {"ftp": ftp, "ftp-split": ftp_split, "irc-get": irc_get, "irc-send": irc_send, "h323": h323, "pptp": pptp, "ppp-echo": ppp_echo}
+    words = {"pptp-call": pptp_call, "ftp": ftp, "ftp-split": ftp_split, "irc-get": irc_get, "irc-send": irc_send, "h323": h323, "pptp": pptp, "ppp-echo": ppp_echo}
     try:
         words[sys.argv[1]](*sys.argv[2:])
     except (OSError, ftplib.Error, EOFError) as e:
