@@ -98,6 +98,7 @@ struct ct_extra {
 	struct ct_help *help;		/* conntrack/helper.h; NULL = no helper */
 	struct ct *master;		/* who announced it; a share of it; NULL = nobody */
 	struct nat_cone *cone;		/* nat/cone.c; a share of its mapping; NULL = none */
+	struct nat_cone *hairpin_cone;	/* it goes to one inside socket's mapping, @cone, and comes from another's */
 	uint32_t secmark;
 };
 

@@ -31,6 +31,7 @@ void ct_put(struct instance *inst, struct ct *ct)
 	if (ct->extra) {
 		ct_policy_put(ct->extra->policy);
 		nat_cone_put(ct->extra->cone);
+		nat_cone_put(ct->extra->hairpin_cone);
 	}
 	free(ct->extra);
 	ct_record_free(table, ct);

@@ -186,6 +186,7 @@ static void free_extra(struct ct_extra *extra)
 	if (extra) {
 		ct_policy_put(extra->policy);
 		nat_cone_put(extra->cone);
+		nat_cone_put(extra->hairpin_cone);
 		free(extra->help);
 	}
 	free(extra);

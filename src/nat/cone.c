@@ -2,10 +2,12 @@
  * nat/cone.c - full-cone NAT for UDP, which Linux does not have: one inside socket is one outside socket to everybody
  * (RFC 4787, endpoint-independent mapping), and whoever sends to the outside socket reaches the inside one (endpoint-
  * independent filtering). A mapping belongs to all connections that use it, in either direction, and ends with the last.
+ * An inside socket that sends to another's outside socket is seen there as its own outside socket (RFC 4787, REQ-9).
  */
 #include <stdlib.h>
 
 #include "nat/nat_internal.h"
+#include "route/route.h"
 
 struct nat_cone {
 	struct chain by_inside, by_outside;
@@ -160,13 +162,43 @@ static uint16_t pick_port(struct instance *inst, const struct ct_tuple *tuple, u
 
 static bool cone_join(struct ct *ct, struct nat_cone *cone)
 {
+	struct nat_cone **place;
+
 	cone->users++;
 	if (ct_extra_get(ct)) {
-		ct->extra->cone = cone;
+		place = ct->extra->cone ? &ct->extra->hairpin_cone : &ct->extra->cone;
+		*place = cone;
 		return true;
 	}
 	nat_cone_put(cone);
 	return false;
+}
+
+/* It goes to a mapping, but did not come in where that mapping's address is: from inside. */
+static bool is_hairpin(const struct pkt *pkt, const struct ct *ct)
+{
+	const struct nat_cone *cone = ct->extra ? ct->extra->cone : NULL;
+
+	if (!cone || ct->extra->hairpin_cone || !pkt->in)
+		return false;
+	list_for_each(node, cone->family == NFPROTO_IPV4 ? &pkt->in->addrs4 : &pkt->in->addrs6) {
+		if (ct_addr_equal(&list_entry(node, struct iface_addr, node)->addr, &cone->outside))
+			return false;
+	}
+	return true;
+}
+
+/* What @orig's source is to everybody: @outside and a port, from now on if it was nothing yet. NULL: no port is left. */
+static struct nat_cone *cone_of(struct instance *inst, const struct ct_tuple *orig, uint16_t zone, const struct nf_nat_range2 *range,
+				const union nf_inet_addr *outside)
+{
+	struct nat_cone *cone = find_inside(inst, orig, zone, outside);
+	uint16_t port;
+
+	if (cone)
+		return cone;
+	port = pick_port(inst, orig, zone, range, outside);
+	return port ? cone_new(inst, orig, zone, outside, htons(port)) : NULL;
 }
 
 unsigned int nat_cone_out(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state)
@@ -176,22 +208,16 @@ unsigned int nat_cone_out(struct pkt *pkt, const struct nf_nat_range2 *range, co
 	const struct ct_tuple *orig = ct ? ct_tuple(ct, IP_CT_DIR_ORIGINAL) : NULL;
 	struct nf_nat_range2 exact = { .flags = NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED };
 	struct nat_cone *cone;
-	uint16_t zone, port;
 
-	if (!ct || orig->proto != IPPROTO_UDP || (ct->extra && ct->extra->cone) || ct_is_confirmed(ct))
+	if (!ct || orig->proto != IPPROTO_UDP || ct_is_confirmed(ct) || (ct->extra && ct->extra->cone && !is_hairpin(pkt, ct)))
 		return state->family == NFPROTO_IPV4 ? nat_masquerade4(pkt, range, state) : nat_masquerade6(pkt, range, state);
-	if (!nat_masquerade_addr(pkt, state, &exact.min_addr))
+	if (ct->extra && ct->extra->cone)
+		exact.min_addr = ct->extra->cone->outside;
+	else if (!nat_masquerade_addr(pkt, state, &exact.min_addr))
 		return NF_DROP;
 	exact.max_addr = exact.min_addr;
-	zone = ct->zone.dir & CT_ZONE_DIR_ORIGINAL ? ct->zone.id : 0;
-	cone = find_inside(inst, orig, zone, &exact.min_addr);
-	if (!cone) {
-		port = pick_port(inst, orig, zone, range, &exact.min_addr);
-		cone = port ? cone_new(inst, orig, zone, &exact.min_addr, htons(port)) : NULL;
-		if (!cone)
-			return NF_DROP;
-	}
-	if (!cone_join(ct, cone))
+	cone = cone_of(inst, orig, ct->zone.dir & CT_ZONE_DIR_ORIGINAL ? ct->zone.id : 0, range, &exact.min_addr);
+	if (!cone || !cone_join(ct, cone))
 		return NF_DROP;
 	exact.min_proto.all = exact.max_proto.all = cone->outside_port;
 	ct->has_nat_ext = true;

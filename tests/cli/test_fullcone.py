@@ -39,8 +39,8 @@ def ends(frame):
     return (text(a), sport), (text(b), dport)
 
 
-def run(items, v=4, ports="", **kw):
-    case = Case("fullcone", items, **{"v%d" % v: rules(ports)}, **kw)
+def run(items, v=4, ports="", text=None, **kw):
+    case = Case("fullcone", items, **{"v%d" % v: text or rules(ports)}, **kw)
     stamps, datas, now = [], [], 10 ** 18
     for item in items:
         now += int(item.gap * 1e9) + 1000000
@@ -137,6 +137,32 @@ class FullCone(unittest.TestCase):
         places = [mapped(seen.tx, i) for i in range(5)]
         self.assertEqual(sorted(p[1] for p in places[:4]), [9000, 9001, 9002, 9003])
         self.assertIsNone(places[4])
+
+    def test_hairpin(self):
+        """RFC 4787, REQ-9: an inside socket that sends to another's outside one is seen as its own outside one, and answered there."""
+        for v in (4, 6):
+            x, y, x2, remote = IN_NET[v] % 2, IN_NET[v] % 3, IN_NET[v] % 4, OUT_NET[v] % 2
+            # x and y have mappings: 4000 each, so one of them another; x2 has none yet
+            items = [Send("eth0", udp(4000, 53)(ip(x, remote))), Send("eth0", udp(4000, 53)(ip(y, remote)))]
+
+            def to(item, sport, src):
+                return lambda outputs: udp(sport, mapped(outputs, item)[1])(fixed(src, OUTSIDE[v]))
+            items += [Send("eth0", to(1, 4000, x)), Send("eth0", to(0, 4000, y)), Send("eth0", to(1, 700, x2)), Send("eth1", to(0, 9, OUT_NET[v] % 5)),
+                      Send("eth0", lambda outputs: udp(4000, 53)(fixed(x2, OUT_NET[v] % 5)))]
+            rules = "*nat\n-A PREROUTING -j FULLCONE\n-A POSTROUTING -o eth1 -j FULLCONE\n-A POSTROUTING -o eth0 -m conntrack --ctstate DNAT -j FULLCONE\nCOMMIT\n"
+            seen = run(items, v, text=rules)
+            at = {n: mapped(seen.tx, i) for n, i in (("x", 0), ("y", 1))}
+            self.assertNotEqual(at["x"], at["y"])
+            inside = lambda i: [ends(f) for iface, f in seen.tx.get(i, []) if iface == "eth0"]
+            self.assertEqual(inside(2), [(at["x"], (y, 4000))])
+            self.assertEqual(inside(3), [(at["y"], (x, 4000))])     # the answer, of the same connection
+            (source, end), = inside(4)
+            self.assertEqual((source, end), ((OUTSIDE[v], 700), (y, 4000)))
+            self.assertEqual([end for _, end in inside(5)], [(x, 4000)])
+            self.assertEqual(inside(5)[0][0][0], IN_NET[v] % 1)     # from outside: what the rule on eth0 asks for, MASQUERADE
+            other = mapped(seen.tx, 6)
+            self.assertNotIn(other, at.values())
+            self.assertNotEqual(other, source)
 
     def test_tcp_is_masqueraded(self):
         seen = run([Send("eth0", tcp(4000, 80, "S", 1)(ip("10.0.0.2", "10.1.0.2"))),
