@@ -27,12 +27,18 @@ bool ct_label_set(struct ct *ct, unsigned int bit)
 int ct_labels_replace(struct ct *ct, const uint8_t labels[CT_LABEL_BYTES], const uint8_t mask[CT_LABEL_BYTES])
 {
 	uint8_t *own = ct_labels(ct);
+	bool has_changed = false;
 
 	if (!own)
 		return -ENOSPC;
-	for (int i = 0; i < CT_LABEL_BYTES; i++)
-		own[i] = (uint8_t)((own[i] & ~mask[i]) | (labels[i] & mask[i]));
-	ct_event_note(ct, IPCT_LABEL);
+	for (int i = 0; i < CT_LABEL_BYTES; i++) {
+		const uint8_t now = (uint8_t)((own[i] & ~mask[i]) ^ labels[i]);
+
+		has_changed |= now != own[i];
+		own[i] = now;
+	}
+	if (has_changed)
+		ct_event_note(ct, IPCT_LABEL);
 	return 0;
 }
 

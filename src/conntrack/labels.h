@@ -20,7 +20,7 @@ static inline uint8_t *ct_labels(const struct ct *ct)
 static inline bool ct_label_is_set(const uint8_t *labels, unsigned int bit) { return labels[bit / 8] >> bit % 8 & 1; }
 /* Sets it, with an event when it was not; false: it has no labels. */
 bool ct_label_set(struct ct *ct, unsigned int bit);
-/* For control: sets and clears by mask of 128 bits; -ENOSPC: it has no labels. */
+/* For control: clears those of @mask, then turns those of @labels round, with an event of what changed; -ENOSPC: it has no labels. */
 int ct_labels_replace(struct ct *ct, const uint8_t labels[CT_LABEL_BYTES], const uint8_t mask[CT_LABEL_BYTES]);
 
 /* Lines "BIT NAME" in place of the names so far; # begins a comment. 0, or -EINVAL with the place. */

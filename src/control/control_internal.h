@@ -55,6 +55,8 @@ struct control {
 	uint32_t cookie;
 	uint32_t groups;		/* that somebody listens to */
 	uint32_t asker;			/* port of the socket whose request is served: its events name it; 0 = none */
+	bool ends_expects;		/* the request is to end expectations; else they end as a consequence, which nobody asked for */
+	struct nl_sock *echo_to;	/* that socket, while it wants its events itself (NLM_F_ECHO), a member or not */
 	struct list packet_queues;	/* struct packet_queue, the newest first */
 	size_t queued_bytes;		/* of packets in all of them */
 	struct list log_groups;		/* struct log_group, the newest first */
@@ -76,7 +78,7 @@ struct nl_request {
 struct nl_command {
 	/* 0 or negative errno; an ACK follows where one was asked for. */
 	int (*call)(struct nl_request *req);
-	/* Begins a dump: fills sock->dump. NULL: there is none. */
+	/* Begins a dump: fills sock->dump, or leaves it when there is nothing that could be said. NULL: there is none. */
 	int (*dump)(struct nl_request *req);
 	unsigned int attr_max;
 	bool needs_change;		/* only who may change */
@@ -131,7 +133,7 @@ bool nl_queue(struct nl_sock *sock, uint32_t groups, const void *data, size_t le
 void nl_multicast(struct control *control, unsigned int group, const struct strbuf *msg);
 static inline bool nl_group_heard(const struct control *control, unsigned int group)
 {
-	return control->groups & 1u << (group - 1);
+	return control->echo_to || control->groups & 1u << (group - 1);
 }
 /* Begins a dump of messages that are there already: nobody must come or go meanwhile. @all is taken, also on failure. */
 int nl_dump_messages(struct nl_sock *sock, struct strbuf *all);

@@ -243,7 +243,9 @@ static void put_secctx(const struct instance *inst, const struct ct *ct, struct 
 
 static void put_labels(const struct ct *ct, struct strbuf *out)
 {
-	if (ct_labels(ct))
+	static const uint8_t none[CT_LABEL_BYTES];
+
+	if (ct_labels(ct) && memcmp(ct_labels(ct), none, sizeof(none)))
 		nl_put(out, CTA_LABELS, ct_labels(ct), CT_LABEL_BYTES);
 }
 

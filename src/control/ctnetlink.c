@@ -527,7 +527,7 @@ static int request_read(struct nl_request *req, struct ct_request *out)
 	return err;
 }
 
-/* New labels where the mask says so, the old ones elsewhere. */
+/* The old labels but for the mask, then those of the given ones turned round, be they in the mask or not. */
 static int labels_read(const struct nlattr **a, const struct ct *ct, struct ct_request *out)
 {
 	const uint8_t *old = ct ? ct_labels(ct) : NULL;
@@ -543,7 +543,7 @@ static int labels_read(const struct nlattr **a, const struct ct *ct, struct ct_r
 	if (a[CTA_LABELS_MASK])
 		memcpy(mask, nl_data(a[CTA_LABELS_MASK]), MIN_OF(len, sizeof(mask)));
 	for (unsigned int i = 0; i < CT_LABEL_BYTES; i++)
-		out->labels[i] = (uint8_t)(((old ? old[i] : 0) & ~mask[i]) | (given[i] & mask[i]));
+		out->labels[i] = (uint8_t)(((old ? old[i] : 0) & ~mask[i]) ^ given[i]);
 	return 0;
 }
 

@@ -57,6 +57,21 @@ static int get_arrival(const struct nlattr *attr, ct_arrival_fn *out)
 	return 0;
 }
 
+static uint32_t id_of(const struct ct_expect *exp)
+{
+	return (uint32_t)((uintptr_t)exp >> 4);
+}
+
+static int get_zone(const struct nlattr **a, struct ct_zone *zone)
+{
+	be16 id = 0;
+
+	if (a[CTA_EXPECT_ZONE] && nl_get_be16(a[CTA_EXPECT_ZONE], &id))
+		return -ERANGE;
+	*zone = (struct ct_zone){ .dir = CT_ZONE_DIR_BOTH, .id = ntohs(id) };
+	return 0;
+}
+
 static void put_expect(const struct instance *inst, const struct ct_expect *exp, struct strbuf *out)
 {
 	struct ct_tuple mask = exp->tuple;
@@ -71,7 +86,7 @@ static void put_expect(const struct instance *inst, const struct ct_expect *exp,
 	ct_put_tuple(out, CTA_EXPECT_MASTER, ct_tuple(exp->master, IP_CT_DIR_ORIGINAL), 0);
 	put_nat(exp, out);
 	nl_put_u32(out, CTA_EXPECT_TIMEOUT, ct_expect_left_sec(inst, exp));
-	nl_put_u32(out, CTA_EXPECT_ID, (uint32_t)((uintptr_t)exp >> 4));
+	nl_put_u32(out, CTA_EXPECT_ID, id_of(exp));
 	nl_put_u32(out, CTA_EXPECT_FLAGS, exp->flags);
 	nl_put_u32(out, CTA_EXPECT_CLASS, exp->class);
 	if (name)
@@ -90,51 +105,73 @@ static void put_message(const struct instance *inst, const struct ct_expect *exp
 	nl_end(out, at);
 }
 
-struct expectations { struct instance *inst; uint8_t family; uint32_t seq, port; struct strbuf *out; };
+struct expectations { struct instance *inst; uint8_t family; uint32_t seq, port; struct strbuf *out; const struct ct *master; };
 
 static void add_one(void *priv, const struct ct_expect *exp)
 {
 	struct expectations *e = priv;
 
-	if (!e->family || exp->tuple.family == e->family)
+	if ((!e->family || exp->tuple.family == e->family) && (!e->master || exp->master == e->master))
 		put_message(e->inst, exp, IPCTNL_MSG_EXP_NEW, NLM_F_MULTI, e->seq, e->port, e->out);
+}
+
+static int find_master(struct nl_request *req, struct ct **master)
+{
+	struct ct_tuple tuple;
+	struct ct_zone zone;
+	int err = ct_get_tuple(req->attrs[CTA_EXPECT_MASTER], req->nfg->nfgen_family, IP_CT_DIR_ORIGINAL, &tuple, NULL), dir;
+
+	if (!err)
+		err = get_zone(req->attrs, &zone);
+	if (err)
+		return err;
+	*master = ct_find(req->control->inst, &zone, &tuple, &dir);
+	return *master ? 0 : -ENOENT;
 }
 
 static int dump_all(struct nl_request *req)
 {
 	struct strbuf all = STRBUF_INIT;
-	struct expectations e = { req->control->inst, req->nfg->nfgen_family, req->nlh->nlmsg_seq, req->sock->port, &all };
+	struct expectations e = { req->control->inst, req->nfg->nfgen_family, req->nlh->nlmsg_seq, req->sock->port, &all, NULL };
+	struct ct *master = NULL;
+	int err = req->attrs[CTA_EXPECT_MASTER] ? find_master(req, &master) : 0;
 
+	if (err)
+		return err;
+	e.master = master;
 	ct_expect_each(e.inst, add_one, &e);
-	return nl_dump_messages(req->sock, &all);
+	if (master && !ct_help_of(master))
+		err = 0;	/* nothing could be said of it, not even that this is all */
+	else
+		err = nl_dump_messages(req->sock, &all);
+	if (master)
+		ct_put(e.inst, master);
+	return err;
 }
 
 /* --- one, by its tuple (and its master's or its id) --- */
 
-struct search { struct instance *inst; struct ct_tuple tuple; const struct ct_expect *found; };
-
-static void look(void *priv, const struct ct_expect *exp)
-{
-	struct search *s = priv;
-
-	if (!s->found && ct_tuple_equal(&s->tuple, &exp->tuple))
-		s->found = exp;
-}
-
+/* The one that a packet of the tuple would meet; when an id is given, it must be that one's. */
 static int named(struct nl_request *req, const struct ct_expect **out)
 {
-	const struct nlattr *attr = req->attrs[CTA_EXPECT_TUPLE] ? req->attrs[CTA_EXPECT_TUPLE] : req->attrs[CTA_EXPECT_MASTER];
-	struct search s = { .inst = req->control->inst };
-	int err;
+	const struct nlattr **a = req->attrs, *attr = a[CTA_EXPECT_TUPLE] ? a[CTA_EXPECT_TUPLE] : a[CTA_EXPECT_MASTER];
+	struct ct_zone zone;
+	struct ct_tuple tuple;
+	uint32_t id;
+	int err = get_zone(a, &zone);
 
-	if (!attr)
-		return -EINVAL;
-	err = ct_get_tuple(attr, req->nfg->nfgen_family, IP_CT_DIR_ORIGINAL, &s.tuple, NULL);
+	if (!err && !attr)
+		err = -EINVAL;
+	if (!err)
+		err = ct_get_tuple(attr, req->nfg->nfgen_family, IP_CT_DIR_ORIGINAL, &tuple, NULL);
 	if (err)
 		return err;
-	ct_expect_each(s.inst, look, &s);
-	*out = s.found;
-	return s.found ? 0 : -ENOENT;
+	*out = ct_expect_find(req->control->inst, &zone, &tuple);
+	if (!*out)
+		return -ENOENT;
+	if (a[CTA_EXPECT_ID] && nl_get_be32(a[CTA_EXPECT_ID], &id))
+		return -ERANGE;
+	return a[CTA_EXPECT_ID] && id != id_of(*out) ? -ENOENT : 0;
 }
 
 static int get_one(struct nl_request *req)
@@ -167,6 +204,13 @@ static void gather(void *priv, const struct ct_expect *exp)
 	all->list[all->count++] = exp;
 }
 
+static void end(struct nl_request *req, const struct ct_expect *exp)
+{
+	req->control->ends_expects = true;
+	ct_expect_remove(req->control->inst, (struct ct_expect *)exp);
+	req->control->ends_expects = false;
+}
+
 static int delete(struct nl_request *req)
 {
 	struct all all = { NULL, 0, 0, NULL };
@@ -176,7 +220,7 @@ static int delete(struct nl_request *req)
 		int err = named(req, &exp);
 
 		if (!err)
-			ct_expect_remove(req->control->inst, (struct ct_expect *)exp);
+			end(req, exp);
 		return err;
 	}
 	if (req->attrs[CTA_EXPECT_HELP_NAME])
@@ -185,7 +229,7 @@ static int delete(struct nl_request *req)
 		return -EINVAL;
 	ct_expect_each(req->control->inst, gather, &all);
 	for (size_t i = 0; i < all.count; i++)
-		ct_expect_remove(req->control->inst, (struct ct_expect *)all.list[i]);
+		end(req, all.list[i]);
 	free(all.list);
 	return 0;
 }
@@ -194,18 +238,14 @@ int expect_request_read(const struct nlattr **a, uint8_t family, struct ct_expec
 {
 	struct ct_tuple mask;
 	uint32_t class = 0;
-	be16 zone;
 	int err;
 
 	*want = (struct ct_expect_request){ .zone.dir = CT_ZONE_DIR_BOTH };
 	if (!a[CTA_EXPECT_TUPLE] || !a[CTA_EXPECT_MASK])
 		return -EINVAL;
-	if (a[CTA_EXPECT_ZONE]) {
-		if (nl_get_be16(a[CTA_EXPECT_ZONE], &zone))
-			return -ERANGE;
-		want->zone.id = ntohs(zone);
-	}
-	err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want->tuple, NULL);
+	err = get_zone(a, &want->zone);
+	if (!err)
+		err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want->tuple, NULL);
 	if (!err)
 		err = ct_get_tuple(a[CTA_EXPECT_MASK], family, IP_CT_DIR_ORIGINAL, &mask, NULL);
 	if (!err && a[CTA_EXPECT_FLAGS])
@@ -231,15 +271,36 @@ int expect_request_read(const struct nlattr **a, uint8_t family, struct ct_expec
 	return 0;
 }
 
+static int extend(struct nl_request *req, struct ct_expect *exp)
+{
+	uint32_t seconds;
+
+	if (!req->attrs[CTA_EXPECT_TIMEOUT])
+		return 0;
+	if (nl_get_be32(req->attrs[CTA_EXPECT_TIMEOUT], &seconds))
+		return -ERANGE;
+	ct_expect_extend(req->control->inst, exp, seconds);
+	return 0;
+}
+
 static int new(struct nl_request *req)
 {
 	struct ct_expect_request want;
 	const struct nlattr **a = req->attrs;
 	uint8_t family = req->nfg->nfgen_family;
+	struct ct_expect *known;
 	int err;
 
-	if (!a[CTA_EXPECT_MASTER])
+	if (!a[CTA_EXPECT_TUPLE] || !a[CTA_EXPECT_MASK] || !a[CTA_EXPECT_MASTER])
 		return -EINVAL;
+	err = get_zone(a, &want.zone);
+	if (!err)
+		err = ct_get_tuple(a[CTA_EXPECT_TUPLE], family, IP_CT_DIR_ORIGINAL, &want.tuple, NULL);
+	if (err)
+		return err;
+	known = ct_expect_find(req->control->inst, &want.zone, &want.tuple);
+	if (known)
+		return req->nlh->nlmsg_flags & NLM_F_EXCL ? -EEXIST : extend(req, known);
 	err = expect_request_read(a, family, &want);
 	if (!err)
 		err = ct_get_tuple(a[CTA_EXPECT_MASTER], family, IP_CT_DIR_ORIGINAL, &want.master, NULL);
@@ -282,12 +343,17 @@ const struct nl_subsystem nl_expect = { NFNL_SUBSYS_CTNETLINK_EXP, commands, ARR
 void expnetlink_event(struct control *control, const struct ct_expect *exp, bool ended)
 {
 	unsigned int group = ended ? NFNLGRP_CONNTRACK_EXP_DESTROY : NFNLGRP_CONNTRACK_EXP_NEW;
+	const bool is_asked = !ended || control->ends_expects;
+	struct nl_sock *echo_to = control->echo_to;
 	struct strbuf msg = STRBUF_INIT;
 
-	if (!nl_group_heard(control, group))
-		return;
-	put_message(control->inst, exp, ended ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW,
-		    ended ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, control->asker, &msg);
-	nl_multicast(control, group, &msg);
+	if (!is_asked)
+		control->echo_to = NULL;
+	if (nl_group_heard(control, group)) {
+		put_message(control->inst, exp, ended ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW,
+			    ended ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, is_asked ? control->asker : 0, &msg);
+		nl_multicast(control, group, &msg);
+	}
+	control->echo_to = echo_to;
 	sb_free(&msg);
 }

@@ -75,8 +75,9 @@ static int dump_begin(struct nl_request *req, const struct nl_command *command)
 
 	if (dump->active)
 		return -EBUSY;
+	*dump = (struct nl_dump){ .active = false };
 	err = command->dump(req);
-	if (err)
+	if (err || !dump->more)
 		return err;
 	dump->active = true;
 	dump->seq = req->nlh->nlmsg_seq;
@@ -128,8 +129,10 @@ void nfnetlink_datagram(struct nl_sock *sock, const void *data, size_t len)
 			return;
 		memcpy(nlh, p, msg_len);
 		req.nlh = nlh;
+		sock->control->echo_to = nlh->nlmsg_flags & NLM_F_ECHO ? sock : NULL;
 		if (nlh->nlmsg_flags & NLM_F_REQUEST && nlh->nlmsg_type >= NLMSG_MIN_TYPE)
 			err = serve(&req);
+		sock->control->echo_to = NULL;
 		if (reply.len && !reply.failed)
 			nl_queue(sock, 0, reply.s, reply.len, true);
 		sb_reset(&reply);

@@ -219,9 +219,11 @@ void nl_multicast(struct control *control, unsigned int group, const struct strb
 	list_for_each(node, &control->socks) {
 		struct nl_sock *sock = list_entry(node, struct nl_sock, node);
 
-		if (sock->groups & bit && (!sock->filter || nl_filter_passes(sock, msg->s, msg->len)))
+		if (sock->groups & bit && sock != control->echo_to && (!sock->filter || nl_filter_passes(sock, msg->s, msg->len)))
 			nl_queue(sock, bit, msg->s, msg->len, false);
 	}
+	if (control->echo_to && (!control->echo_to->filter || nl_filter_passes(control->echo_to, msg->s, msg->len)))
+		nl_queue(control->echo_to, bit, msg->s, msg->len, false);
 }
 
 void nl_dump_go_on(struct nl_sock *sock)

@@ -11,7 +11,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
-NETLINK_NETFILTER, REQUEST, ACK, DUMP = 12, 1, 4, 0x300
+NETLINK_NETFILTER, REQUEST, ACK, ECHO, DUMP = 12, 1, 4, 8, 0x300
 REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
 CT, EXP, QUEUE, OSF, ACCT, TIMEOUT = 1, 2, 3, 5, 7, 8
 V4, V6 = 2, 10
@@ -235,6 +235,62 @@ def connections():
     yield message(CT, 1, DUMP)
 
 
+def masters():
+    """Expectations are found as a packet would find them, by zone and id, too; those of one master alone."""
+    new, tcp = ACK | CREATE, nest(4, nest(1, u8(1, 3)))
+    a, b = tuple4(1, "192.0.2.1", "192.0.2.2", 6, 21, 21), tuple4(1, "192.0.2.3", "192.0.2.2", 6, 21, 21)
+    yield message(CT, 0, new, a, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 21, 21), u32(7, 1000), nest(5, text(1, "ftp")), tcp, family=V4)
+    yield message(CT, 0, new, b, tuple4(2, "192.0.2.2", "192.0.2.3", 6, 21, 21), u32(7, 1000), nest(5, text(1, "ftp")), tcp, family=V4)
+    yield message(CT, 0, new, tuple4(1, "192.0.2.5", "192.0.2.2", 17, 21, 21), tuple4(2, "192.0.2.2", "192.0.2.5", 17, 21, 21), u32(7, 1000), family=V4)
+    mask, net = tuple4(3, "0.0.0.0", "255.255.255.255", 6, 0, 0xffff), tuple4(3, "255.255.255.0", "255.255.255.255", 6, 0xffff, 0xffff)
+    yield message(EXP, 0, new, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5000), mask, a, u32(4, 300), text(6, "ftp"), u32(8, 0), family=V4)
+    yield message(EXP, 0, new, tuple4(2, "192.0.2.2", "192.0.2.3", 6, 20, 5001), net, b, u32(4, 300), u32(8, 0), family=V4)
+    yield message(EXP, 0, new, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5000), mask, a, u32(4, 900), family=V4)
+    yield message(EXP, 0, new | EXCL, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5000), mask, a, u32(4, 900), family=V4)
+    yield message(EXP, 0, ACK, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5000), mask, a, family=V4)
+    yield message(EXP, 0, ACK, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5009), mask, a, family=V4)
+    yield message(EXP, 0, ACK, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5009), mask, family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "192.0.2.77", "192.0.2.3", 6, 20, 5001), family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "192.0.3.77", "192.0.2.3", 6, 20, 5001), family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "192.0.2.77", "192.0.2.3", 6, 21, 5001), family=V4)
+    yield message(EXP, 1, ACK, tuple4(1, "10.9.9.9", "192.0.2.1", 6, 7, 5000), family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), u16(7, 5), family=V4)
+    yield message(EXP, 1, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), u32(5, 12345), family=V4)
+    yield message(EXP, 1, ACK, family=V4)
+    for of in (a, b, tuple4(1, "192.0.2.2", "192.0.2.3", 6, 21, 21), tuple4(1, "192.0.2.9", "192.0.2.2", 6, 21, 21), tuple4(1, "192.0.2.5", "192.0.2.2", 17, 21, 21)):
+        yield message(EXP, 1, DUMP, of, family=V4)
+        yield message(EXP, 1, DUMP | ACK, of, family=V4)
+        yield message(EXP, 1, DUMP, of, u16(7, 3), family=V4)
+    yield message(EXP, 2, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), u32(5, 12345), family=V4)
+    yield message(EXP, 2, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), u16(7, 5), family=V4)
+    yield message(EXP, 2, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), family=V4)
+    yield message(EXP, 1, DUMP)
+    yield message(CT, 2, ACK)
+    yield message(EXP, 1, DUMP)
+
+
+def echoes():
+    """Who wants a copy of the event gets it, once, before the acknowledgement. Also asked by a member of all groups, and while nobody listens."""
+    new = CREATE | ECHO
+    a, b = tuple4(1, "192.0.2.1", "192.0.2.2", 6, 21, 21), tuple4(2, "192.0.2.2", "192.0.2.1", 6, 21, 21)
+    u, v = tuple4(1, "192.0.2.1", "192.0.2.2", 17, 1000, 53), tuple4(2, "192.0.2.2", "192.0.2.1", 17, 53, 1000)
+    mask = tuple4(3, "0.0.0.0", "255.255.255.255", 6, 0, 0xffff)
+    yield message(CT, 0, new | ACK, a, b, u32(7, 1000), nest(5, text(1, "ftp")), nest(4, nest(1, u8(1, 3))), family=V4)
+    yield message(CT, 0, new, u, v, u32(7, 1000), family=V4)
+    yield message(CT, 0, new | EXCL | ACK, u, v, u32(7, 1000), family=V4)
+    yield message(CT, 0, ECHO | ACK, u, v, u32(8, 77), family=V4)
+    yield message(CT, 1, ECHO | ACK, u, family=V4)
+    yield message(EXP, 0, new | ACK, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5000), mask, a, u32(4, 300), text(6, "ftp"), u32(8, 0), family=V4)
+    yield message(EXP, 0, new, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5001), mask, a, u32(4, 300), u32(8, 0), family=V4)
+    yield message(EXP, 2, ECHO | ACK, tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5001), family=V4)
+    yield message(EXP, 2, ECHO | ACK, family=V4)
+    yield message(CT, 2, ECHO | ACK, u, family=V4)
+    yield message(CT, 2, ECHO | ACK)
+    yield message(ACCT, 0, CREATE | ECHO | ACK, text(1, "echoed"))
+    yield message(ACCT, 3, ECHO | ACK, text(1, "echoed"))
+
+
 def odd():
     for subsystem in (0, 12, 13, 200):
         yield message(subsystem, 0, ACK)
@@ -245,7 +301,7 @@ def odd():
     yield struct.pack("=IHHII", 400, CT << 8 | 1, REQUEST | ACK, 77, 0)
 
 
-PARTS = {"timeouts": timeouts, "accounting": accounting, "fingerprints": fingerprints, "connections": connections, "odd": odd}
+PARTS = {"timeouts": timeouts, "accounting": accounting, "fingerprints": fingerprints, "connections": connections, "masters": masters, "odd": odd, "echoes": echoes, "echoes to a member": echoes, "echoes alone": echoes}
 LOOKS = {"connections": (30, 59, 69, 77)}
 # whose values are the machine's: ids, and seconds that pass
 CHANGING = {CT: {12: "id", 7: "seconds"}, EXP: {4: "seconds", 5: "id"}}
@@ -311,20 +367,27 @@ def look(name):
             print("%s %s\t%s" % (name, path, line))
 
 
+GROUPS = 0x3f | 1 << 7
+
+
 def ask():
     listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-    listener.bind((0, 0x3f | 1 << 7))
+    listener.bind((0, GROUPS))
     listener.setblocking(False)
     for name, part in PARTS.items():
+        if name.endswith("alone"):
+            listener.close()
         for number, request in enumerate(part()):
             s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
             s.settimeout(0.3)
-            s.bind((0, 0))
+            s.bind((0, GROUPS if name.endswith("member") else 0))
             s.send(request)
             answers, first = [], True
             try:
                 while True:
-                    data = s.recv(65536)
+                    data, (_, groups) = s.recvfrom(65536)
+                    if groups:
+                        print("%s %d groups\t%#x" % (name, number, groups))
                     while len(data) >= 16:
                         n = struct.unpack_from("=I", data)[0]
                         answers.append(data[:n])
@@ -343,7 +406,8 @@ def ask():
                 print("%s %d\t%s" % (name, number, a))
             if not answers:
                 print("%s %d\tsilence" % (name, number))
-            hear(listener, name, number)
+            if listener.fileno() >= 0:
+                hear(listener, name, number)
             if number in LOOKS.get(name, ()):
                 look("%s %d" % (name, number))
 
