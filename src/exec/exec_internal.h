@@ -29,6 +29,7 @@ struct tool_socket {
 	int64_t receive_timeout_ns;	/* 0: forever */
 	bool bound, is_file;
 	char *path;			/* of a file; owned */
+	struct wire_record *kept;	/* owned; taken from the socket, but not yet by the tool */
 };
 
 /* A receive that waits for data. */
@@ -44,7 +45,7 @@ struct supervisor {
 	struct sockaddr_un daemon;
 	int notify, ctl, epoll;
 	struct tool_socket *sockets;
-	unsigned int socket_room;
+	unsigned int socket_room, kept_count;
 	struct parked parked[PARKED_MAX];
 	int pidfd;			/* of the task that called last */
 	pid_t pidfd_of;

@@ -1,6 +1,6 @@
 /*
- * exec/receive.c - a tool waits for a netlink message. The record is looked at, copied out, and taken from the socket
- * only when the tool took the answer: a signal between loses nothing.
+ * exec/receive.c - a tool waits for a netlink message. The record is taken from the socket before the tool goes on, lest its next
+ * select() find it there still; what a signal kept from the tool then is kept for its next receive.
  */
 #include "exec/exec_internal.h"
 
@@ -83,19 +83,53 @@ static int64_t deliver(const struct seccomp_notif *n, const struct wire_record *
 	return put >= 0 && flags_of(n) & MSG_TRUNC ? (int64_t)r->head.len : put;
 }
 
+/* The record that a signal kept from its tool, or the next one of the socket. */
+static int take(struct supervisor *s, int fd, int flags, struct wire_record *out)
+{
+	struct tool_socket *sock = s->kept_count ? socket_of_fd(s, fd) : NULL;
+
+	if (!sock || !sock->kept)
+		return wire_receive(fd, out, flags | MSG_DONTWAIT);
+	*out = *sock->kept;
+	free(sock->kept);
+	sock->kept = NULL;
+	s->kept_count--;
+	return 0;
+}
+
+/* For the socket's next receive. */
+static void keep(struct supervisor *s, int fd, struct wire_record *r)
+{
+	struct tool_socket *sock = socket_of_fd(s, fd);
+	struct wire_record *kept = sock && !sock->kept ? malloc(sizeof(*kept)) : NULL;
+
+	if (!kept) {
+		wire_record_free(r);
+		return;
+	}
+	*kept = *r;
+	sock->kept = kept;
+	s->kept_count++;
+}
+
 bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd)
 {
-	struct wire_record r, taken;
-	int err = wire_receive(fd, &r, MSG_PEEK | MSG_DONTWAIT);
+	const bool stays = flags_of(n) & MSG_PEEK;
+	const unsigned int kept_before = s->kept_count;
+	struct wire_record r;
+	int err = take(s, fd, stays ? MSG_PEEK : 0, &r);
 	int64_t result;
+	bool taken;
 
 	if (err == -EAGAIN)
 		return false;
 	result = err ? err : r.head.flags & WIRE_OVERRUN ? -ENOBUFS : deliver(n, &r);
-	if (answer(s, n->id, result) && !err && result != -EFAULT && !(flags_of(n) & MSG_PEEK) &&
-	    !wire_receive(fd, &taken, MSG_DONTWAIT))
-		wire_record_free(&taken);
-	if (!err)
+	taken = answer(s, n->id, result);
+	if (err)
+		return true;
+	if (kept_before != s->kept_count ? stays || !taken : !stays && !taken)
+		keep(s, fd, &r);
+	else
 		wire_record_free(&r);
 	return true;
 }

@@ -34,6 +34,17 @@ struct tool_socket *socket_of_fd(struct supervisor *s, int fd)
 	return NULL;
 }
 
+static void release(struct supervisor *s, struct tool_socket *sock)
+{
+	if (sock->kept) {
+		wire_record_free(sock->kept);
+		free(sock->kept);
+		s->kept_count--;
+	}
+	free(sock->path);
+	*sock = (struct tool_socket){ 0 };
+}
+
 /* The daemon knows which have been closed. */
 static void forget_closed(struct supervisor *s)
 {
@@ -43,8 +54,7 @@ static void forget_closed(struct supervisor *s)
 
 		if (!s->sockets[i].kernel_cookie || daemon_call(s, &head, NULL, 0, &reply) == 0)
 			continue;
-		free(s->sockets[i].path);
-		s->sockets[i] = (struct tool_socket){ 0 };
+		release(s, &s->sockets[i]);
 	}
 }
 
@@ -81,7 +91,7 @@ struct tool_socket *socket_remember(struct supervisor *s, int fd)
 void sockets_free(struct supervisor *s)
 {
 	for (unsigned int i = 0; i < s->socket_room; i++)
-		free(s->sockets[i].path);
+		release(s, &s->sockets[i]);
 	free(s->sockets);
 }
 

@@ -73,8 +73,10 @@ def tidied(text):
     """Lines without what is the machine's or time's: addresses in memory, ids, uses, times and seconds left."""
     text = re.sub(r"0x[0-9a-f]{8,}", "POINTER", text)
     text = re.sub(r"\b(timeout|id|use|expires|delta-time|start|stop|seq|portid|pid|time|timestamp|packet_id)([=: ] ?)\d+(\.\d+)?", r"\1\2N", text)
+    text = re.sub(r"<when>.*?</when>|<(timeout|id)>\d+<", r"<\1>N<", text)
+    text = re.sub(r"\b\d+ (?=proto=\d)", "N ", text)
     text = re.sub(r"^((?:\[\w+\] +)?(?:ipv[46] +\d+ +)?[\w-]+ +\d+) \d+ (?=[A-Z]|src)", r"\1 N ", text, flags=re.M)
-    return re.sub(r"^\d+ (?=proto=)|^added \d+ flow.*\n", "", text, flags=re.M).splitlines()
+    return re.sub(r"^added \d+ flow.*\n", "", text, flags=re.M).splitlines()
 
 
 class Side:
@@ -104,7 +106,7 @@ class Side:
         words = self.words(words)
         at = next(i for i, w in enumerate(words) if w == programs.get(name, name))
         out = tempfile.TemporaryFile(mode="w+", errors="replace")
-        p = subprocess.Popen(words[:at] + ["stdbuf", "-oL"] + words[at:], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        p = subprocess.Popen(words[:at] + ["stdbuf", "-oL"] + words[at:], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         time.sleep(0.5)  # it says nothing until something comes
         return p, out, name
 
@@ -113,11 +115,12 @@ class Side:
         time.sleep(wait)
         code = "ended by itself" if p.poll() is not None else "listens still"
         if p.poll() is None:
-            p.send_signal(number)
+            (os.killpg if number == signal.SIGINT else os.kill)(p.pid, number)  # as a terminal does, as a service manager does
         try:
             p.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            p.kill()
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
             code = "cannot be ended"
         out.seek(0)
         return ["& " + name] + tidied(out.read()) + [code]
@@ -191,8 +194,8 @@ def listener(program, library=C):
             time.sleep(0.05)
         s.w.send(WAN, SYN_ACK)
         time.sleep(0.05)
-        s.run("conntrack", "-D", "-p", "udp")
-        s.run("conntrack", "-F")
+        for words in ("-p udp --sport 9", "-p udp --sport 1", "-p udp", "-p tcp --dport 22", "-p tcp --dport 2 -s 127.0.0.1", "-f ipv6"):
+            s.run("conntrack", "-D", *words.split())
         return sorted(s.end(p))  # the end of all at once comes in the table's order
     play.__name__ = program
     return play
