@@ -15,8 +15,8 @@
 
 enum { CONFIRM_SEC_MAX = 24 * 3600 };
 
-/* As it was: rules with their counters, by family, and the settings that changed. */
-struct before { struct strbuf rules[2], settings; };
+/* As it was: rules with their counters, by family, what they remember, and the settings that changed. */
+struct before { struct strbuf rules[2], memory, settings; };
 
 struct pending {
 	struct daemon *daemon;
@@ -30,20 +30,29 @@ static void before_free(struct before *b)
 {
 	sb_free(&b->rules[0]);
 	sb_free(&b->rules[1]);
+	sb_free(&b->memory);
 	sb_free(&b->settings);
 }
 
 struct newcomers { const struct strbuf *old; struct strbuf *out; };
 
-/* A table that nobody had named then is as one that nobody has named: empty. */
+/* A table that nobody had named then is as one that nobody has named: empty, and open. */
 static void add_if_new(void *priv, const char *name)
 {
+	const struct table_kind *const *kind = table_kinds;
 	struct newcomers *n = priv;
 	char line[64];
 
 	snprintf(line, sizeof(line), "*%s\n", name);
-	if (!strstr(sb_str(n->old), line))
-		sb_printf(n->out, "%sCOMMIT\n", line);
+	if (strstr(sb_str(n->old), line))
+		return;
+	sb_adds(n->out, line);
+	while (*kind && strcmp((*kind)->name, name))
+		kind++;
+	for (unsigned int hook = 0; *kind && hook < NF_INET_NUMHOOKS; hook++)
+		if ((*kind)->valid_hooks & 1u << hook)
+			sb_printf(n->out, ":%s ACCEPT [0:0]\n", hook_chain_names[hook]);
+	sb_adds(n->out, "COMMIT\n");
 }
 
 static int put_back(struct instance *inst, const struct before *b, struct refusal *why)
@@ -61,6 +70,8 @@ static int put_back(struct instance *inst, const struct before *b, struct refusa
 							     RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
 		first = first ? first : err;
 	}
+	err = tables_memory_load(inst, sb_str(&b->memory), b->memory.len, why);
+	first = first ? first : err;
 	err = sysctl_conf_load(inst, sb_str(&b->settings), b->settings.len, "the settings before", why);
 	sb_free(&text);
 	return first ? first : err;
@@ -180,10 +191,11 @@ int daemon_apply(struct daemon *d, int argc, char **argv, struct strbuf *out, st
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (int six = 0; six < 2; six++)
 		rules_save(d->inst, family_of(six), true, -1, &before.rules[six]);
+	tables_memory_save(d->inst, &before.memory);
 	for (int i = 2; i + 1 < argc; i += 2)
 		if (!strncmp(argv[i], "sysctl.conf:", 12))
 			note_settings(d->inst, argv[i + 1], &before.settings);
-	err = before.rules[0].failed || before.rules[1].failed ? refuse(&why, -ENOMEM, "no memory to remember the rules") :
+	err = before.rules[0].failed || before.rules[1].failed || before.memory.failed ? refuse(&why, -ENOMEM, "no memory to remember the rules") :
 	      apply_pairs(d, argc - 2, argv + 2, &changed, &why);
 	if (!err && seconds)
 		err = wait_for_word(d, &before, seconds, &why);

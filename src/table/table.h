@@ -117,6 +117,7 @@ struct table_kind {
 	bool is_nat;			/* asked by nat, first packets only */
 	bool reroutes;			/* LOCAL_OUT: a packet that changed is routed again */
 };
+extern const char *const hook_chain_names[NF_INET_NUMHOOKS];	/* "PREROUTING", ... */
 extern const struct table_kind *const table_kinds[];	/* made by tools/list-variants; NULL-terminated */
 
 /* --- text --- */

@@ -439,6 +439,5 @@ unsigned int table_walk6(void *priv, struct pkt *pkt, const struct hook_state *s
 unsigned int table_reroute4(void *priv, struct pkt *pkt, const struct hook_state *state);
 unsigned int table_reroute6(void *priv, struct pkt *pkt, const struct hook_state *state);
 
-extern const char *const hook_chain_names[NF_INET_NUMHOOKS];	/* "PREROUTING", ... */
 
 #endif

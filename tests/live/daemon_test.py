@@ -185,6 +185,51 @@ def stop_and_start():
     check("a damaged state is refused", r.returncode == 3 and "checksum" in r.stdout, r.stdout)
 
 
+def remembered():
+    """What rules remember goes on over a stop and a take-over, as in a kernel that kept running."""
+    where = snapshot(t.RULES + """*mangle
+-A FORWARD -p udp -m udp --dport 9200 -m quota ! --quota 300 -j DROP
+-A FORWARD -p udp -m udp --dport 9201 -m statistic --mode nth --every 4 --packet 0 -j DROP
+-A FORWARD -p udp -m udp --dport 9202 -m limit --limit 1/hour --limit-burst 7 -j ACCEPT
+-A FORWARD -p udp -m udp --dport 9202 -j DROP
+COMMIT
+""")
+    ears, arrived = [], {}
+    for port in (9200, 9201, 9202):
+        ears.append((port, sock_in(B, socket.AF_INET, socket.SOCK_DGRAM), sock_in(A, socket.AF_INET, socket.SOCK_DGRAM)))
+        ears[-1][1].bind(("10.1.0.2", port))
+
+    def five():
+        for port, rx, tx in ears:
+            for _ in range(5):
+                tx.sendto(b"xx", ("10.1.0.2", port))
+        time.sleep(1)
+        for port, rx, tx in ears:
+            rx.setblocking(False)
+            try:
+                while rx.recv(10):
+                    arrived[port] = arrived.get(port, 0) + 1
+            except BlockingIOError:
+                pass
+
+    p, _ = begin(where, *PORTS, "--state", where + "/state")
+    sh("ping -c 2 -i 0.2 -W 3 10.1.0.2", A)
+    five()
+    end(p)
+    p, _ = begin(where, *PORTS, "--state", where + "/state")
+    five()
+    new, _ = begin(where, "--takeover", snapshot=False)
+    t.daemons.remove(p)
+    p.wait(timeout=20)
+    p.stderr.close()
+    five()
+    check("quota, statistic and limit go on", arrived == {9200: 10, 9201: 11, 9202: 7}, str(arrived))
+    for _, rx, tx in ears:
+        rx.close()
+        tx.close()
+    end(new)
+
+
 def killed():
     where = snapshot()
     p, _ = begin(where, *PORTS, "--state", where + "/state", "--save-every", "1")
@@ -246,6 +291,12 @@ def apply():
     strip = re.compile(r"^#.*\n|\[\d+:\d+\]", re.M)
     now = tool(where + "/s", "iptables-legacy-save")
     check("nobody confirmed: as before", strip.sub("", now).replace("*mangle\n:PREROUTING ACCEPT \n:INPUT ACCEPT \n:FORWARD ACCEPT \n:OUTPUT ACCEPT \n:POSTROUTING ACCEPT \nCOMMIT\n", "") == strip.sub("", kept), now)
+    # a table that nobody had named comes back as it was: its chains let through
+    with open(where + "/shut.rules", "w", encoding="utf-8") as f:
+        f.write("*security\n:FORWARD DROP [0:0]\nCOMMIT\n")
+    weir(where, "apply", "--confirm=1s", where + "/shut.rules")
+    time.sleep(1.5)
+    check("a new table's policies are not left behind", ":FORWARD ACCEPT" in tool(where + "/s", "iptables-legacy-save", "-t", "security"))
     r = weir(where, "apply", "--confirm", "20", where + "/rules.v4")
     check("confirmed", weir(where, "confirm").stdout == "confirmed\n" and weir(where, "confirm").returncode == 1, r.stdout)
     r = weir(where, "apply", where + "/missing")
@@ -357,7 +408,7 @@ def main():
         return 0
     try:
         t.world()
-        for part in (stop_and_start, killed, takeover, apply, confined, follow):
+        for part in (stop_and_start, remembered, killed, takeover, apply, confined, follow):
             try:
                 part()
             except Exception as e:
