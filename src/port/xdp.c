@@ -1,26 +1,30 @@
 /*
  * port/xdp.c - AF_XDP on one queue of an interface: frames lie in memory that the driver (or, in copy mode, its generic
  * part) fills, and leave from there. libxdp loads the program that hands them over. No virtio header comes along: a
- * checksum that a peer on the same machine left undone is known by its looks.
+ * checksum that a peer on the same machine left undone is known by its looks. The frames lie in a memory file: a process that takes the
+ * port over maps them and the kernel's rings anew, and no frame is lost.
  */
 #ifdef WEIR_HAS_XDP
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
+#include <linux/if_xdp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 #include <xdp/xsk.h>
 
-#include "base/bigmem.h"
 #include "base/late.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
-enum { FRAMES = 4096, FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE, RX_FRAMES = FRAMES / 2, RING = 2048 };
+enum { FRAMES = 4096, FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE, RX_FRAMES = FRAMES / 2, RING = 2048,
+       MEMORY_SIZE = FRAMES * FRAME_SIZE, BUSY_TRIES = 100, BUSY_PAUSE_US = 1000 };
 
 #define XDP_CALLS(X) X(xsk_socket__create) X(xsk_socket__delete) X(xsk_socket__fd) X(xsk_umem__create) X(xsk_umem__delete) \
-	X(libxdp_set_print) X(libbpf_set_print)
+	X(libxdp_set_print) X(libbpf_set_print) X(libxdp_get_error) X(xdp_multiprog__get_from_ifindex) X(xdp_multiprog__next_prog) \
+	X(xdp_multiprog__attach_mode) X(xdp_multiprog__close) X(xdp_program__name) X(xdp_program__detach)
 
 struct xdp {
 	struct { LATE_CALLS(XDP_CALLS) } call;
@@ -29,6 +33,9 @@ struct xdp {
 	struct xsk_ring_prod fill, tx;
 	struct xsk_ring_cons done, rx;
 	uint8_t *memory;
+	int memory_fd, ifindex;
+	char ifname[IFNAMSIZ];
+	struct { void *at; size_t len; } maps[4];	/* of a socket that somebody else made; else libxdp's */
 	uint64_t free[FRAMES];		/* frames to send from; the others are the device's, or on their way */
 	unsigned int free_count, waiting;
 };
@@ -47,7 +54,7 @@ static int check_queues(int ctl, const char *ifname, bool chosen, struct refusal
 	return 0;
 }
 
-static int look_at_device(struct port *port, const char *ifname, bool chosen, struct refusal *why)
+static int look_at_device(struct port *port, const char *ifname, bool chosen, int *ifindex, struct refusal *why)
 {
 	int ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
 	struct ifreq ifr = { 0 };
@@ -57,6 +64,7 @@ static int look_at_device(struct port *port, const char *ifname, bool chosen, st
 	strcpy(ifr.ifr_name, ifname);
 	err = ioctl(ctl, SIOCGIFINDEX, &ifr) ? refuse(why, -errno, "%s: %s", ifname, strerror(errno)) :
 					       check_queues(ctl, ifname, chosen, why);
+	*ifindex = ifr.ifr_ifindex;
 	if (!err)
 		port_ask_device(port, ctl, ifname);
 	if (!err && port->mtu + ETH_HLEN + 4 > FRAME_SIZE - XDP_PACKET_HEADROOM)
@@ -76,16 +84,65 @@ static void give(struct xdp *x, const uint64_t *frames, unsigned int count)
 	xsk_ring_prod__submit(&x->fill, count);
 }
 
-static void xdp_close(struct port *port)
+static void rings_close(struct xdp *x)
 {
-	struct xdp *x = port->priv;
-
 	if (x->socket)
 		x->call.xsk_socket__delete(x->socket);
 	if (x->umem)
 		x->call.xsk_umem__delete(x->umem);
-	bigmem_free(x->memory, (size_t)FRAMES * FRAME_SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(x->maps); i++)
+		if (x->maps[i].at)
+			munmap(x->maps[i].at, x->maps[i].len);
+	if (x->memory)
+		munmap(x->memory, MEMORY_SIZE);
+	if (x->memory_fd >= 0)
+		close(x->memory_fd);
+	memset(x->maps, 0, sizeof(x->maps));
+	x->socket = NULL;
+	x->umem = NULL;
+	x->memory = NULL;
+	x->memory_fd = -1;
+	x->free_count = 0;
+}
+
+/* The program that libxdp attached for the process that opened the port: that one is gone. */
+static void program_detach(struct xdp *x)
+{
+	struct xdp_multiprog *all = x->call.xdp_multiprog__get_from_ifindex(x->ifindex);
+	struct xdp_program *each = NULL;
+
+	if (!all || x->call.libxdp_get_error(all))
+		return;
+	while ((each = x->call.xdp_multiprog__next_prog(each, all))) {
+		if (!strcmp(x->call.xdp_program__name(each), "xsk_def_prog")) {
+			x->call.xdp_program__detach(each, x->ifindex, x->call.xdp_multiprog__attach_mode(all), 0);
+			break;
+		}
+	}
+	x->call.xdp_multiprog__close(all);
+}
+
+static void xdp_close(struct port *port)
+{
+	struct xdp *x = port->priv;
+
+	if (port->is_given) {		/* socket and program are another process's: libxdp's memory of them ends with this one */
+		x->socket = NULL;
+		x->umem = NULL;
+	} else if (!x->socket) {
+		close(port->fd);
+		program_detach(x);
+	}
+	rings_close(x);
 	free(x);
+}
+
+static int memory_map(struct xdp *x)
+{
+	void *at = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, x->memory_fd, 0);
+
+	x->memory = at == MAP_FAILED ? NULL : at;
+	return x->memory ? 0 : -errno;
 }
 
 static int open_rings(struct xdp *x, const char *ifname, uint32_t queue)
@@ -95,10 +152,11 @@ static int open_rings(struct xdp *x, const char *ifname, uint32_t queue)
 	uint64_t frames[RX_FRAMES];
 	int err;
 
-	x->memory = bigmem_alloc((size_t)FRAMES * FRAME_SIZE);
-	if (!x->memory)
-		return -ENOMEM;
-	err = x->call.xsk_umem__create(&x->umem, x->memory, (uint64_t)FRAMES * FRAME_SIZE, &x->fill, &x->done, &umem);
+	x->memory_fd = memfd_create("weir-frames", MFD_CLOEXEC);
+	err = x->memory_fd < 0 || ftruncate(x->memory_fd, MEMORY_SIZE) ? -errno : memory_map(x);
+	if (err)
+		return err;
+	err = x->call.xsk_umem__create(&x->umem, x->memory, MEMORY_SIZE, &x->fill, &x->done, &umem);
 	if (!err)
 		err = x->call.xsk_socket__create(&x->socket, ifname, queue, x->umem, &x->rx, &x->tx, &conf);
 	if (err)
@@ -114,28 +172,40 @@ static int open_rings(struct xdp *x, const char *ifname, uint32_t queue)
 static int bpf_silent(enum libbpf_print_level level, const char *format, va_list ap) { return 0; }
 static int xdp_silent(enum libxdp_print_level level, const char *format, va_list ap) { return 0; }
 
-static int xdp_open(struct port *port, const char *arg, struct refusal *why)
+/* "eth0", "eth0,3" */
+static int arg_read(const char *arg, char ifname[static IFNAMSIZ], unsigned long *queue, bool *chosen, struct refusal *why)
 {
 	const char *comma = strchr(arg, ',');
 	size_t len = comma ? (size_t)(comma - arg) : strlen(arg);
-	unsigned long queue = 0;
-	struct xdp *x;
-	char ifname[IFNAMSIZ];
 	char *end = NULL;
-	int err;
 
-	if (comma)
-		queue = strtoul(comma + 1, &end, 10);
-	if (!len || len >= sizeof(ifname) || (comma && (!comma[1] || *end || queue > UINT16_MAX)))
+	*queue = comma ? strtoul(comma + 1, &end, 10) : 0;
+	*chosen = comma;
+	if (!len || len >= IFNAMSIZ || (comma && (!comma[1] || *end || *queue > UINT16_MAX)))
 		return refuse(why, -EINVAL, "\"%s\" is no interface with a queue: xdp:eth0 or xdp:eth0,3", arg);
 	memcpy(ifname, arg, len);
 	ifname[len] = '\0';
-	err = look_at_device(port, ifname, comma, why);
+	return 0;
+}
+
+/* port->priv, without a socket. */
+static int xdp_new(struct port *port, const char *arg, unsigned long *queue, struct refusal *why)
+{
+	char ifname[IFNAMSIZ];
+	struct xdp *x;
+	bool chosen;
+	int ifindex = 0, err = arg_read(arg, ifname, queue, &chosen, why);
+
+	if (!err)
+		err = look_at_device(port, ifname, chosen, &ifindex, why);
 	if (err)
 		return err;
 	x = port->priv = calloc(1, sizeof(struct xdp));
 	if (!x)
 		return refuse(why, -ENOMEM, "no memory for %s", ifname);
+	x->memory_fd = -1;
+	x->ifindex = ifindex;
+	strcpy(x->ifname, ifname);
 	err = late_open("libxdp.so.1", LATE_NAMES(XDP_CALLS), &x->call, sizeof(x->call), why);
 	if (err) {
 		free(x);
@@ -144,13 +214,120 @@ static int xdp_open(struct port *port, const char *arg, struct refusal *why)
 	}
 	x->call.libbpf_set_print(bpf_silent);	/* what went wrong is in the error */
 	x->call.libxdp_set_print(xdp_silent);
-	err = open_rings(x, ifname, (uint32_t)queue);
+	port->may_be_partial = true;
+	return 0;
+}
+
+static int xdp_open(struct port *port, const char *arg, struct refusal *why)
+{
+	unsigned long queue;
+	int err = xdp_new(port, arg, &queue, why);
+	struct xdp *x = port->priv;
+
+	if (err)
+		return err;
+	err = open_rings(x, x->ifname, (uint32_t)queue);
+	for (int i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {	/* who closed it last: the kernel lets go of its queue a little later */
+		rings_close(x);
+		usleep(BUSY_PAUSE_US);
+		err = open_rings(x, x->ifname, (uint32_t)queue);
+	}
 	if (err) {
-		xdp_close(port);
-		return refuse(why, err, "%s: AF_XDP cannot be had on queue %lu: %s", ifname, queue, strerror(-err));
+		refuse(why, err, "%s: AF_XDP cannot be had on queue %lu: %s", x->ifname, queue, strerror(-err));
+		rings_close(x);
+		free(x);
+		return err;
 	}
 	port->fd = x->call.xsk_socket__fd(x->socket);
-	port->may_be_partial = true;
+	return 0;
+}
+
+/* --- from one process to another: the socket, the memory, and which frames are free; what else is, the rings say --- */
+
+static unsigned int xdp_give(struct port *port, int *fds, struct strbuf *bytes)
+{
+	struct xdp *x = port->priv;
+
+	sb_add(bytes, (const char *)x->free, x->free_count * sizeof(x->free[0]));
+	fds[0] = port->fd;
+	fds[1] = x->memory_fd;
+	return 2;
+}
+
+static int ring_map(struct xdp *x, unsigned int which, int fd, off_t page, const struct xdp_ring_offset *off, size_t entry, void **at)
+{
+	const size_t len = off->desc + RING * entry;
+
+	*at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, page);
+	if (*at == MAP_FAILED)
+		return -errno;
+	x->maps[which].at = *at;
+	x->maps[which].len = len;
+	return 0;
+}
+
+/* Both kinds of rings have the same fields. */
+#define RING_TAKE(ring_, base_, off_, room_) do {						\
+	(ring_)->mask = RING - 1;								\
+	(ring_)->size = RING;									\
+	(ring_)->producer = (void *)((uint8_t *)(base_) + (off_)->producer);			\
+	(ring_)->consumer = (void *)((uint8_t *)(base_) + (off_)->consumer);			\
+	(ring_)->flags = (void *)((uint8_t *)(base_) + (off_)->flags);				\
+	(ring_)->ring = (uint8_t *)(base_) + (off_)->desc;					\
+	(ring_)->cached_prod = *(ring_)->producer;						\
+	(ring_)->cached_cons = *(ring_)->consumer + (room_);					\
+} while (0)
+
+static int rings_take(struct xdp *x, int fd)
+{
+	struct xdp_mmap_offsets off;
+	socklen_t len = sizeof(off);
+	void *fill, *done, *rx, *tx;
+	int err = getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &off, &len) ? -errno : len == sizeof(off) ? 0 : -EOPNOTSUPP;
+
+	if (!err)
+		err = ring_map(x, 0, fd, XDP_UMEM_PGOFF_FILL_RING, &off.fr, sizeof(uint64_t), &fill);
+	if (!err)
+		err = ring_map(x, 1, fd, XDP_UMEM_PGOFF_COMPLETION_RING, &off.cr, sizeof(uint64_t), &done);
+	if (!err)
+		err = ring_map(x, 2, fd, XDP_PGOFF_RX_RING, &off.rx, sizeof(struct xdp_desc), &rx);
+	if (!err)
+		err = ring_map(x, 3, fd, XDP_PGOFF_TX_RING, &off.tx, sizeof(struct xdp_desc), &tx);
+	if (err)
+		return err;
+	RING_TAKE(&x->fill, fill, &off.fr, RING);
+	RING_TAKE(&x->done, done, &off.cr, 0);
+	RING_TAKE(&x->rx, rx, &off.rx, 0);
+	RING_TAKE(&x->tx, tx, &off.tx, RING);
+	return 0;
+}
+
+static int xdp_adopt(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
+		     struct refusal *why)
+{
+	unsigned long queue;
+	struct xdp *x;
+	int err = count == 2 && len <= sizeof(x->free) && len % sizeof(x->free[0]) == 0 ? xdp_new(port, arg, &queue, why) :
+		  refuse(why, -EPROTO, "the daemon before sent no AF_XDP port");
+
+	if (err)
+		return err;
+	x = port->priv;
+	memcpy(x->free, bytes, len);
+	x->free_count = (unsigned int)(len / sizeof(x->free[0]));
+	for (unsigned int i = 0; i < x->free_count; i++)
+		if (x->free[i] % FRAME_SIZE || x->free[i] >= MEMORY_SIZE)
+			err = -EPROTO;
+	x->memory_fd = fds[1];
+	err = err ? err : memory_map(x);
+	err = err ? err : rings_take(x, fds[0]);
+	if (err) {
+		x->memory_fd = -1;	/* whoever called closes it */
+		rings_close(x);
+		free(x);
+		return refuse(why, err, "%s: the AF_XDP port cannot be taken over: %s", arg, strerror(-err));
+	}
+	port->fd = fds[0];
 	return 0;
 }
 
@@ -223,7 +400,7 @@ static void xdp_flush(struct port *port)
 }
 
 const struct port_driver port_xdp = {
-	.name = "xdp", .help = "xdp:IFACE[,Q]   the same by AF_XDP, one queue of it", .open = xdp_open,
+	.name = "xdp", .help = "xdp:IFACE[,Q]   the same by AF_XDP, one queue of it", .open = xdp_open, .adopt = xdp_adopt, .give = xdp_give,
 	.receive = xdp_receive, .send = xdp_send, .flush = xdp_flush, .close = xdp_close,
 };
 #endif

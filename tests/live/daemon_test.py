@@ -275,6 +275,37 @@ def takeover():
     check("the last one stops in order", end(old) == 0)
 
 
+def takeover_xdp():
+    """AF_XDP: socket, rings and memory go along. Who cannot begin leaves them to the first."""
+    where = snapshot()
+    xdp = ["--port", "eth0=xdp:eth0", "--port", "eth1=xdp:eth1"]
+    if subprocess.run(["sh", "-c", "ldconfig -p | grep -q libxdp"], check=False).returncode:
+        print("AF_XDP: no libxdp here")
+        return
+    old, _ = begin(where, *xdp)
+    s, c = Stream(9105), Clock(9106)
+    time.sleep(0.5)
+    for _ in range(2):
+        new, _ = begin(where, "--takeover", snapshot=False)
+        t.daemons.remove(old)
+        check("the old one of AF_XDP ends in order", old.wait(timeout=10) == 0)
+        old.stderr.close()
+        old = new
+        time.sleep(0.3)
+    os.mkdir(where + "/badsnap")
+    with open(where + "/badsnap/rules.v4", "w", encoding="utf-8") as f:
+        f.write("*filter\n-A FORWARD -j NONSENSE\nCOMMIT\n")
+    r = subprocess.run(["ip", "netns", "exec", R, WEIR, "daemon", where + "/badsnap", "--socket", where + "/s", "--takeover"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+    check("who cannot begin gives the AF_XDP ports back", r.returncode == 3 and "NONSENSE" in r.stdout, r.stdout)
+    time.sleep(0.5)
+    lost, gap = c.lost(), c.longest_gap_ms()
+    check("two take-overs with AF_XDP and one that failed lose no more than 100 ms each", lost <= 300, "%d of %d lost" % (lost, c.sent))
+    print("take-over with AF_XDP: %d of %d datagrams lost in 3, longest pause %.0f ms" % (lost, c.sent, gap))
+    check("a download goes on over them, too", s.whole(), str(s.error))
+    check("the last one of AF_XDP stops in order", end(old) == 0)
+    check("and leaves no program on the interfaces", "xdp" not in sh("ip link show eth0; ip link show eth1", R))
+
+
 def apply():
     where = snapshot()
     p, _ = begin(where, *PORTS)
@@ -408,7 +439,7 @@ def main():
         return 0
     try:
         t.world()
-        for part in (stop_and_start, remembered, killed, takeover, apply, confined, follow):
+        for part in (stop_and_start, remembered, killed, takeover, takeover_xdp, apply, confined, follow):
             try:
                 part()
             except Exception as e:
