@@ -24,7 +24,8 @@ enum { FRAMES = 4096, FRAME_SIZE = XSK_UMEM__DEFAULT_FRAME_SIZE, RX_FRAMES = FRA
 
 #define XDP_CALLS(X) X(xsk_socket__create) X(xsk_socket__delete) X(xsk_socket__fd) X(xsk_umem__create) X(xsk_umem__delete) \
 	X(libxdp_set_print) X(libbpf_set_print) X(libxdp_get_error) X(xdp_multiprog__get_from_ifindex) X(xdp_multiprog__next_prog) \
-	X(xdp_multiprog__attach_mode) X(xdp_multiprog__close) X(xdp_program__name) X(xdp_program__detach)
+	X(xdp_multiprog__attach_mode) X(xdp_multiprog__close) X(xdp_program__name) X(xdp_program__detach) \
+	X(xdp_multiprog__is_legacy) X(xdp_multiprog__main_prog)
 
 struct xdp {
 	struct { LATE_CALLS(XDP_CALLS) } call;
@@ -113,12 +114,14 @@ static void program_detach(struct xdp *x)
 
 	if (!all || x->call.libxdp_get_error(all))
 		return;
-	while ((each = x->call.xdp_multiprog__next_prog(each, all))) {
-		if (!strcmp(x->call.xdp_program__name(each), "xsk_def_prog")) {
-			x->call.xdp_program__detach(each, x->ifindex, x->call.xdp_multiprog__attach_mode(all), 0);
-			break;
-		}
-	}
+	/* alone, or one of several behind libxdp's dispatcher */
+	if (x->call.xdp_multiprog__is_legacy(all))
+		each = x->call.xdp_multiprog__main_prog(all);
+	else
+		while ((each = x->call.xdp_multiprog__next_prog(each, all)) && strcmp(x->call.xdp_program__name(each), "xsk_def_prog"))
+			;
+	if (each && !strcmp(x->call.xdp_program__name(each), "xsk_def_prog"))
+		x->call.xdp_program__detach(each, x->ifindex, x->call.xdp_multiprog__attach_mode(all), 0);
 	x->call.xdp_multiprog__close(all);
 }
 
