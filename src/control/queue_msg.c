@@ -54,7 +54,7 @@ void queue_put_packet(const struct packet_queue *queue, struct pkt *pkt, const s
 	size_t at = nl_begin(out, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET, 0, 0, 0, state->family, NFNETLINK_V0, queue->number);
 
 	if (wants_bytes && !(queue->flags & NFQA_CFG_F_GSO))
-		pkt->flags &= ~PKT_FLAG_CSUM_LATER;
+		pkt_sum_finish(pkt);
 	nl_put(out, NFQA_PACKET_HDR, &head, sizeof(head));
 	if (state->in)
 		nl_put_u32(out, NFQA_IFINDEX_INDEV, state->in->index);

@@ -58,8 +58,7 @@ static bool mangle_segment(const struct ct_help_call *call, uint32_t match_off, 
 	check = checksum_anew(pkt, call->l4_off, IPPROTO_TCP, TCP_CHECK_OFF);
 	tcp = pkt->data + call->l4_off;
 	memcpy(tcp + TCP_CHECK_OFF, &check, sizeof(check));
-	if (pkt->l.family == NFPROTO_IPV4)
-		pkt->flags |= PKT_FLAG_CSUM_LATER;	/* as Linux leaves it to the way out */
+	pkt->flags |= PKT_FLAG_CSUM_LATER;	/* as Linux leaves it to the way out */
 	return true;
 }
 

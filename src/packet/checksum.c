@@ -245,3 +245,13 @@ void pkt_sum_put_back(struct pkt *pkt, be16 sum)
 	if (tcp)
 		tcp->check = sum;
 }
+
+void pkt_sum_finish(struct pkt *pkt)
+{
+	uint32_t header;
+	struct tcphdr *tcp = tcp_of_late_sum(pkt, &header);
+
+	if (tcp && !tcp->check)
+		tcp->check = 0xffff;
+	pkt->flags &= ~PKT_FLAG_CSUM_LATER;
+}

@@ -45,7 +45,7 @@ enum pkt_flag {
 	PKT_FLAG_TEED = 1 << 7,		/* a copy made by TEE */
 	PKT_FLAG_MAY_CUT = 1 << 10,	/* IPv6, made here: leaves in fragments when it is too large */
 	PKT_FLAG_HDRINCL = 1 << 9,	/* came from a raw socket, header and all */
-	PKT_FLAG_CSUM_LATER = 1 << 11,	/* IPv4 reset, proxied or rewritten: Linux makes its TCP sum last, see pkt_sum_put_off() */
+	PKT_FLAG_CSUM_LATER = 1 << 11,	/* reset, proxied or rewritten: Linux makes its TCP sum last, see pkt_sum_put_off() */
 	PKT_FLAG_TRACED = 1 << 12,	/* "-j TRACE": each rule that it matches is logged */
 	PKT_FLAG_CSUM_SUMMED = 1 << 13,	/* summed up and found wrong: Linux asks again only in PRE_ROUTING and LOCAL_IN */
 	PKT_FLAG_NO_SOCKET = 1 << 14,	/* made here, and no socket stands behind it: resets and handshakes */
@@ -257,5 +257,7 @@ bool pkt_checksum_holds(const struct pkt *pkt, uint8_t proto);
  */
 be16 pkt_sum_put_off(struct pkt *pkt);
 void pkt_sum_put_back(struct pkt *pkt, be16 sum);
+/* The way out: the sum that was left for last is there now. Linux then writes 0xffff where it comes out as 0, for TCP as well. */
+void pkt_sum_finish(struct pkt *pkt);
 
 #endif

@@ -93,5 +93,6 @@ void ip4_fragment(struct instance *inst, struct pkt *pkt, uint32_t mtu)
 		pkt_drop(inst, pkt, DROP_MTU);
 		return;
 	}
+	pkt_sum_finish(pkt);
 	cut_and_send(inst, pkt, mtu);
 }

@@ -131,5 +131,6 @@ void ip6_fragment(struct instance *inst, struct pkt *pkt, uint32_t mtu)
 		pkt_drop(inst, pkt, DROP_MTU);
 		return;
 	}
+	pkt_sum_finish(pkt);
 	cut_and_send(inst, pkt, head, nexthdr, limit - head - FRAGMENT_HEADER);
 }

@@ -48,9 +48,12 @@ uint8_t *link_frame(struct iface *out, struct pkt *pkt, const uint8_t mac[6], ui
 void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
 {
 	struct iface *port;
-	uint8_t *frame = link_frame(out, pkt, mac, ethertype, &port);
+	uint8_t *frame;
 	uint32_t len;
 
+	if (pkt->flags & PKT_FLAG_CSUM_LATER)
+		pkt_sum_finish(pkt);
+	frame = link_frame(out, pkt, mac, ethertype, &port);
 	if (!port->up) {
 		pkt_drop(inst, pkt, DROP_IFACE_DOWN);
 		return;

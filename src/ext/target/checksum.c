@@ -10,7 +10,7 @@
 
 static unsigned int checksum_target(struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	pkt->flags &= ~PKT_FLAG_CSUM_LATER;
+	pkt_sum_finish(pkt);
 	return XT_CONTINUE;
 }
 

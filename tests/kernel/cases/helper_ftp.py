@@ -1,4 +1,6 @@
 """The FTP helper: expectations, data connections that arrive, rewriting under NAT."""
+import struct
+
 from case import Case, Do, Send
 from packets import *
 
@@ -14,6 +16,7 @@ FILTER = """*filter
 COMMIT
 """
 SNAT = "*nat\n-A POSTROUTING -o eth1 -j SNAT --to-source 10.1.0.1\nCOMMIT\n"
+SNAT6 = "*nat\n-A POSTROUTING -o eth1 -j SNAT --to-source fd00:1::7\nCOMMIT\n"
 SNAT_LONG = "*nat\n-A POSTROUTING -o eth1 -j SNAT --to-source 10.1.0.199\nCOMMIT\n"
 DNAT = "*nat\n-A PREROUTING -i eth0 -p tcp -d 10.1.0.9 --dport 21 -j DNAT --to-destination 10.2.0.2\nCOMMIT\n"
 BOTH = "*nat\n-A PREROUTING -i eth0 -p tcp -d 10.1.0.9 --dport 21 -j DNAT --to-destination 10.2.0.2:2121\n" \
@@ -62,6 +65,11 @@ def conn(iface, src, sport, dst, dport, flags="S", seq=7000, ack=0):
     return Send(iface, tcp(sport, dport, flags, seq, ack)(ip(src, dst)))
 
 
+def csum_of_tcp(packet):
+    at = 20 if packet[0] >> 4 == 4 else 40
+    return struct.unpack("!H", packet[at + 16:at + 18])[0]
+
+
 def cases():
     def case(name, talk, nat="", v6=False, **kw):
         rules = {"v6" if v6 else "v4": HELP + nat + FILTER}
@@ -74,6 +82,14 @@ def cases():
     t = Talk().login().say(b"PASV\r\n").answer(b"227 Entering Passive Mode (10,1,0,2,8,0)\r\n")
     yield case("passive", t.add(conn("eth0", CLIENT, 3000, SERVER, 2048), conn("eth1", SERVER, 2048, CLIENT, 3000, "SA", 1, 7001),
                                 conn("eth0", CLIENT, 3001, SERVER, 2048)))
+    for v6, rules, before, after in ((False, SNAT, b"PORT 10,0,0,2,4,1\r\n", b"PORT 10,1,0,1,4,1\r\n"),
+                                     (True, SNAT6, b"EPRT |2|fd00::2|1025|\r\n", b"EPRT |2|fd00:0001:0000:0000:0000:0000:0000:0007|1025|\r\n")):
+        ends = (CLIENT6, SERVER6, SERVER6, "fd00:1::7") if v6 else (CLIENT, SERVER, SERVER, OUTSIDE)
+        t = Talk(*ends).login()     # a window with which the rewritten segment's sum is 0: it leaves as 0xffff
+        left = Talk(*ends[3:], *ends[1:3])
+        left.cseq, left.sseq = t.cseq, t.sseq
+        window = csum_of_tcp(left.up(data=after, win=0).data)
+        yield case("sum-0-%d" % (6 if v6 else 4), t.say(before, win=window, longer=len(after) - len(before)), rules, v6=v6)
     t = Talk().login().say(b"PASV\r\n").answer(b"227 Entering Passive Mode 10,1,0,2,8,0 \r\n")
     yield case("passive-no-parentheses", t.add(conn("eth0", CLIENT, 3000, SERVER, 2048)))
     t = Talk().login().say(b"EPSV\r\n").answer(b"229 Extended Passive (|||2048|)\r\n")
