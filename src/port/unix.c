@@ -1,6 +1,7 @@
 /*
  * port/unix.c - frames over a Unix stream socket, each behind its length in four bytes of network order: what QEMU's
- * "-netdev stream" and passt speak. The socket that is there is connected to; else one is made and a peer waited for.
+ * "-netdev stream" and passt speak. The socket that is there is connected to; else one is made and a peer waited for. Many frames
+ * go in one call, both ways.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,15 +14,16 @@
 #include "packet/packet.h"
 #include "port/port.h"
 
-enum { LENGTH = 4, FRAME_ROOM = 65536 + 64, SEND_WAITING_MAX = 4 << 20 };
+enum { LENGTH = 4, FRAME_ROOM = 65536 + 64, IN_ROOM = LENGTH + FRAME_ROOM + (128 << 10), SEND_WAITING_MAX = 4 << 20, SEND_AT = 64 << 10, LOOKS = 4 };
 
 struct unix_port {
 	int listener, peer;		/* -1: none */
 	struct sockaddr_un at;
 	uint32_t have;			/* bytes of the frame that is coming in */
-	uint8_t in[LENGTH + FRAME_ROOM];
-	uint8_t *out;			/* what the peer did not take yet */
-	size_t out_len;
+	uint8_t in[IN_ROOM];
+	uint8_t *out;			/* what the peer did not take yet: from out_at to out_len */
+	size_t out_at, out_len;
+	bool is_full;			/* it takes no more: EPOLLOUT is waited for */
 	int epoll;			/* port->fd: listener and peer are behind it */
 };
 
@@ -38,7 +40,8 @@ static void drop_peer(struct unix_port *u)
 	close(u->peer);
 	u->peer = -1;
 	u->have = 0;
-	u->out_len = 0;
+	u->out_at = u->out_len = 0;
+	u->is_full = false;
 }
 
 static void take_peer(struct unix_port *u, int fd)
@@ -102,8 +105,9 @@ static unsigned int unix_give(struct port *port, int *fds, struct strbuf *bytes)
 	out_u8(bytes, u->peer >= 0);
 	out_u32(bytes, u->have);
 	out_raw(bytes, u->in, u->have);
-	out_u32(bytes, (uint32_t)u->out_len);
-	out_raw(bytes, u->out, u->out_len);
+	out_u32(bytes, (uint32_t)(u->out_len - u->out_at));
+	if (u->out_len > u->out_at)
+		out_raw(bytes, u->out + u->out_at, u->out_len - u->out_at);
 	if (u->listener >= 0)
 		fds[count++] = u->listener;
 	if (u->peer >= 0)
@@ -145,6 +149,7 @@ static int unix_adopt(struct port *port, const char *arg, const int *fds, unsign
 	}
 	if (has_peer) {
 		u->peer = fds[listens];
+		u->is_full = u->out_len;
 		watch(u, u->peer, u->out_len ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_ADD);
 	}
 	port->priv = u;
@@ -159,44 +164,56 @@ bad:
 
 static void send_waiting(struct unix_port *u)
 {
+	bool is_full;
 	ssize_t n;
 
-	if (u->peer < 0 || !u->out_len)
+	if (u->peer < 0 || u->out_at == u->out_len)
 		return;
-	n = send(u->peer, u->out, u->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n > 0) {
-		memmove(u->out, u->out + n, u->out_len - (size_t)n);
-		u->out_len -= (size_t)n;
-	}
-	watch(u, u->peer, u->out_len ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+	n = send(u->peer, u->out + u->out_at, u->out_len - u->out_at, MSG_DONTWAIT | MSG_NOSIGNAL);
+	u->out_at += n > 0 ? (size_t)n : 0;
+	is_full = u->out_at < u->out_len;
+	if (!is_full)
+		u->out_at = u->out_len = 0;
+	if (is_full != u->is_full)
+		watch(u, u->peer, is_full ? EPOLLIN | EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+	u->is_full = is_full;
 }
 
-/* False: nothing more is there, or the peer is gone. */
-static bool receive_one(struct port *port, struct unix_port *u)
+/* Every frame that is there in full. False: the peer speaks another language, and is gone. */
+static bool frames_take(struct port *port, struct unix_port *u)
 {
-	uint32_t want = LENGTH;
-	ssize_t n;
+	uint32_t at = 0;
 
-	if (u->have >= LENGTH) {
-		want = get_be32(u->in);
-		if (!want || want > FRAME_ROOM) {	/* not our language */
+	while (u->have - at >= LENGTH) {
+		const uint32_t len = get_be32(u->in + at);
+
+		if (!len || len > FRAME_ROOM) {
 			drop_peer(u);
 			return false;
 		}
-		want += LENGTH;
+		if (u->have - at - LENGTH < len)
+			break;
+		at += LENGTH + len;
+		port_frame(port, u->in + at - len, len, NULL);
 	}
-	n = recv(u->peer, u->in + u->have, want - u->have, MSG_DONTWAIT);
+	u->have -= at;
+	memmove(u->in, u->in + at, u->have);
+	return true;
+}
+
+/* False: nothing more is there, or the peer is gone. */
+static bool receive_some(struct port *port, struct unix_port *u)
+{
+	const size_t room = sizeof(u->in) - u->have;
+	const ssize_t n = recv(u->peer, u->in + u->have, room, MSG_DONTWAIT);
+
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			drop_peer(u);
 		return false;
 	}
 	u->have += (uint32_t)n;
-	if (want > LENGTH && u->have == want) {
-		u->have = 0;
-		port_frame(port, u->in + LENGTH, want - LENGTH, NULL);
-	}
-	return true;
+	return frames_take(port, u) && (size_t)n == room;
 }
 
 static int unix_receive(struct port *port)
@@ -210,8 +227,8 @@ static int unix_receive(struct port *port)
 			take_peer(u, fd);
 	}
 	send_waiting(u);
-	for (unsigned int i = 0; i < 2 * PKT_BURST_MAX && u->peer >= 0; i++)
-		if (!receive_one(port, u))
+	for (unsigned int i = 0; i < LOOKS && u->peer >= 0; i++)
+		if (!receive_some(port, u))
 			break;
 	return 0;
 }
@@ -219,24 +236,31 @@ static int unix_receive(struct port *port)
 static void unix_send(struct port *port, const void *frame, uint32_t len)
 {
 	struct unix_port *u = port->priv;
-	uint8_t *more;
 
-	if (u->peer < 0 || u->out_len + LENGTH + len > SEND_WAITING_MAX) {
+	if (!u->out)
+		u->out = malloc(SEND_WAITING_MAX);
+	if (u->out_at && u->out_len + LENGTH + len > SEND_WAITING_MAX) {
+		memmove(u->out, u->out + u->out_at, u->out_len - u->out_at);
+		u->out_len -= u->out_at;
+		u->out_at = 0;
+	}
+	if (u->peer < 0 || !u->out || u->out_len + LENGTH + len > SEND_WAITING_MAX) {
 		port->tx_dropped++;
 		return;
-	}
-	if (!u->out) {
-		more = malloc(SEND_WAITING_MAX);
-		if (!more) {
-			port->tx_dropped++;
-			return;
-		}
-		u->out = more;
 	}
 	put_be32(u->out + u->out_len, len);
 	memcpy(u->out + u->out_len + LENGTH, frame, len);
 	u->out_len += LENGTH + len;
-	send_waiting(u);
+	if (!u->is_full && u->out_len - u->out_at >= SEND_AT)
+		send_waiting(u);
+}
+
+static void unix_flush(struct port *port)
+{
+	struct unix_port *u = port->priv;
+
+	if (!u->is_full)	/* else the peer says when */
+		send_waiting(u);
 }
 
 static void unix_close(struct port *port)
@@ -257,5 +281,6 @@ static void unix_close(struct port *port)
 
 const struct port_driver port_unix = {
 	.name = "unix", .help = "unix:PATH       frames behind their length on a Unix socket (QEMU -netdev stream, passt)",
-	.open = unix_open, .adopt = unix_adopt, .give = unix_give, .receive = unix_receive, .send = unix_send, .close = unix_close,
+	.open = unix_open, .adopt = unix_adopt, .give = unix_give, .receive = unix_receive, .send = unix_send,
+	.flush = unix_flush, .close = unix_close,
 };

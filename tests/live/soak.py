@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""soak.py [SECONDS] [DRIVER]: real traffic through `weir daemon` for that long (600 s; packet), its rules replaced every second.
+"""soak.py [SECONDS] [DRIVER]: real traffic through `weir daemon` for that long (600 s; packet, ring, xdp, tap, tun, unix), its rules replaced every second.
 
 Twenty TCP connections of both families that say something every 50 ms, a bulk transfer, datagrams both ways, pings in fragments. At the end every connection
 is the one it was, every datagram arrived, the daemon's counters are the senders' and the receivers' own, and the kernel between knows of nothing.
@@ -25,6 +25,11 @@ NET = "".join("link add %s type dummy\nlink set %s up\n" % (i, i) for i in ("eth
 COUNT = "*mangle\n-A FORWARD -p udp -m udp --dport 7000\n-A FORWARD -p udp -m udp --sport 7000\n-A FORWARD -p icmp -m icmp --icmp-type 8\nCOMMIT\n"
 FILTER = ["*filter\n:FORWARD DROP [0:0]\n%s-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n"
           % "".join("-A FORWARD -s 192.0.2.%d/32 -j DROP\n" % i for i in range(n)) for n in (3, 40)]
+if DRIVER == "tun":
+    NET = NET.replace("link add eth0 type dummy", "tuntap add dev eth0 mode tun")
+# unix: what leaves the first daemon goes through a second one, which only forwards
+NEAR = NET.replace("10.1.0.1/24", "10.9.0.1/24").replace("fd00:1::1/64", "fd00:9::1/64") + "route add 10.1.0.0/24 via 10.9.0.2\nroute add fd00:1::/64 via fd00:9::2\n"
+FAR = NET.replace("10.0.0.1/24", "10.9.0.2/24").replace("fd00::1/64", "fd00:9::2/64") + "route add 10.0.0.0/24 via 10.9.0.1\nroute add fd00::/64 via fd00:9::1\n"
 NAT = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n"
 passed = failed = 0
 deadline = 0.0
@@ -65,9 +70,34 @@ def world():
     sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1", R)
     sh("ip -n %s link add eth0 type veth peer name eth0 netns %s; ip -n %s link add eth1 type veth peer name eth0 netns %s" % (R, A, R, B))
     sh("ip link set eth0 up; ip link set eth1 up", R)
+    if DRIVER in ("tap", "tun"):
+        sh("ip -n %s link del eth0" % A)
+        addresses(B, "10.1.0", "fd00:1")
+        return
     for ns, n4, n6 in ((A, "10.0.0", "fd00"), (B, "10.1.0", "fd00:1")):
-        sh("ip link set eth0 up; ip addr add %s.2/24 dev eth0; ip addr add %s::2/64 dev eth0 nodad; ip route add default via %s.1; ip -6 route add default via %s::1"
-           % (n4, n6, n4, n6), ns)
+        addresses(ns, n4, n6)
+
+
+def addresses(ns, n4, n6):
+    sh("ip link set eth0 up; ip addr add %s.2/24 dev eth0; ip addr add %s::2/64 dev eth0 nodad; ip route add default via %s.1; ip -6 route add default via %s::1"
+       % (n4, n6, n4, n6), ns)
+
+
+def ports(where):
+    """The daemon's, and the daemons beside it."""
+    if DRIVER in ("tap", "tun"):
+        return ["eth0=%s:%s" % (DRIVER, TAG[-8:]), "eth1=packet:eth1"], []
+    if DRIVER != "unix":
+        return ["eth0=%s:eth0" % DRIVER, "eth1=%s:eth1" % DRIVER], []
+    return ["eth0=packet:eth0", "eth1=unix:" + where + "/port"], ["eth0=unix:" + where + "/port", "eth1=packet:eth1"]
+
+
+def begin(where, names, snapshot, name="s"):
+    p = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "daemon", snapshot, "--socket", where + "/" + name, *[w for n in names for w in ("--port", n)]],
+                         stderr=subprocess.PIPE, text=True)
+    if "serving" not in p.stderr.readline():
+        raise RuntimeError(p.stderr.read())
+    return p
 
 
 def read_whole(c, size):
@@ -184,15 +214,25 @@ def datagrams(seen):
 def main():
     global deadline
     where = tempfile.mkdtemp(prefix="weir-soak-")
-    for name, text in (("net.ip", NET), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"), ("rules.v4", COUNT + NAT + FILTER[0]),
+    for name, text in (("net.ip", NEAR if DRIVER == "unix" else NET), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"), ("rules.v4", COUNT + NAT + FILTER[0]),
                        ("0.v4", FILTER[0]), ("1.v4", FILTER[1])):
         with open(where + "/" + name, "w", encoding="ascii") as f:
             f.write(text)
     world()
-    daemon = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "daemon", where, "--socket", where + "/s", "--port", "eth0=%s:eth0" % DRIVER,
-                               "--port", "eth1=%s:eth1" % DRIVER], stderr=subprocess.PIPE, text=True)
-    if "serving" not in daemon.stderr.readline():
-        raise RuntimeError(daemon.stderr.read())
+    own, others = ports(where)
+    daemon = begin(where, own, where)
+    if others:
+        os.mkdir(where + "/far")
+        for name, text in (("net.ip", FAR), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n")):
+            with open(where + "/far/" + name, "w", encoding="ascii") as f:
+                f.write(text)
+        others = [begin(where, others, where + "/far", "far.s")]
+    if DRIVER in ("tap", "tun"):
+        sh("ip link set %s netns %s; ip -n %s link set %s name eth0" % (TAG[-8:], A, A, TAG[-8:]), R)
+        if DRIVER == "tap":
+            addresses(A, "10.0.0", "fd00")
+        else:
+            sh("ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; ip addr add fd00::2/64 dev eth0 nodad; ip route add default dev eth0; ip -6 route add default dev eth0", A)
     sh("ping -c 1 -W 3 10.1.0.2; ping -c 1 -W 3 fd00:1::2", A)
     before = int(re.search(r"\[(\d+):\d+\] -A FORWARD -p icmp", sh("%s exec --socket %s/s -- iptables-legacy-save -c -t mangle" % (WEIR, where))).group(1))
     rss = [int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % daemon.pid, encoding="ascii").read()).group(1))]
@@ -227,6 +267,9 @@ def main():
     check("memory is flat", rss[1] < rss[0] + 4096, str(rss))
     daemon.terminate()
     check("an orderly stop", daemon.wait(timeout=20) == 0)
+    for p in others:
+        p.terminate()
+        check("of the second one, too", p.wait(timeout=20) == 0)
     print("%d s over %s: %d rule sets applied, %d exchanges on 20 connections, %d bytes in bulk, %d datagrams each way; %d KiB then, %d KiB now"
           % (SECONDS, DRIVER, reloads, len(said), sent[0], seen["sent"], *rss))
     shutil.rmtree(where)
