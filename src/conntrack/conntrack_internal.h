@@ -68,6 +68,7 @@ struct ct_table {
 	struct timer gc;		/* after the table was full: thins it out */
 	struct ct_conf conf;
 	struct ct_helper_conf helper_conf;
+	struct ct_auto_help auto_help;
 	struct ct_stats stats;
 	struct ct_early early;
 	struct ct_expects expects;

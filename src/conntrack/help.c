@@ -1,6 +1,6 @@
 /*
  * conntrack/help.c - which connections have a helper, and when it is asked.
- * Only a CT rule assigns one: whoever can send packets to a port must not be able to open others.
+ * Only a CT rule assigns one, unless auto_help.c may: whoever can send packets to a port must not be able to open others.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -71,7 +71,7 @@ struct ct_helper {
 	const char *name;
 	uint8_t proto;		/* of the connections it can help */
 	bool ip4, ip6;
-	be16 port;		/* where the protocol's servers listen; for broadcast helpers */
+	uint16_t port;		/* where the protocol's servers listen; 0: a setting says so (auto_help.c), or nobody does */
 	struct ct_expect_policy policy;		/* of class 0 */
 	const struct ct_expect_policy *more_policies;	/* of classes 1 and up; NULL = there are none */
 	/* What the settings say instead of @policy; NULL = nothing. */
@@ -109,6 +109,14 @@ struct ct_helper_conf {
 	struct { unsigned int default_rrq_ttl; int gkrouted_only; bool callforward_filter; } h323;
 };
 const struct ct_helper_conf *ct_helper_conf(const struct instance *inst);
+
+/* Which connections have a helper without being told: auto_help.c. */
+enum { CT_PORTS_MAX = 8, CT_PORT_LISTS = 5 };
+struct ct_auto_help {
+	bool on;
+	struct ct_port_list { uint16_t port[CT_PORTS_MAX]; uint8_t count; } ports[CT_PORT_LISTS];
+};
+int ct_auto_help_register(struct instance *inst, struct ct_auto_help *conf);
 /* What holds for its expectations of @class here and now; without a helper (NULL): no limit. */
 struct ct_expect_policy ct_helper_policy_now(const struct instance *inst, const struct ct_helper *helper, unsigned int class);
 
@@ -124,6 +132,8 @@ static inline const struct ct_helper *ct_helper_of(const struct ct *ct)
 struct ct_help *ct_help_add(struct ct *ct, const struct ct_helper *helper);
 /* A new connection takes over what its template says. */
 void ct_help_assign(struct instance *inst, struct ct *ct, const struct ct *template);
+/* Nobody said which: its port may (nf_conntrack_helper). Asked again when NAT changed the reply's tuple. */
+void ct_help_by_port(struct instance *inst, struct ct *ct);
 void ct_help_free(struct instance *inst, struct ct *ct);
 /* The packet of a connection with a helper or with changed numbers, just before it is confirmed. */
 unsigned int ct_help_packet(struct instance *inst, struct pkt *pkt, const struct hook_state *state);

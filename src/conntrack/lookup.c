@@ -152,6 +152,8 @@ static bool attach(struct instance *inst, struct pkt *pkt, const struct ct *temp
 			pkt->ctinfo = IP_CT_RELATED;
 		else if (template)
 			ct_help_assign(inst, ct, template);
+		if (inst->ct->auto_help.on)
+			ct_help_by_port(inst, ct);
 		return true;
 	}
 	ct = ct_of_node(node);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack_internal.h"
+#include "conntrack/helper.h"
 
 enum { CT_GC_AFTER_JIFFIES = 60 * WEIR_HZ };	/* the kernel's garbage scan comes round at least this often */
 
@@ -197,4 +198,6 @@ void ct_set_reply_tuple(struct instance *inst, struct ct *ct, const struct ct_tu
 	ct->node[IP_CT_DIR_REPLY].tuple.dir = IP_CT_DIR_REPLY;
 	ct->hash.reply = reply->family == NFPROTO_IPV4 ? hash : 0;
 	ct->hash.guess = 0;
+	if (inst->ct->auto_help.on)
+		ct_help_by_port(inst, ct);
 }

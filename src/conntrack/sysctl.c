@@ -117,6 +117,8 @@ int ct_sysctls_register(struct instance *inst, struct ct_table *table)
 	err = register_all(inst, switches, ARRAY_SIZE(switches));
 	if (!err)
 		err = register_helper_conf(inst, &table->helper_conf);
+	if (!err)
+		err = ct_auto_help_register(inst, &table->auto_help);
 	if (err)
 		return err;
 	for (const struct ct_proto *const *proto = ct_protos; *proto; proto++) {

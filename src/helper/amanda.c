@@ -88,6 +88,6 @@ static unsigned int amanda_help(const struct ct_help_call *call)
 }
 
 const struct ct_helper ct_helper_amanda = {
-	.name = "amanda", .proto = IPPROTO_UDP, .ip4 = true, .ip6 = true,
+	.name = "amanda", .proto = IPPROTO_UDP, .ip4 = true, .ip6 = true, .port = 10080,
 	.policy = { .max_expected = 4, .timeout_sec = 180 }, .help = amanda_help,
 };

@@ -304,7 +304,7 @@ static unsigned int pptp_help(const struct ct_help_call *call)
 }
 
 const struct ct_helper ct_helper_pptp = {
-	.name = "pptp", .proto = IPPROTO_TCP, .ip4 = true,
+	.name = "pptp", .proto = IPPROTO_TCP, .ip4 = true, .port = 1723,
 	.policy = { .max_expected = 2, .timeout_sec = 300 }, .help = pptp_help, .ended = end_call,
 	.arrivals = { call_arrived },
 };
