@@ -343,13 +343,29 @@ const struct ct_proto *ct_proto_of(const struct instance *inst, uint8_t number);
 uint32_t ct_timeout(const struct instance *inst, const struct ct *ct, const struct ct_proto *proto, unsigned int which);
 
 /* --- for the flow cache: a packet meets its connection before the hooks do --- */
-/* A whole TCP or UDP packet right behind the IP header: its addresses and ports say all. */
+static inline bool ct_has_ports(const struct pkt *pkt)
+{
+	return pkt->l.l4proto == IPPROTO_TCP || pkt->l.l4proto == IPPROTO_UDP;
+}
+/* An echo's question or answer, with a whole header. */
+static inline bool ct_is_echo(const struct pkt *pkt)
+{
+	uint8_t type;
+
+	if (pkt->l.l4_len < sizeof(struct icmphdr))
+		return false;
+	type = pkt->data[pkt->l.l4_off];
+	if (pkt->l.family == NFPROTO_IPV4)
+		return pkt->l.l4proto == IPPROTO_ICMP && (type == ICMP_ECHO || type == ICMP_ECHOREPLY);
+	return pkt->l.l4proto == IPPROTO_ICMPV6 && (type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY);
+}
+/* A whole TCP, UDP or echo packet right behind the IP header: its addresses and ports (type, code, id) say all. */
 static inline bool ct_is_simple(const struct pkt *pkt)
 {
 	uint32_t ip_len = pkt->l.family == NFPROTO_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 
 	return (pkt->l.l4proto == IPPROTO_TCP ? pkt->l.l4_len >= sizeof(struct tcphdr) :
-		pkt->l.l4proto == IPPROTO_UDP && pkt->l.l4_len >= sizeof(struct udphdr)) &&
+		pkt->l.l4proto == IPPROTO_UDP ? pkt->l.l4_len >= sizeof(struct udphdr) : ct_is_echo(pkt)) &&
 	       pkt->l.has_l4 && !pkt->l.is_fragment && pkt->l.l4_off == ip_len;
 }
 /*
@@ -361,8 +377,11 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 /* Where a tuple of the default zone would hang, asked for, with its hash; who hangs there may be asked for afterwards. */
 struct ct_place { const ct_link *bucket; uint32_t hash; };
 struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
-/* The packet's connection, or NULL. Nobody's share is taken: good until a packet is processed. */
-struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir);
+/*
+ * The packet's connection, or NULL. Nobody's share is taken: good until a packet is processed. An echo with a wrong sum has
+ * none: what is said of it is conntrack's hook's affair.
+ */
+struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
  * when the answer is true, and the connection @status as far as @status_mask goes; else the answer waits for the hook, and the packet is as before.

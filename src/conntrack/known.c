@@ -6,7 +6,7 @@
 
 struct simple_key {		/* as the bytes lie in the packet */
 	uint64_t addrs[4];	/* IPv4: both in the first one */
-	uint32_t ports;
+	uint32_t ports;		/* an echo's id, type and code, as a tuple has them */
 	uint8_t family, proto;
 };
 
@@ -15,6 +15,12 @@ static inline void key_read(const struct pkt *pkt, struct simple_key *key)
 	key->family = pkt->l.family;
 	key->proto = pkt->l.l4proto;
 	memcpy(&key->ports, pkt->data + pkt->l.l4_off, sizeof(key->ports));
+	if (unlikely(!ct_has_ports(pkt))) {
+		uint16_t id;
+
+		memcpy(&id, pkt->data + pkt->l.l4_off + 4, sizeof(id));
+		key->ports = key->ports << 16 | id;
+	}
 	if (key->family == NFPROTO_IPV4)
 		memcpy(key->addrs, pkt->data + offsetof(struct iphdr, saddr), 8);
 	else
@@ -68,14 +74,20 @@ static inline bool is_mine(const struct simple_key *key, struct ct_node *node)
 	return key_is(key, &node->tuple) && !ct_zone_id(&ct_of_node(node)->zone, node->tuple.dir);
 }
 
-struct ct *ct_known(const struct instance *inst, const struct pkt *pkt, int *dir)
+/* Conntrack asks for an echo's sum before it looks for its connection. */
+static inline bool is_wrong_echo(const struct instance *inst, struct pkt *pkt)
+{
+	return unlikely(!ct_has_ports(pkt)) && inst->ct->conf.checksum && !(pkt->flags & PKT_FLAG_LOCAL) && !pkt_l4_checksum_ok(pkt);
+}
+
+struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir)
 {
 	struct ct_node *node = pkt->flow_node;
 	struct simple_key key;
 	uint32_t hash;
 
 	/* Somebody is to end first, and conntrack's hook sees to that; or it owes another packet an answer. */
-	if (unlikely(ct_has_overdue(inst) || inst->ct->early.pkt))
+	if (unlikely(ct_has_overdue(inst) || inst->ct->early.pkt) || is_wrong_echo(inst, pkt))
 		return NULL;
 	key_read(pkt, &key);
 	if (node && likely(note_holds(&key, node))) {
@@ -107,7 +119,7 @@ struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir)
 	uint32_t hash;
 	struct ct *ct;
 
-	if (unlikely(ct_has_overdue(inst) || is_turning_point(pkt)))
+	if (unlikely(ct_has_overdue(inst) || is_turning_point(pkt)) || is_wrong_echo(inst, pkt))
 		return NULL;
 	key_read(pkt, &key);
 	if (!node) {
@@ -188,7 +200,8 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 			struct simple_key key;
 
 			if (!at->node) {
-				fresh[new++] = at->pkt;
+				if (ct_has_ports(at->pkt))
+					fresh[new++] = at->pkt;
 				continue;
 			}
 			key_read(at->pkt, &key);

@@ -55,6 +55,8 @@ enum ext_depends {
 	DEP_OWNER = 1 << 23,
 	DEP_RANDOM = 1 << 24,
 	DEP_CT_STATUS = 1 << 25,	/* status bits beyond what states show: IPS_ASSURED */
+	DEP_L4_SPORT = 1 << 26,		/* of the ports only this one */
+	DEP_L4_DPORT = 1 << 27,		/* ... or ICMP type and code */
 	/* any byte from the network header on */
 	DEP_BYTES = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_LEN | DEP_L3_TTL | DEP_L3_TOS | DEP_L3_FRAG | DEP_L3_OPTIONS |
 		    DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_PAYLOAD,

@@ -137,6 +137,16 @@ static inline void put_l4_sum(uint8_t *l4, uint8_t proto, uint64_t sum)
 	memcpy(at, &check, 2);
 }
 
+/* Both ends of an echo have its id. @sum: what changed under the pseudo header, where there is one. */
+static inline void put_echo(uint8_t *l4, be16 id, uint64_t sum)
+{
+	uint16_t check = read16(l4 + 2);
+
+	check = fold((uint16_t)~check + change(sum, read16(l4 + 4), id));
+	memcpy(l4 + 2, &check, 2);
+	memcpy(l4 + 4, &id, 2);
+}
+
 /* Every word is read once and written once: reading what was just written in parts takes longer than all the rest. */
 static inline void rewrite_ip4(uint8_t *data, const struct ct_tuple *back, bool src, bool dst,
 			       const struct flow_result *result)
@@ -164,8 +174,12 @@ static inline void rewrite_ip4(uint8_t *data, const struct ct_tuple *back, bool 
 		}
 		addrs = saddr | (uint64_t)daddr << 32;
 		memcpy(data + offsetof(struct iphdr, saddr), &addrs, 8);
-		memcpy(l4, &ports, 4);
-		put_l4_sum(l4, back->proto, sum + port_sum);
+		if (likely(back->proto != IPPROTO_ICMP)) {
+			memcpy(l4, &ports, 4);
+			put_l4_sum(l4, back->proto, sum + port_sum);
+		} else {
+			put_echo(l4, back->src_l4.icmp_id, 0);
+		}
 	}
 	if (result->sets_tos) {
 		sum = change(sum, (uint32_t)data[1] << 8, (uint32_t)result->tos << 8);
@@ -206,11 +220,20 @@ static void rewrite_ip6(uint8_t *data, const struct ct_tuple *back, bool src, bo
 	uint64_t sum = 0;
 
 	if (src)
-		sum += put_addr6(data + offsetof(struct ipv6hdr, saddr), &back->dst) + put_port(l4, back->dst_l4.port);
+		sum += put_addr6(data + offsetof(struct ipv6hdr, saddr), &back->dst);
 	if (dst)
-		sum += put_addr6(data + offsetof(struct ipv6hdr, daddr), &back->src) + put_port(l4 + 2, back->src_l4.port);
-	if (src || dst)
-		put_l4_sum(l4, back->proto, sum);
+		sum += put_addr6(data + offsetof(struct ipv6hdr, daddr), &back->src);
+	if (unlikely(back->proto == IPPROTO_ICMPV6)) {
+		if (src || dst)
+			put_echo(l4, back->src_l4.icmp_id, sum);
+	} else {
+		if (src)
+			sum += put_port(l4, back->dst_l4.port);
+		if (dst)
+			sum += put_port(l4 + 2, back->src_l4.port);
+		if (src || dst)
+			put_l4_sum(l4, back->proto, sum);
+	}
 	if (result->sets_tos)
 		put_be16(data, (uint16_t)((get_be16(data) & 0xf00f) | result->tos << 4));
 	if (result->sets_ttl)

@@ -81,9 +81,16 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 	}
 	action = cache->slots ? flow_action_of(cache, ct->flow[dir]) : NULL;
 	if (!action || !flow_fits(action, pkt, ct)) {
-		if (has_moved_on(action, pkt, ct) || ++cache->mismatches % LEARN_ANEW_EVERY == 0)
-			flow_record_begin(inst, pkt, ct, dir, 0);
-		return FLOW_FULL;
+		const bool is_anew = has_moved_on(action, pkt, ct);
+
+		action = is_anew && cache->slots ? flow_alike_find(inst, pkt, ct, dir) : NULL;
+		if (!action) {
+			if (is_anew || ++cache->mismatches % LEARN_ANEW_EVERY == 0)
+				flow_record_begin(inst, pkt, ct, dir, 0);
+			return FLOW_FULL;
+		}
+		ct->flow[dir] = action->id;
+		cache->stats.guessed++;
 	}
 	if (action->result.way == FLOW_FULL)
 		return FLOW_FULL;

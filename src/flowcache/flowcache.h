@@ -68,7 +68,7 @@ void flow_company_fold(struct instance *inst, struct flow_company *own);
 enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own, struct pkt *pkt, const uint8_t **mac,
 				 struct ct_early *early, struct ct **later);
 
-struct flow_stats { uint64_t hits, recorded, refused, late; };
+struct flow_stats { uint64_t hits, recorded, refused, late, guessed; };
 const struct flow_stats *flowcache_stats(const struct instance *inst);
 
 #endif

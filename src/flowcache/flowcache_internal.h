@@ -11,6 +11,7 @@
 enum {
 	FLOW_SLOTS = 8192,		/* actions at once; the oldest makes room */
 	FLOW_COPY_MAX = 2048,		/* longer packets are not recorded */
+	FLOW_ALIKE_SETS = 256, FLOW_ALIKE_WAYS = 4,
 };
 
 /* What a packet and its connection must look like. Cleared before it is filled: compared as bytes. */
@@ -59,6 +60,14 @@ struct flow_recording {
 	uint8_t copy[FLOW_COPY_MAX];	/* the packet as it came */
 };
 
+/* What a connection's direction looks like to those who go by more than an action's fit; 0 where nobody asks. */
+struct flow_look {
+	uint32_t masq_ifindex;
+	be16 ports[4];			/* source as it comes and as it leaves; destination */
+	uint8_t family, proto, dir, asks;
+};
+struct flow_alike { struct flow_look look; uint32_t id; };
+
 struct flowcache {
 	enum flow_mode mode;
 	uint64_t changes;		/* inst->changes when the actions were learned */
@@ -66,6 +75,8 @@ struct flowcache {
 	uint32_t mismatches;
 	struct flow_action *slots;	/* NULL until the first is needed */
 	uint32_t buckets[FLOW_SLOTS];	/* slot + 1 */
+	struct flow_alike alike[FLOW_ALIKE_SETS][FLOW_ALIKE_WAYS];	/* ways that are not one connection's alone */
+	uint8_t alike_asks;		/* 1 << flow_look.asks of those */
 	struct flow_recording recording;
 	struct flow_stats stats;
 	char *difference;		/* owned */
@@ -110,15 +121,21 @@ static inline bool flow_is_fresh(const struct pkt *pkt)
 	return !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
 }
 
-static inline bool flow_fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)
+/* @status: the connection's, or what it is about to be. */
+static inline bool flow_fits_as(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct, uint32_t status)
 {
 	const struct flow_fit *fit = &action->fit;
 	uint32_t fields = flow_fields(pkt);
 
-	return fit->in == pkt->in && !((fit->status ^ ct->status) & fit->status_mask) && fit->mark == pkt->mark &&
+	return fit->in == pkt->in && !((fit->status ^ status) & fit->status_mask) && fit->mark == pkt->mark &&
 	       fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1 &&
 	       !((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) && !((fit->fields ^ fields) & fit->fields_mask) &&
 	       pkt->len <= fit->len_max && (fields & FLOW_FIELD_TTL) > 0x100;
+}
+
+static inline bool flow_fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)
+{
+	return flow_fits_as(action, pkt, ct, ct->status);
 }
 
 /* All but counting. */
@@ -135,6 +152,14 @@ static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, con
 }
 
 /* --- learn.c --- */
+/* Connections whose packets are looked into, or that are not found by addresses and ports alone. */
+bool flow_is_special(const struct ct *ct);
 void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected);
+
+/* --- alike.c --- */
+/* @way was learned as action @id: others that look the same may go it. */
+void flow_alike_note(struct instance *inst, const struct flow_recording *way, const struct flow_result *result, uint32_t id);
+/* The way of somebody that looks the same; NULL: not known. The packet is as before. */
+struct flow_action *flow_alike_find(struct instance *inst, struct pkt *pkt, const struct ct *ct, int dir);
 
 #endif

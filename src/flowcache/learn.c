@@ -11,8 +11,8 @@
 #include "flowcache/flowcache_internal.h"
 
 /* Fixed for all packets of a direction that flowcache_take() lets through at all, or compared by every action. */
-#define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_IFACES | \
-		   DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_ROUTE)
+#define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_L4_SPORT | \
+		   DEP_L4_DPORT | DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_ROUTE)
 /* Compared by those actions that rest on them. */
 #define DEP_COMPARED (DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | DEP_CT_MARK)
 
@@ -51,9 +51,10 @@ void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *
 	inst->record = &way->rec;
 }
 
-/* Connections whose packets are looked into, or that are not found by addresses and ports alone. */
-static bool is_special(const struct ct *ct)
+bool flow_is_special(const struct ct *ct)
 {
+	if (ct->status & IPS_EXPECTED && (ct_proto_num(ct) == IPPROTO_ICMP || ct_proto_num(ct) == IPPROTO_ICMPV6))
+		return true;		/* RELATED, as errors are: NAT takes it for one */
 	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct_synproxy_of(ct) || ct->zone.id;
 }
 
@@ -158,7 +159,7 @@ static bool is_steady(const struct flow_recording *way, const struct pkt *pkt)
 
 static bool may_be_remembered(const struct flow_recording *way)
 {
-	return !way->rec.is_spoiled && !(way->rec.depends & ~(DEP_FIXED | DEP_COMPARED)) && !is_special(way->ct);
+	return !way->rec.is_spoiled && !(way->rec.depends & ~(DEP_FIXED | DEP_COMPARED)) && !flow_is_special(way->ct);
 }
 
 static void remember(struct instance *inst, const struct flow_result *result, bool good)
@@ -178,6 +179,8 @@ static void remember(struct instance *inst, const struct flow_result *result, bo
 	way->fit.fields = way->fields & way->fit.fields_mask;
 	way->ct->flow[way->dir] = flow_action_get(inst, &way->fit, good ? result : &full_way, way->rec.counted,
 						  good ? way->rec.count : 0);
+	if (good && way->ct->flow[way->dir])
+		flow_alike_note(inst, way, result, way->ct->flow[way->dir]);
 	*(good ? &stats->recorded : &stats->refused) += 1;
 }
 

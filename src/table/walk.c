@@ -167,6 +167,27 @@ static __attribute__((noinline)) void record_match(struct record *rec, const str
 	}
 }
 
+/* Addresses were asked for, and all else that the rule's header wants was there: the answer was theirs. */
+static __attribute__((noinline)) void record_header(struct record *rec, const uint8_t *e, uint8_t family, const char *in, const char *out)
+{
+	static const union nf_inet_addr none[2];
+	const struct ip6t_ip6 *six = &((const struct ip6t_entry *)e)->ipv6;
+	const struct ipt_ip *four = &((const struct ipt_entry *)e)->ip;
+	const struct pkt *pkt = rec->pkt;
+
+	if (family == NFPROTO_IPV4) {
+		if ((four->smsk.s_addr | four->dmsk.s_addr) &&
+		    iface_is(in, four->iniface, four->iniface_mask) != !!(four->invflags & IPT_INV_VIA_IN) &&
+		    iface_is(out, four->outiface, four->outiface_mask) != !!(four->invflags & IPT_INV_VIA_OUT) &&
+		    (!four->proto || (pkt_ip4(pkt)->protocol == four->proto) != !!(four->invflags & IPT_INV_PROTO)))
+			rec->depends |= DEP_L3_ADDRS;
+	} else if ((memcmp(&six->smsk, none, sizeof(six->smsk)) || memcmp(&six->dmsk, none, sizeof(six->dmsk))) &&
+		   iface_is(in, six->iniface, six->iniface_mask) != !!(six->invflags & IP6T_INV_VIA_IN) &&
+		   iface_is(out, six->outiface, six->outiface_mask) != !!(six->invflags & IP6T_INV_VIA_OUT)) {
+		rec->depends |= DEP_L3_ADDRS;
+	}
+}
+
 static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target)
 {
 	rec->has_target = true;
@@ -330,6 +351,8 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 			matches = header_matches6(pkt, &((const struct ip6t_entry *)e)->ipv6, in, out, &end, &call);
 		}
 		header_matches = matches;
+		if (unlikely(w.rec))
+			record_header(w.rec, e, family, in, out);
 		counter = (struct xt_counters *)(uintptr_t)entry_counters((void *)e, family)->pcnt;
 		if (matches && sure == CLASS_MAYBE) {
 			for_each_match(m, e, family) {

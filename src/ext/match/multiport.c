@@ -201,6 +201,14 @@ static void multiport_print(const void *data, const struct ext_view *view, struc
 	add_ports(info, view, out);
 }
 
+static uint32_t multiport_depends(const void *data)
+{
+	const struct xt_multiport_v1 *info = data;
+
+	return DEP_L3_FRAG | (info->flags != XT_MULTIPORT_DESTINATION ? DEP_L4_SPORT : 0) |
+	       (info->flags != XT_MULTIPORT_SOURCE ? DEP_L4_DPORT : 0);
+}
+
 static const struct ext_text multiport_text = {
 	.options = multiport_options, .help_head = "multiport match options:",
 	.finish = multiport_finish, .save = multiport_save, .print = multiport_print,
@@ -209,5 +217,6 @@ static const struct ext_text multiport_text = {
 const struct match match_multiport = {
 	.name = "multiport", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_multiport_v1), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
+	.depends_of = multiport_depends,
 	.match = multiport_match, .classify = multiport_classify, .checkentry = multiport_check, .text = &multiport_text,
 };

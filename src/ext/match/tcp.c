@@ -96,7 +96,7 @@ static uint32_t tcp_depends(const void *data)
 {
 	const struct xt_tcp *info = data;
 
-	return DEP_L4_PORTS | DEP_L3_FRAG | (info->flg_mask || info->flg_cmp ? DEP_L4_FLAGS : 0) |
+	return ports_depends(info->spts, info->dpts) | DEP_L3_FRAG | (info->flg_mask || info->flg_cmp ? DEP_L4_FLAGS : 0) |
 	       (info->option ? DEP_L4_OPTIONS : 0);
 }
 

@@ -36,6 +36,13 @@ static void udp_classify(const void *data, struct class_rule *rule)
 		class_rule_partly(rule);
 }
 
+static uint32_t udp_depends(const void *data)
+{
+	const struct xt_udp *info = data;
+
+	return ports_depends(info->spts, info->dpts) | DEP_L3_FRAG;
+}
+
 static int udp_check(void *data, const struct ext_check *check, struct refusal *why)
 {
 	const struct xt_udp *info = data;
@@ -99,6 +106,7 @@ static const struct ext_text udp_text = {
 const struct match match_udp = {
 	.name = "udp", .families = FAMILY_ANY, .proto = IPPROTO_UDP,
 	.info_size = sizeof(struct xt_udp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
+	.depends_of = udp_depends,
 	.match = udp_match, .classify = udp_classify, .checkentry = udp_check, .text = &udp_text,
 };
 

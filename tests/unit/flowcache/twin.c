@@ -20,6 +20,7 @@ struct twin {
 	uint64_t seen;			/* of everything observed, in order */
 	uint64_t heard;			/* of events; in company they come a little later */
 	uint64_t left, dropped, delivered, events;
+	uint16_t echo_id[FLOWS];	/* as they left, in network order; NAT may have changed them */
 };
 
 static void mix_in(uint64_t *sum, const void *bytes, size_t len)
@@ -41,6 +42,16 @@ static void see_meta(struct twin *t, const struct pkt *pkt)
 	see(t, meta, sizeof(meta));
 }
 
+/* The number of an echo is its flow's. */
+static void see_echo(struct twin *t, const struct pkt *pkt)
+{
+	const uint8_t *l4 = pkt_l4(pkt, 8);
+
+	if (l4 && (pkt->l.l4proto == IPPROTO_ICMP || pkt->l.l4proto == IPPROTO_ICMPV6) && get_be16(l4 + 6) < FLOWS &&
+	    (l4[0] == 8 || l4[0] == 128))
+		memcpy(&t->echo_id[get_be16(l4 + 6)], l4 + 4, 2);
+}
+
 static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
 {
 	struct twin *t = priv;
@@ -49,6 +60,7 @@ static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, 
 	see(t, &out->index, sizeof(out->index));
 	see(t, frame, len);
 	see_meta(t, cause);
+	see_echo(t, cause);
 }
 
 static void on_deliver(void *priv, const struct pkt *pkt)
@@ -102,12 +114,15 @@ static const char rules4[] =
 	"*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
 	"-A PREROUTING -i eth0 -p tcp -m tcp --dport 1010 -j DNAT --to-destination 10.1.0.2:2010\n"
 	"-A PREROUTING -i eth0 -p udp -m udp --dport 1011 -j REDIRECT --to-ports 2011\n"
+	"-A POSTROUTING -o eth1 -p icmp -j MASQUERADE --random\n"
 	"-A POSTROUTING -o eth1 -p udp -j MASQUERADE\nCOMMIT\n"
 	"*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n"
 	"-A INPUT -m conntrack --ctstate ESTABLISHED\n"
 	"-A FORWARD -m conntrack --ctstate INVALID -j DROP\n"
 	"-A FORWARD -p udp -m udp --dport 1007 -m conntrack --ctstatus ASSURED -j REJECT\n"
 	"-A FORWARD -p udp -m udp --dport 1002 -m ttl --ttl-gt 60 -j ACCEPT\n"
+	"-A FORWARD -p icmp -m icmp --icmp-type echo-reply\n"
+	"-A FORWARD -i eth0 -s 10.0.0.0/29 -p udp -m udp --sport 3001\n"
 	"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
 	"-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
 
@@ -117,6 +132,7 @@ static const char rules6[] =
 	"-A FORWARD -p udp -m udp --dport 1004 -j HL --hl-set 33\nCOMMIT\n"
 	"*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
 	"-A POSTROUTING -o eth1 -p udp -m udp --dport 1005 -j MASQUERADE\n"
+	"-A POSTROUTING -o eth1 -p ipv6-icmp -j MASQUERADE --random\n"
 	"-A PREROUTING -i eth0 -p tcp -m tcp --dport 1010 -j DNAT --to-destination [fd00:1::2]:2010\nCOMMIT\n"
 	"*filter\n:INPUT ACCEPT\n:FORWARD DROP\n:OUTPUT ACCEPT\n"
 	"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
@@ -124,6 +140,8 @@ static const char rules6[] =
 
 static void twin_open(struct twin *t, enum flow_mode mode)
 {
+	const union nf_inet_addr second4 = { .ip = htonl(0x0a010003) }, second6 = { .in6.s6_addr = { 0xfd, 0, 0, 1, [15] = 3 } };
+	const uint8_t mac[6] = { 2, 0, 0, 0, 1, 3 };
 	struct router *r;
 
 	router_open((void **)&r);
@@ -133,6 +151,8 @@ static void twin_open(struct twin *t, enum flow_mode mode)
 	free(r);
 	flowcache_set_mode(t->inst, mode);
 	route_iface_set_mtu(t->inst, t->port[1], 1300);
+	assert_int_equal(neigh_set_permanent(t->inst, t->port[1], NFPROTO_IPV4, &second4, mac, NULL), 0);
+	assert_int_equal(neigh_set_permanent(t->inst, t->port[1], NFPROTO_IPV6, &second6, mac, NULL), 0);
 	ct_accounting_on(t->inst);
 	t->inst->observer = (struct observer){ .priv = t, .transmit = on_transmit, .deliver = on_deliver, .drop = on_drop,
 					       .ct_event = on_event };
@@ -143,7 +163,8 @@ static void twin_open(struct twin *t, enum flow_mode mode)
 /* --- packets --- */
 
 struct drawn {
-	bool six, tcp, answer, local;
+	bool six, tcp, echo, answer, local;
+	uint16_t flow;
 	uint16_t sport, dport, len;
 	uint8_t tos, ttl, flags;
 	uint32_t seq, ack;
@@ -153,7 +174,7 @@ struct drawn {
 static struct drawn draw(struct rng *rng, uint32_t seq[FLOWS][2])
 {
 	uint32_t flow = rng_below(rng, FLOWS);
-	struct drawn d = { .six = flow % 4 == 3, .tcp = flow % 3 == 0, .answer = rng_below(rng, 3) == 0, .local = flow % 7 == 6,
+	struct drawn d = { .six = flow % 4 == 3, .tcp = flow % 3 == 0, .echo = flow % 3 == 1 && flow % 5 < 2, .flow = (uint16_t)flow, .answer = rng_below(rng, 3) == 0, .local = flow % 7 == 6,
 			   .sport = (uint16_t)(3000 + flow), .dport = (uint16_t)(1000 + flow % 14), .ttl = 64,
 			   .len = (uint16_t)(10 + rng_below(rng, 90)), .flags = 0x10, .df = rng_below(rng, 2) };
 
@@ -177,9 +198,11 @@ static struct drawn draw(struct rng *rng, uint32_t seq[FLOWS][2])
 /* Addresses as the other side sees them: answers to a translated flow go to its translation. */
 static void write_addrs(const struct drawn *d, uint8_t *saddr, uint8_t *daddr, uint16_t *dport)
 {
-	bool masked = !d->local && !d->tcp && (!d->six || d->dport == 1005);
-	bool turned = d->tcp && d->dport == 1010, redirected = !d->six && !d->tcp && d->dport == 1011;
-	const char *server = d->local ? (d->six ? "fd00::1" : "10.0.0.1") : d->six ? "fd00:1::2" : "10.1.0.2";
+	bool masked = !d->local && !d->tcp && (d->echo || !d->six || d->dport == 1005);
+	bool turned = d->tcp && d->dport == 1010, redirected = !d->six && !d->tcp && !d->echo && d->dport == 1011;
+	const bool is_second = d->flow % 2 && !turned;	/* two servers, next to each other */
+	const char *server = d->local ? (d->six ? "fd00::1" : "10.0.0.1") : d->six ? (is_second ? "fd00:1::3" : "fd00:1::2") :
+			     is_second ? "10.1.0.3" : "10.1.0.2";
 	const char *client = d->six ? "fd00::2" : "10.0.0.2";
 	const char *seen = masked && d->answer ? (d->six ? "fd00:1::1" : "10.1.0.1") : client;
 	int family = d->six ? AF_INET6 : AF_INET;
@@ -192,7 +215,17 @@ static void write_addrs(const struct drawn *d, uint8_t *saddr, uint8_t *daddr, u
 	inet_pton(family, d->answer ? seen : server, daddr);
 }
 
-static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8_t *frame)
+/* @id: as the other side saw the question's. */
+static void write_echo(const struct drawn *d, uint8_t *l4, uint16_t id)
+{
+	be16 own = htons(d->sport);
+
+	l4[0] = d->six ? (d->answer ? 129 : 128) : (d->answer ? 0 : 8);
+	memcpy(l4 + 4, d->answer && id ? &id : &own, 2);
+	put_be16(l4 + 6, d->flow);
+}
+
+static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8_t *frame, const uint16_t *echo_ids)
 {
 	uint32_t head = d->tcp ? 20 : 8, len = head + d->len, at = ETH_HLEN + (d->six ? 40 : 20);
 	uint8_t *ip = frame + ETH_HLEN, *l4 = frame + at;
@@ -207,39 +240,45 @@ static uint32_t write_frame(const struct drawn *d, const struct iface *to, uint8
 	if (d->six) {
 		put_be32(ip, 6u << 28 | (uint32_t)d->tos << 20 | 0x12345);
 		put_be16(ip + 4, (uint16_t)len);
-		ip[6] = d->tcp ? IPPROTO_TCP : IPPROTO_UDP;
+		ip[6] = d->tcp ? IPPROTO_TCP : d->echo ? IPPROTO_ICMPV6 : IPPROTO_UDP;
 		ip[7] = d->ttl;
 		write_addrs(d, ip + 8, ip + 24, &server_port);
 	} else {
 		struct iphdr h = { .version = 4, .ihl = 5, .tos = d->tos, .tot_len = htons((uint16_t)(20 + len)), .ttl = d->ttl,
 				   .id = htons(7), .frag_off = d->df ? htons(IP4_DF) : 0,
-				   .protocol = d->tcp ? IPPROTO_TCP : IPPROTO_UDP };
+				   .protocol = d->tcp ? IPPROTO_TCP : d->echo ? IPPROTO_ICMP : IPPROTO_UDP };
 
 		write_addrs(d, (uint8_t *)&h.saddr, (uint8_t *)&h.daddr, &server_port);
 		csum_ip4_header(&h);
 		memcpy(ip, &h, sizeof(h));
 	}
-	put_be16(l4, d->answer ? server_port : d->sport);
-	put_be16(l4 + 2, d->answer ? d->sport : server_port);
+	if (d->echo) {
+		write_echo(d, l4, d->local ? 0 : echo_ids[d->flow]);
+	} else {
+		put_be16(l4, d->answer ? server_port : d->sport);
+		put_be16(l4 + 2, d->answer ? d->sport : server_port);
+	}
 	if (d->tcp) {
 		put_be32(l4 + 4, d->seq);
 		put_be32(l4 + 8, d->flags & 0x10 ? d->ack : 0);
 		l4[12] = 5 << 4;
 		l4[13] = d->flags;
 		put_be16(l4 + 14, 20000);
-	} else {
+	} else if (!d->echo) {
 		put_be16(l4 + 4, (uint16_t)len);
 	}
 	memset(l4 + head, 'x', d->len);
 	if (d->six)
 		sum = csum_fold(csum_partial(l4, len, csum_pseudo6(ip + 8, ip + 24, ip[6], len)));
+	else if (d->echo)
+		sum = csum_fold(csum_partial(l4, len, 0));
 	else
 		sum = csum_fold(csum_partial(l4, len, csum_partial(ip + 12, 8, csum_pseudo4(0, 0, ip[9], len))));
 	if (!sum)
 		sum = 0xffff;
 	if (d->broken)
 		sum ^= 0x1234;
-	memcpy(l4 + (d->tcp ? 16 : 6), &sum, 2);
+	memcpy(l4 + (d->tcp ? 16 : d->echo ? 2 : 6), &sum, 2);
 	return at + len;
 }
 
@@ -250,7 +289,7 @@ static void send_own(struct twin *t, uint32_t value)
 			   .tos = value % 32 == 1 ? 0x20 : 0, .ttl = value % 16 == 1 ? 1 : 64, .len = (uint16_t)(10 + value % 60), .flags = 0x10,
 			   .answer = true, .seq = value, .ack = 5 };
 	uint8_t frame[FRAME_MAX];
-	uint32_t len = write_frame(&d, t->port[0], frame);
+	uint32_t len = write_frame(&d, t->port[0], frame, t->echo_id);
 	struct pkt *pkt;
 
 	if (value % 3 == 1)
@@ -380,6 +419,16 @@ static void receive(struct twin *t, uint8_t frames[][FRAME_MAX], const uint32_t 
 		path_receive(t->inst, burst, n);
 }
 
+/* Flows whose echoes went out with an id that is not theirs. */
+static unsigned int echoes(const struct twin *t)
+{
+	unsigned int changed = 0;
+
+	for (int i = 0; i < FLOWS; i++)
+		changed += t->echo_id[i] && ntohs(t->echo_id[i]) != 3000 + i;
+	return changed;
+}
+
 static void remembered_ways_are_the_full_way(void **state)
 {
 	static const enum flow_mode modes[TWINS] = { FLOW_OFF, FLOW_ON, FLOW_CHECK, FLOW_ON };
@@ -405,7 +454,7 @@ static void remembered_ways_are_the_full_way(void **state)
 		for (uint32_t k = 0; k < n; k++) {
 			d[k] = draw(&rng, seq);
 			out[k] = d[k].answer && !d[k].local;
-			len[k] = write_frame(&d[k], twins[0].port[out[k]], frames[k]);
+			len[k] = write_frame(&d[k], twins[0].port[out[k]], frames[k], twins[0].echo_id);
 		}
 		for (int i = 0; i < TWINS; i++) {
 			receive(&twins[i], frames, len, out, n);
@@ -424,12 +473,14 @@ static void remembered_ways_are_the_full_way(void **state)
 		}
 	}
 	stats = flowcache_stats(twins[1].inst);
-	print_message("hits %llu learned %llu refused %llu late %llu; left %llu dropped %llu delivered %llu events %llu\n",
+	print_message("hits %llu learned %llu refused %llu late %llu guessed %llu; left %llu dropped %llu delivered %llu events %llu\n",
 		      (unsigned long long)stats->hits, (unsigned long long)stats->recorded, (unsigned long long)stats->refused,
-		      (unsigned long long)stats->late, (unsigned long long)twins[0].left, (unsigned long long)twins[0].dropped,
+		      (unsigned long long)stats->late, (unsigned long long)stats->guessed, (unsigned long long)twins[0].left, (unsigned long long)twins[0].dropped,
 		      (unsigned long long)twins[0].delivered, (unsigned long long)twins[0].events);
 	assert_true(stats->hits > STEPS);
 	assert_true(stats->late > 100);
+	assert_true(stats->guessed > 1000);
+	assert_true(echoes(&twins[0]) > 3);
 	assert_true(twins[0].delivered > 1000 && twins[0].dropped > 1000 && twins[0].events > 100);
 	assert_true(flowcache_stats(twins[MODES].inst)->hits > STEPS);
 	for (int i = 0; i < TWINS; i++) {
