@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conntrack/conntrack.h"
 #include "flowcache/flowcache.h"
 #include "path/path.h"
 #include "path/worker.h"
@@ -28,6 +29,7 @@ static void on_interrupt(int number)
 struct ahead {
 	struct {
 		struct pkt *pkt;
+		struct input *input;
 		int64_t stamp_ns;
 		uint32_t wire_len;
 		bool is_local;
@@ -60,15 +62,14 @@ static void clock_to(struct run *run, int64_t ns)
  * With several workers, packets go by each in turn, each to its end before the next: order decides what comes out. Between packets
  * everything belongs to this thread.
  */
-static void receive(struct run *run, struct pkt **burst, unsigned int count)
+static void receive(struct run *run, struct pkt *pkt)
 {
-	if (run->options.workers < 2) {
-		path_receive(run->inst, burst, count);
+	if (likely(run->options.workers < 2)) {
+		path_go_on(run->inst, pkt);
 		return;
 	}
 	worker_alone_end(run->inst, NULL);
-	for (unsigned int i = 0; i < count; i++)
-		worker_receive_one(run->workers[run->turn++ % run->options.workers], burst[i]);
+	worker_receive_one(run->workers[run->turn++ % run->options.workers], pkt);
 	worker_alone_begin(run->inst, NULL);
 }
 
@@ -98,7 +99,25 @@ static void workers_end(struct run *run)
 	free(run->workers);
 }
 
-/* What was read goes its way. Packets of one instant and of one kind go together; the clock stands still for them. */
+/*
+ * Sums that were left to a network card are filled in. Nearly all sums are good, and conntrack wants to know that anyway: who
+ * turns out to have a good one needs no second look.
+ */
+static void complete_sums(struct run *run, struct ahead *ahead)
+{
+	const bool is_asked = ct_is_on(run->inst, NFPROTO_IPV4) || ct_is_on(run->inst, NFPROTO_IPV6);
+
+	for (unsigned int i = 0; i < ahead->count; i++) {
+		struct pkt *pkt = ahead->list[i].pkt;
+
+		if (is_asked && !ahead->list[i].is_local && pkt->drop_reason == DROP_NONE && ct_has_ports(pkt) && ct_is_simple(pkt))
+			pkt_l4_checksum_early(pkt);
+		if (!(pkt->flags & PKT_FLAG_CSUM_TRUSTED) && pkt_complete_partial_sum(pkt))
+			ahead->list[i].input->offloaded++;
+	}
+}
+
+/* What was read goes its way. */
 static void ahead_process(struct run *run, struct ahead *ahead)
 {
 	struct instance *inst = run->inst;
@@ -108,15 +127,12 @@ static void ahead_process(struct run *run, struct ahead *ahead)
 	for (unsigned int i = 0; i < ahead->count; i++)
 		if (!ahead->list[i].is_local)
 			burst[n++] = ahead->list[i].pkt;
-	path_prefetch(inst, burst, n);
-	n = 0;
+	path_arrive(inst, burst, n);
+	if (!run->options.strict_checksums)
+		complete_sums(run, ahead);
 	for (unsigned int i = 0; i < ahead->count; i++) {
 		struct pkt *pkt = ahead->list[i].pkt;
 
-		if (n && (ahead->list[i].stamp_ns > inst->now_ns || ahead->list[i].is_local)) {
-			receive(run, burst, n);
-			n = 0;
-		}
 		clock_to(run, ahead->list[i].stamp_ns);
 		pkt->stamp_ns = inst->now_ns;
 		input_count(run, pkt, ahead->list[i].stamp_ns, ahead->list[i].wire_len, ahead->list[i].is_local);
@@ -124,11 +140,9 @@ static void ahead_process(struct run *run, struct ahead *ahead)
 			inst->serial = pkt->serial;
 			path_send_local(inst, pkt);
 		} else {
-			burst[n++] = pkt;
+			receive(run, pkt);
 		}
 	}
-	if (n)
-		receive(run, burst, n);
 	ahead->count = 0;
 }
 
@@ -162,9 +176,8 @@ static int packet_read(struct run *run, struct input *input, struct ahead *ahead
 	}
 	input->packets++;
 	input->truncated += input->head.wire_len > input->head.len;
-	if (!run->options.strict_checksums && pkt_complete_partial_sum(pkt))
-		input->offloaded++;
 	ahead->list[ahead->count].pkt = pkt;
+	ahead->list[ahead->count].input = input;
 	ahead->list[ahead->count].stamp_ns = input->head.stamp_ns;
 	ahead->list[ahead->count].wire_len = input->head.wire_len;
 	ahead->list[ahead->count].is_local = input->is_local;

@@ -30,6 +30,11 @@ struct capture {
 int capture_need(struct capture *cap, size_t n, struct refusal *why);
 static inline const uint8_t *capture_at(const struct capture *cap) { return cap->buf + cap->start; }
 static inline size_t capture_left(const struct capture *cap) { return cap->end - cap->start; }
+/* Mostly they are there. */
+static inline int capture_has(struct capture *cap, size_t n, struct refusal *why)
+{
+	return likely(capture_left(cap) >= n) ? 1 : capture_need(cap, n, why);
+}
 static inline void capture_advance(struct capture *cap, size_t n) { cap->start += n; cap->offset += n; }
 /* Passes over @n bytes without keeping them; as capture_need(). */
 int capture_skip(struct capture *cap, uint64_t n, struct refusal *why);

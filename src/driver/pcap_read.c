@@ -160,7 +160,7 @@ static int pcap_read_next(struct capture *cap, struct capture_packet *pkt, struc
 	struct capture_iface *iface = &cap->ifaces[0];
 	uint32_t sec, frac, len, wire_len;
 	const uint8_t *p;
-	int r = capture_need(cap, PCAP_RECORD_HEADER, why);
+	int r = capture_has(cap, PCAP_RECORD_HEADER, why);
 
 	if (r < 0)
 		return r;
@@ -181,7 +181,7 @@ static int pcap_read_next(struct capture *cap, struct capture_packet *pkt, struc
 	if (frac >= (cap->nanosec ? 1000000000u : 1000000u))
 		return capture_refuse(cap, why, "the capture is corrupt: %u %s in a time stamp", frac,
 				      cap->nanosec ? "nanoseconds" : "microseconds");
-	r = capture_need(cap, PCAP_RECORD_HEADER + (size_t)len, why);
+	r = capture_has(cap, PCAP_RECORD_HEADER + (size_t)len, why);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -316,7 +316,7 @@ int capture_next(struct capture *cap, struct capture_packet *pkt, struct refusal
 	if (r <= 0)
 		return r;
 	iface = &cap->ifaces[pkt->iface];
-	if (!linktype_is_usable(pkt->linktype)) {
+	if (pkt->linktype != LINK_ETHERNET && !linktype_is_usable(pkt->linktype)) {
 		const char *name = linktype_name(pkt->linktype);
 
 		cap->offset = pkt->offset;	/* name the packet's own place */

@@ -120,16 +120,11 @@ static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned 
 	tables_look_ahead(inst, family, sound, n);
 }
 
-void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count)
+void path_arrive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
-		burst[i]->drop_reason = pkt_parse(burst[i]) ? DROP_MALFORMED : DROP_NONE;
+	path_check(inst, burst, count);
 	prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
 	prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
-	for (unsigned int i = 0; i < count; i++) {
-		burst[i]->drop_reason = DROP_NONE;
-		burst[i]->l = (struct pkt_layers){ 0 };
-	}
 }
 
 void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
@@ -147,13 +142,18 @@ void path_go(struct instance *inst, struct pkt **burst, unsigned int count, cons
 		prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		inst->serial = burst[i]->serial;	/* what is made now is its doing */
 		if (early && early[i].pkt)
 			ct_early_put(inst, &early[i]);
-		path_enter(inst);
-		receive_one(inst, burst[i]);
-		path_leave(inst);
+		path_go_on(inst, burst[i]);
 	}
+}
+
+void path_go_on(struct instance *inst, struct pkt *pkt)
+{
+	inst->serial = pkt->serial;	/* what is made now is its doing */
+	path_enter(inst);
+	receive_one(inst, pkt);
+	path_leave(inst);
 }
 
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)

@@ -18,10 +18,13 @@
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count);
 
 /**
- * path_prefetch() - Packets that will be received soon: asks for the memory that they will need
- * @burst: up to PKT_BURST_MAX of them, borrowed. Nothing happens to them.
+ * path_arrive() - path_receive() for who lets time pass between the packets of a burst: its first half
+ * @burst: up to PKT_BURST_MAX of them, borrowed
+ * They are checked, and the memory that they will need is asked for. Settings stand still until the last one has gone on.
  */
-void path_prefetch(struct instance *inst, struct pkt **burst, unsigned int count);
+void path_arrive(struct instance *inst, struct pkt **burst, unsigned int count);
+/* The second half: one of them is taken, and takes its way to the end. */
+void path_go_on(struct instance *inst, struct pkt *pkt);
 
 /* A raw IP packet that the host itself sends, as through a raw socket with IP_HDRINCL: the kernel fills
  * in checksum and length, the source when zero (IPv4), the id when zero. Takes the packet. */

@@ -434,6 +434,7 @@ static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *p
 	else
 		key6(k, pkt);
 	k->has_ifaces = false;
+	k->key.word[CLASS_IFACES] = 0;
 	k->key.word[CLASS_MARK] = pkt->mark;
 	k->key.states = compiled_states(pkt);
 }

@@ -20,11 +20,22 @@ static inline bool iface_is(const char *name, const char *want, const unsigned c
 
 _Static_assert(IFNAMSIZ == 2 * sizeof(uint64_t), "iface_is() compares 16 bytes");
 
+_Static_assert(offsetof(struct ipt_ip, dst) == offsetof(struct ipt_ip, src) + 4 &&
+	       offsetof(struct ipt_ip, dmsk) == offsetof(struct ipt_ip, smsk) + 4, "both addresses are compared at once");
+
 static inline bool header_matches4(const struct iphdr *ip, const struct ipt_ip *want, const char *in,
 				   const char *out, bool later_fragment)
 {
 	const uint8_t inv = want->invflags;
+	uint64_t addrs, mask, asked;
 
+	if (likely(!inv && !(want->flags & IPT_F_FRAG))) {
+		memcpy(&addrs, &ip->saddr, sizeof(addrs));
+		memcpy(&mask, &want->smsk, sizeof(mask));
+		memcpy(&asked, &want->src, sizeof(asked));
+		return !((addrs & mask) ^ asked) && (!want->proto || want->proto == ip->protocol) &&
+		       iface_is(in, want->iniface, want->iniface_mask) && iface_is(out, want->outiface, want->outiface_mask);
+	}
 	if (((ip->saddr & want->smsk.s_addr) == want->src.s_addr) == !!(inv & IPT_INV_SRCIP) ||
 	    ((ip->daddr & want->dmsk.s_addr) == want->dst.s_addr) == !!(inv & IPT_INV_DSTIP))
 		return false;
