@@ -37,7 +37,7 @@ enum ext_depends {
 	DEP_L3_TOS = 1 << 5,
 	DEP_L3_FRAG = 1 << 6,
 	DEP_L3_OPTIONS = 1 << 7,
-	DEP_L4_PORTS = 1 << 8,		/* or ICMP type and code */
+	DEP_L4_SPORT = 1 << 8,
 	DEP_L4_FLAGS = 1 << 9,
 	DEP_L4_OPTIONS = 1 << 10,
 	DEP_PAYLOAD = 1 << 11,
@@ -55,8 +55,8 @@ enum ext_depends {
 	DEP_OWNER = 1 << 23,
 	DEP_RANDOM = 1 << 24,
 	DEP_CT_STATUS = 1 << 25,	/* status bits beyond what states show: IPS_ASSURED */
-	DEP_L4_SPORT = 1 << 26,		/* of the ports only this one */
-	DEP_L4_DPORT = 1 << 27,		/* ... or ICMP type and code */
+	DEP_L4_DPORT = 1 << 26,
+	DEP_L4_PORTS = DEP_L4_SPORT | DEP_L4_DPORT,	/* or ICMP type and code */
 	/* any byte from the network header on */
 	DEP_BYTES = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_LEN | DEP_L3_TTL | DEP_L3_TOS | DEP_L3_FRAG | DEP_L3_OPTIONS |
 		    DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_PAYLOAD,

@@ -20,8 +20,7 @@ void ports_print(struct strbuf *out, const char *word, const uint16_t range[2], 
 /* Of the ports those that are asked for at all. */
 static inline uint32_t ports_depends(const uint16_t sports[2], const uint16_t dports[2])
 {
-	return DEP_NOTHING | (sports[0] || sports[1] != UINT16_MAX ? DEP_L4_SPORT : 0) |
-	       (dports[0] || dports[1] != UINT16_MAX ? DEP_L4_DPORT : 0);
+	return (sports[0] || sports[1] != UINT16_MAX ? DEP_L4_SPORT : 0) | (dports[0] || dports[1] != UINT16_MAX ? DEP_L4_DPORT : 0);
 }
 
 #endif

@@ -13,7 +13,7 @@
 enum { ASKS_SPORT = 1, ASKS_DPORT = 2, ASKS_ALL = 4 };
 
 /* What a way may rest on beside its fit, and be others' way as well. No targets of extensions: they may change what routes look at. */
-#define DEP_ALIKE (DEP_NOTHING | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_L4_SPORT | DEP_L4_DPORT | \
+#define DEP_ALIKE (DEP_NOTHING | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | \
 		   DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | \
 		   DEP_CT_MARK)
 
@@ -56,8 +56,7 @@ void flow_alike_note(struct instance *inst, const struct flow_recording *way, co
 
 	if (result->way != FLOW_FORWARD || depends & ~(uint32_t)DEP_ALIKE || way->rec.has_target || host_sockets_count(inst->sockets))
 		return;
-	asks = (uint8_t)((depends & (DEP_L4_PORTS | DEP_L4_SPORT) ? ASKS_SPORT : 0) |
-			 (depends & (DEP_L4_PORTS | DEP_L4_DPORT) ? ASKS_DPORT : 0));
+	asks = (uint8_t)((depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
 	look_of(&look, way->ct, way->dir, asks);
 	set = set_of(cache, &look, way->fit.in, way->fit.status);
 	for (int i = 0; i < FLOW_ALIKE_WAYS; i++)

@@ -11,8 +11,8 @@
 #include "flowcache/flowcache_internal.h"
 
 /* Fixed for all packets of a direction that flowcache_take() lets through at all, or compared by every action. */
-#define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_L4_SPORT | \
-		   DEP_L4_DPORT | DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_ROUTE)
+#define DEP_FIXED (DEP_NOTHING | DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_IFACES | \
+		   DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_CT_TUPLE | DEP_ROUTE)
 /* Compared by those actions that rest on them. */
 #define DEP_COMPARED (DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | DEP_CT_MARK)
 

@@ -219,12 +219,12 @@ static const struct ext_text icmp6_text = {
 
 const struct match match_icmp = {
 	.name = "icmp", .families = FAMILY_V4, .proto = IPPROTO_ICMP,
-	.info_size = sizeof(struct ipt_icmp), .depends = DEP_L4_DPORT | DEP_L3_FRAG,
+	.info_size = sizeof(struct ipt_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
 	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp4_text,
 };
 
 const struct match match_icmp6 = {
 	.name = "icmp6", .families = FAMILY_V6, .proto = IPPROTO_ICMPV6,
-	.info_size = sizeof(struct ip6t_icmp), .depends = DEP_L4_DPORT | DEP_L3_FRAG,
+	.info_size = sizeof(struct ip6t_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
 	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp6_text,
 };

@@ -113,7 +113,8 @@ static bool flip(struct world *w, uint32_t bit)
 		else
 			put_be16(w->pkt.data, (get_be16(w->pkt.data) & 0xf00f) | (rng_u32(&w->rng) & 0xff0));
 		return true;
-	case DEP_L4_PORTS: flip_bytes(w, w->l4, 4); return true;
+	case DEP_L4_SPORT: flip_bytes(w, w->l4, 2); return true;
+	case DEP_L4_DPORT: flip_bytes(w, w->l4 + 2, 2); return true;
 	case DEP_L4_FLAGS: flip_bytes(w, w->l4 + 13, 1); return w->pkt.len > w->l4 + 20;
 	case DEP_MARK: w->pkt.mark ^= rng_u32(&w->rng); return true;
 	case DEP_CT_MARK: w->ct->mark ^= rng_u32(&w->rng); return true;
