@@ -84,6 +84,7 @@ struct ct_helper {
 	void (*ended)(struct instance *inst, struct ct *ct);
 	/* What its expectations have as .arrived beside nat_follow_master(): by their place here they are found again. */
 	ct_arrival_fn arrivals[CT_HELPER_ARRIVALS];
+	const char *arrival_names[CT_HELPER_ARRIVALS];	/* by which programs ask for them; NULL = none can */
 	/* What was remembered of a connection came from a file: false, it cannot be. NULL = it may be anything. */
 	bool (*restored)(struct ct_help *help);
 };

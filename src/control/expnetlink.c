@@ -8,7 +8,7 @@
 #include "control/ct_msg.h"
 #include "nat/mangle.h"
 
-/* The one thing to happen at an arrival that has a name which tools can give back. */
+/* What may happen at an arrival has a name, which tools give back: this, or a helper's (ct_helper.arrival_names). */
 static const char follow_master[] = "nat-follow-master";
 
 /* What the master's side has said, when NAT changed it. */
@@ -51,10 +51,26 @@ static int get_arrival(const struct nlattr *attr, ct_arrival_fn *out)
 {
 	char name[sizeof(follow_master)];
 
-	if (nl_get_name(attr, name, sizeof(name)) || strcmp(name, follow_master))
+	if (nl_get_name(attr, name, sizeof(name)))
 		return -EINVAL;
-	*out = nat_follow_master;
-	return 0;
+	*out = strcmp(name, follow_master) ? NULL : nat_follow_master;
+	for (const struct ct_helper *const *h = ct_helpers; *h && !*out; h++)
+		for (int i = 0; i < CT_HELPER_ARRIVALS; i++)
+			if ((*h)->arrival_names[i] && !strcmp((*h)->arrival_names[i], name))
+				*out = (*h)->arrivals[i];
+	return *out ? 0 : -EINVAL;
+}
+
+/* NULL: nobody can ask for that. */
+static const char *arrival_name(ct_arrival_fn fn)
+{
+	if (fn == nat_follow_master)
+		return follow_master;
+	for (const struct ct_helper *const *h = ct_helpers; fn && *h; h++)
+		for (int i = 0; i < CT_HELPER_ARRIVALS; i++)
+			if ((*h)->arrivals[i] == fn)
+				return (*h)->arrival_names[i];
+	return NULL;
 }
 
 static uint32_t id_of(const struct ct_expect *exp)
@@ -91,8 +107,8 @@ static void put_expect(const struct instance *inst, const struct ct_expect *exp,
 	nl_put_u32(out, CTA_EXPECT_CLASS, exp->class);
 	if (name)
 		nl_put_text(out, CTA_EXPECT_HELP_NAME, name);
-	if (exp->arrived == nat_follow_master)
-		nl_put_text(out, CTA_EXPECT_FN, follow_master);
+	if (arrival_name(exp->arrived))
+		nl_put_text(out, CTA_EXPECT_FN, arrival_name(exp->arrived));
 }
 
 static void put_message(const struct instance *inst, const struct ct_expect *exp, uint16_t command, uint16_t flags,

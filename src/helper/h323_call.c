@@ -237,5 +237,5 @@ static unsigned int q931_help(const struct ct_help_call *call)
 const struct ct_helper ct_helper_q931 = {
 	.name = "Q.931", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true, .port = 1720,
 	.policy = { .max_expected = CT_H323_CHANNELS * 4 + 4, .timeout_sec = 240 }, .help = q931_help,
-	.arrivals = { forwarded_call_arrived },
+	.arrivals = { forwarded_call_arrived }, .arrival_names = { "callforwarding" },
 };

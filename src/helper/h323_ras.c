@@ -282,5 +282,5 @@ static unsigned int ras_help(const struct ct_help_call *call)
 const struct ct_helper ct_helper_ras = {
 	.name = "RAS", .proto = IPPROTO_UDP, .ip4 = true, .ip6 = true, .port = 1719,
 	.policy = { .max_expected = 32, .timeout_sec = 240 }, .help = ras_help,
-	.arrivals = { call_arrived },
+	.arrivals = { call_arrived }, .arrival_names = { "Q.931" },
 };

@@ -319,11 +319,11 @@ static const struct ct_expect_policy media_policies[] = {
 const struct ct_helper ct_helper_sip_udp = {
 	.name = "sip", .proto = IPPROTO_UDP, .ip4 = true, .ip6 = true,
 	.policy = { .max_expected = 1, .timeout_sec = 180, .name = "signalling" }, .more_policies = media_policies,
-	.help = sip_udp_help, .arrivals = { sip_nat_arrived },
+	.help = sip_udp_help, .arrivals = { sip_nat_arrived }, .arrival_names = { "sip" },
 };
 
 const struct ct_helper ct_helper_sip_tcp = {
 	.name = "sip", .proto = IPPROTO_TCP, .ip4 = true, .ip6 = true,
 	.policy = { .max_expected = 1, .timeout_sec = 180, .name = "signalling" }, .more_policies = media_policies,
-	.help = sip_tcp_help, .arrivals = { sip_nat_arrived },
+	.help = sip_tcp_help, .arrivals = { sip_nat_arrived }, .arrival_names = { "sip" },
 };

@@ -251,6 +251,11 @@ def masters():
     yield message(EXP, 0, ACK, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5009), mask, a, family=V4)
     yield message(EXP, 0, ACK, tuple4(2, "192.0.2.9", "192.0.2.1", 6, 99, 5009), mask, family=V4)
     yield message(EXP, 1, ACK, tuple4(2, "10.9.9.9", "192.0.2.1", 6, 7, 5000), family=V4)
+    for word in ("nat-follow-master", "sip", "Q.931", "callforwarding", "pptp", "RAS", ""):
+        one = tuple4(2, "192.0.2.2", "192.0.2.1", 6, 20, 5100)
+        yield message(EXP, 0, new, one, mask, a, u32(4, 300), text(11, word), nest(10, u32(1, 1), tuple4(2, "192.0.2.8", "0.0.0.0", 6, 20, 0)), family=V4)
+        yield message(EXP, 1, ACK, one, family=V4)
+        yield message(EXP, 2, ACK, one, family=V4)
     yield message(EXP, 1, ACK, tuple4(2, "192.0.2.77", "192.0.2.3", 6, 20, 5001), family=V4)
     yield message(EXP, 1, ACK, tuple4(2, "192.0.3.77", "192.0.2.3", 6, 20, 5001), family=V4)
     yield message(EXP, 1, ACK, tuple4(2, "192.0.2.77", "192.0.2.3", 6, 21, 5001), family=V4)
