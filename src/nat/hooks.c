@@ -10,12 +10,28 @@
 #include "nat/nat_internal.h"
 #include "route/route.h"
 
+/*
+ * A service that no rule moved stays at its address and port, whoever has its answers: what nat_setup() would find out, too.
+ * That somebody has them is counted. Not for ids and keys, which may vary, nor for exact searches.
+ */
+static bool destination_stays(const struct instance *inst, const struct ct *ct)
+{
+	const uint8_t proto = ct_proto_num(ct);
+
+	return (proto == IPPROTO_UDP || proto == IPPROTO_TCP) && !inst->nat->exact_tries && !ct_is_confirmed(ct);
+}
+
 /* No rule wanted it: it keeps its address, and its port unless somebody has it. */
 static unsigned int bind_unchanged(struct instance *inst, struct ct *ct, enum nat_manip manip)
 {
 	const struct ct_tuple *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
 	struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_MAP_IPS };
 
+	if (manip == NAT_MANIP_DST && likely(destination_stays(inst, ct))) {
+		ct_tuple_taken(inst, reply, ct_reply_hash(inst, ct, reply), ct);
+		ct->status |= IPS_DST_NAT_DONE;
+		return NF_ACCEPT;
+	}
 	range.min_addr = manip == NAT_MANIP_SRC ? reply->dst : reply->src;
 	range.max_addr = range.min_addr;
 	return nat_setup(inst, ct, &range, manip);
