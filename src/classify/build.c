@@ -46,7 +46,7 @@ void brief_make(const struct classifier *c, uint32_t id, const struct class_rule
 
 	memset(words, 0, c->brief_steps * 2 * BRIEF_STEP * sizeof(*words));
 	*out = (struct brief){ .id = id, .sports = { 0, UINT16_MAX }, .dports = { 0, UINT16_MAX }, .states = rule->states,
-			       .sure = rule->sure, .note = rule->note };
+			       .sure = rule->sure, .note = (uint8_t)(rule->note | (rule->term_count ? NOTE_TERMS : 0)) };
 	if (rule->sport_count)
 		out->sports = rule->sports[0];
 	if (rule->dport_count)
@@ -267,7 +267,33 @@ static void ask_too(struct class_rule *all, const struct class_rule *rule)
 	all->states &= rule->states;
 }
 
-static void items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of, void *priv, struct item *items)
+/* Terms of rules that went stay until the chain is built anew. */
+static int terms_add(struct classifier *c, uint32_t id, const struct class_rule *rule)
+{
+	if (!rule->term_count)
+		return 0;
+	if (!c->terms_at)
+		c->terms_at = bigmem_alloc(((size_t)c->room + 1) * sizeof(*c->terms_at));
+	if (c->terms_at && c->term_count + rule->term_count > c->term_room) {
+		const uint32_t room = 2 * c->term_room + CLASS_TERMS;
+		struct class_term *grown = realloc(c->terms, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		c->terms = grown;
+		c->term_room = room;
+	}
+	if (!c->terms_at)
+		return -ENOMEM;
+	memcpy(c->terms + c->term_count, rule->terms, rule->term_count * sizeof(*rule->terms));
+	c->terms_at[id] = (struct terms_at){ c->term_count, rule->term_count };
+	c->term_count += rule->term_count;
+	for (unsigned int i = 0; i < rule->term_count; i++)
+		c->terms_asked[rule->terms[i].word] |= rule->terms[i].mask;
+	return 0;
+}
+
+static int items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of, void *priv, struct item *items)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct class_rule rule;
@@ -278,7 +304,10 @@ static void items_make(struct classifier *c, uint32_t count, rule_of_fn rule_of,
 		items[i].dport = rule.dport_count ? rule.dports[0].low : 0;
 		rule_levels(&rule, ports_max(count), items[i].level);
 		ask_too(&c->asked, &rule);
+		if (terms_add(c, nth_id(c, i), &rule))
+			return -ENOMEM;
 	}
+	return 0;
 }
 
 struct classifier *classifier_new(uint32_t count, const uint32_t *ids, uint32_t first, uint32_t room, uint8_t family, uint32_t salt,
@@ -299,8 +328,7 @@ struct classifier *classifier_new(uint32_t count, const uint32_t *ids, uint32_t 
 	c->live = count;
 	c->probe = probes()[0];
 	class_rule_init(&c->asked, family);
-	items_make(c, count, rule_of, priv, items);
-	if (groups_choose(c, items, count, of))
+	if (items_make(c, count, rule_of, priv, items) || groups_choose(c, items, count, of))
 		goto err_free;
 	free(items);
 	items = NULL;
@@ -334,6 +362,9 @@ void classifier_free(struct classifier *c)
 	if (c->slots)
 		bigmem_free(c->slots, slots_size(c->slot_shift));
 	bigmem_free(c->arena, (size_t)c->arena_room * sizeof(*c->arena));
+	if (c->terms_at)
+		bigmem_free(c->terms_at, ((size_t)c->room + 1) * sizeof(*c->terms_at));
+	free(c->terms);
 	bigmem_free(c, sizeof(*c));
 }
 
@@ -342,10 +373,20 @@ void classifier_asks(const struct classifier *c, struct class_rule *out)
 	*out = c->asked;
 }
 
+void classifier_asks_terms(const struct classifier *c, struct class_rule *out)
+{
+	*out = c->asked;
+	for (unsigned int w = 0; w < CLASS_WORDS; w++)
+		out->mask[w] |= c->terms_asked[w];
+	if (c->terms_asked[CLASS_STATES])
+		out->states = 0;
+}
+
 size_t classifier_bytes(const struct classifier *c)
 {
 	return sizeof(*c) + mask_size(c) + seed_size(c) + filter_size(c) + slots_size(c->slot_shift) +
-	       (size_t)c->arena_used * sizeof(*c->arena);
+	       (size_t)c->arena_used * sizeof(*c->arena) + c->term_room * sizeof(*c->terms) +
+	       (c->terms_at ? c->room * sizeof(*c->terms_at) : 0);
 }
 
 unsigned int classifier_groups(const struct classifier *c)
@@ -473,6 +514,8 @@ int classifier_add(struct classifier *c, uint32_t id, const struct class_rule *r
 
 	if (id >= c->room)
 		return -ENOSPC;
+	if (terms_add(c, id, rule))
+		return -ENOMEM;
 	if (g == GROUPS_MAX) {
 		run = c->open_run ? run_grow(c, c->open_run) : run_new(c, ROOM_SPARE);
 		if (!run)

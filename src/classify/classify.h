@@ -21,8 +21,16 @@ enum class_word {
 	CLASS_HEAD,			/* CLASS_HEAD_* */
 	CLASS_IFACES,			/* class_name_hash() of the way in << 16 | of the way out */
 	CLASS_MARK,
-	CLASS_WORDS
+	CLASS_WORDS,
+	/* Only terms are about these, and a packet is asked for them only where one is. */
+	CLASS_CTMARK = CLASS_WORDS,
+	CLASS_LENGTH,
+	CLASS_KIND,			/* TTL << 8 | type of packet */
+	CLASS_SRC_TYPE,			/* a bit by RTN_* */
+	CLASS_DST_TYPE,
+	CLASS_STATES,			/* class_key.states */
 };
+#define CLASS_LATE ((1u << CLASS_STATES) - (1u << CLASS_WORDS))
 
 /* CLASS_HEAD: protocol, TCP flags, type of service, is it a later fragment */
 enum { CLASS_HEAD_PROTO = 0, CLASS_HEAD_FLAGS = 8, CLASS_HEAD_TOS = 16, CLASS_HEAD_LATER = 24 };
@@ -31,6 +39,7 @@ enum {
 	CLASS_STATE_ANY = 0xffff,
 	CLASS_RANGES = 15,		/* as many ports as a multiport rule holds */
 	CLASS_BURST = 64,
+	CLASS_TERMS = 40,
 	CLASS_NONE = UINT32_MAX,
 };
 
@@ -39,9 +48,19 @@ struct needle;
 
 /* What a packet shows. */
 struct class_key {
-	uint32_t word[CLASS_WORDS];
+	uint32_t word[CLASS_STATES];
 	uint16_t states;		/* the connection's, as -m conntrack's bits */
+	/* a bit a word (1u << CLASS_STATES: states): what nobody can tell now, and what .fill() tells when it is asked for */
+	uint32_t unknown, missing;
+	void (*fill)(struct class_key *key, unsigned int word);
 };
+
+/*
+ * What bits and ranges cannot say: word & mask lies between low and low + span, or does not. Terms follow each other
+ * as "and"; TERM_OR: the next one will do as well.
+ */
+enum { TERM_NOT = 1, TERM_OR = 2 };
+struct class_term { uint8_t word, flags; uint32_t mask, low, span; };
 
 /* What a rule asks for. */
 struct class_rule {
@@ -53,7 +72,9 @@ struct class_rule {
 	bool closed;			/* what stands behind in the rule may not be asked instead */
 	bool is_partial;		/* something else must hold as well: what is said here is not all */
 	const struct needle *needle;	/* bytes that must be in the packet (needles.h); NULL: none */
-	uint8_t sure, note;		/* for whoever finds it: enum class_sure, and a word of his own */
+	uint8_t sure, note;		/* for whoever finds it: enum class_sure, and a word of his own, below 128 */
+	uint8_t term_count;
+	struct class_term terms[CLASS_TERMS];
 };
 
 /* Need a rule that was found be tried at all? */
@@ -70,6 +91,18 @@ void class_rule_between(struct class_rule *rule, enum class_word first, const vo
 void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 void class_rule_states(struct class_rule *rule, uint16_t states);
+/* Not these bits, not this address, none of these ports. */
+void class_rule_unless(struct class_rule *rule, enum class_word word, uint32_t value, uint32_t mask);
+void class_rule_unless_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask);
+void class_rule_unless_between(struct class_rule *rule, enum class_word first, const void *low, const void *high);
+void class_rule_unless_ports(struct class_rule *rule, bool source, const struct class_range *ranges, unsigned int count);
+/* One of these ports on either side. */
+void class_rule_either(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
+/* @term's word, whatever else there is; false: no more of them. */
+bool class_rule_term(struct class_rule *rule, struct class_term term);
+/* Does the packet show what @count terms ask for? Where a word is unknown it may. */
+enum class_answer { CLASS_NO, CLASS_YES, CLASS_PERHAPS };
+enum class_answer class_terms_hold(const struct class_term *terms, unsigned int count, struct class_key *key);
 /* A packet that fits all this so far may be dropped, or remembered: what other matches want does not count any more. */
 void class_rule_close(struct class_rule *rule);
 /* The packet must hold these bytes, and more must hold; @needle lives as long as the rule. */
@@ -83,7 +116,7 @@ void class_rule_always(const void *info, struct class_rule *rule);
 /* 16 bits of an interface's name, up to its end. */
 uint16_t class_name_hash(const char *name);
 /* Does a packet with this key show what the rule asks for? The plain way, one by one. */
-bool class_rule_allows(const struct class_rule *rule, const struct class_key *key);
+bool class_rule_allows(const struct class_rule *rule, struct class_key *key);
 
 struct classifier;
 
@@ -104,13 +137,13 @@ void classifier_free(struct classifier *c);
  * @place: of each id, its place in the chain now; NULL: the id is the place
  * Return: the id, or CLASS_NONE; what its rule said of itself.
  */
-struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from);
+struct class_found classifier_find(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from);
 
 /*
  * The same for @count packets, at most CLASS_BURST: each step is taken for all before the next one, so that they wait for
  * memory together, and nothing depends on how much one packet finds.
  */
-void classifier_find_burst(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place,
+void classifier_find_burst(const struct classifier *c, struct class_key *keys, uint32_t count, const uint32_t *place,
 			   uint32_t from, struct class_found *found);
 
 /*
@@ -130,6 +163,8 @@ int classifier_regroup(struct classifier *c, const uint32_t *place,
 
 /* All that any rule asks for, in one: masks or'ed together, a port count where ports are asked. */
 void classifier_asks(const struct classifier *c, struct class_rule *out);
+/* The same, with what terms are about in the masks as well. */
+void classifier_asks_terms(const struct classifier *c, struct class_rule *out);
 size_t classifier_bytes(const struct classifier *c);
 unsigned int classifier_groups(const struct classifier *c);
 

@@ -38,8 +38,12 @@ struct brief {
 	uint32_t id;
 	struct class_range sports, dports;
 	uint16_t states;
-	uint8_t sure, note;
+	uint8_t sure, note;		/* NOTE_TERMS: there are terms, too */
 };
+enum { NOTE_TERMS = 0x80 };
+
+/* Where a rule's terms stand in classifier.terms. */
+struct terms_at { uint32_t first, count; };
 
 /*
  * The hashes of those groups that may hold a rule for a packet with these words, side by side in @hashes, which has room
@@ -71,6 +75,10 @@ struct classifier {
 	uint32_t added, removed;	/* since it was built */
 	uint8_t family;
 	uint32_t brief_asked[CLASS_WORDS];	/* all bits of those in brief_word[] */
+	struct class_term *terms;	/* of all rules that have some; NULL: none */
+	struct terms_at *terms_at;	/* by id */
+	uint32_t term_count, term_room;
+	uint32_t terms_asked[CLASS_STATES + 1];
 	struct class_rule asked;	/* of all rules that ever were in it */
 };
 

@@ -118,8 +118,10 @@ _Static_assert(BRIEF_STEP * sizeof(uint32_t) == sizeof(four), "a step is one com
 struct wanted {
 	four words[CLASS_WORDS / BRIEF_STEP];	/* those that briefs hold, in their order */
 	uint16_t sport, dport, states;
+	bool is_unsure;			/* of .best: a term could not be told */
 	uint32_t best_place;
 	const struct brief *best;
+	struct class_key *key;
 };
 
 static inline __attribute__((always_inline)) bool brief_allows(const struct brief *brief, const struct wanted *w, uint32_t steps)
@@ -142,17 +144,29 @@ static inline __attribute__((always_inline)) bool brief_allows(const struct brie
 	       !!(w->states & brief->states);
 }
 
+static __attribute__((noinline)) enum class_answer terms_hold(const struct classifier *c, uint32_t id, struct class_key *key)
+{
+	return class_terms_hold(c->terms + c->terms_at[id].first, c->terms_at[id].count, key);
+}
+
 /* Return: it is a rule that counts. */
-static inline bool brief_take(const struct brief *brief, struct wanted *w, const uint32_t *place, uint32_t from)
+static inline bool brief_take(const struct classifier *c, const struct brief *brief, struct wanted *w, const uint32_t *place, uint32_t from)
 {
 	const uint32_t at = place ? place[brief->id] : brief->id;
+	enum class_answer terms = CLASS_YES;
 
 	if (at < from)
 		return false;
-	if (at < w->best_place) {
-		w->best_place = at;
-		w->best = brief;
+	if (at >= w->best_place)
+		return true;
+	if (unlikely(brief->note & NOTE_TERMS)) {
+		terms = terms_hold(c, brief->id, w->key);
+		if (terms == CLASS_NO)
+			return false;
 	}
+	w->best_place = at;
+	w->best = brief;
+	w->is_unsure = terms == CLASS_PERHAPS;
 	return true;
 }
 
@@ -166,7 +180,7 @@ static inline __attribute__((always_inline)) void search_run(const struct classi
 	for (uint32_t i = 0; i < count; i++, at += c->brief_len) {
 		const struct brief *brief = (const struct brief *)at;
 
-		if (brief_allows(brief, w, steps) && brief_take(brief, w, place, from))
+		if (brief_allows(brief, w, steps) && brief_take(c, brief, w, place, from))
 			return;
 	}
 }
@@ -188,7 +202,7 @@ struct met {
 	uint8_t *of, *brief_of;
 };
 
-static inline void wanted_make(const struct classifier *c, const struct class_key *key, struct wanted *w, uint32_t steps)
+static inline void wanted_make(const struct classifier *c, struct class_key *key, struct wanted *w, uint32_t steps)
 {
 	for (uint32_t i = 0; i < steps; i++)
 		w->words[i] = (four){ 0 };
@@ -199,10 +213,11 @@ static inline void wanted_make(const struct classifier *c, const struct class_ke
 	w->states = key->states;
 	w->best_place = UINT32_MAX;
 	w->best = NULL;
+	w->key = key;
 }
 
 static inline __attribute__((always_inline)) void
-find(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place, uint32_t from,
+find(const struct classifier *c, struct class_key *keys, uint32_t count, const uint32_t *place, uint32_t from,
      struct class_found *found, struct wanted *wanted, const struct met *met, uint32_t steps)
 {
 	uint32_t n = 0, runs = 0, briefs = 0;
@@ -245,17 +260,19 @@ find(const struct classifier *c, const struct class_key *keys, uint32_t count, c
 		struct wanted *w = &wanted[met->brief_of[k]];
 
 		if (brief_allows(brief, w, steps))
-			brief_take(brief, w, place, from);
+			brief_take(c, brief, w, place, from);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		const struct brief *best = wanted[i].best;
 
-		found[i] = best ? (struct class_found){ .id = best->id, .sure = best->sure, .note = best->note }
-				: (struct class_found){ .id = CLASS_NONE };
+		found[i] = (struct class_found){ .id = CLASS_NONE };
+		if (best)
+			found[i] = (struct class_found){ .id = best->id, .sure = wanted[i].is_unsure ? (uint8_t)CLASS_MAYBE : best->sure,
+							 .note = best->note & (uint8_t)~NOTE_TERMS };
 	}
 }
 
-void classifier_find_burst(const struct classifier *c, const struct class_key *keys, uint32_t count, const uint32_t *place,
+void classifier_find_burst(const struct classifier *c, struct class_key *keys, uint32_t count, const uint32_t *place,
 			   uint32_t from, struct class_found *found)
 {
 	enum { MET = CLASS_BURST * GROUPS_MAX };
@@ -270,7 +287,7 @@ void classifier_find_burst(const struct classifier *c, const struct class_key *k
 		find(c, keys, count, place, from, found, wanted, &met, c->brief_steps);
 }
 
-struct class_found classifier_find(const struct classifier *c, const struct class_key *key, const uint32_t *place, uint32_t from)
+struct class_found classifier_find(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from)
 {
 	uint32_t at[PROBE_ROOM], brief[PROBE_ROOM * AT_ONCE];
 	uint8_t of[PROBE_ROOM], brief_of[PROBE_ROOM * AT_ONCE];

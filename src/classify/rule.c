@@ -6,7 +6,7 @@
 
 void class_rule_init(struct class_rule *rule, uint8_t family)
 {
-	memset(rule, 0, sizeof(*rule));
+	memset(rule, 0, offsetof(struct class_rule, terms));
 	rule->family = family;
 	rule->states = CLASS_STATE_ANY;
 }
@@ -19,6 +19,27 @@ void class_rule_bits(struct class_rule *rule, enum class_word word, uint32_t val
 	rule->value[word] |= value & mask;
 }
 
+bool class_rule_term(struct class_rule *rule, struct class_term term)
+{
+	if (rule->term_count == CLASS_TERMS) {
+		rule->is_partial = true;
+		return false;
+	}
+	rule->terms[rule->term_count++] = term;
+	return true;
+}
+
+/* All of them or none: half of an "or" would say too much. */
+static void add_terms(struct class_rule *rule, const struct class_term *terms, unsigned int count)
+{
+	if (count > CLASS_TERMS - rule->term_count) {
+		rule->is_partial = true;
+		return;
+	}
+	memcpy(rule->terms + rule->term_count, terms, count * sizeof(*terms));
+	rule->term_count += (uint8_t)count;
+}
+
 static unsigned int address_words(const struct class_rule *rule)
 {
 	return rule->family == NFPROTO_IPV4 ? 1 : 4;
@@ -29,6 +50,56 @@ void class_rule_address(struct class_rule *rule, enum class_word first, const vo
 	for (unsigned int i = 0; i < address_words(rule); i++)
 		class_rule_bits(rule, first + i, get_be32((const uint8_t *)addr + 4 * i),
 				get_be32((const uint8_t *)mask + 4 * i));
+}
+
+void class_rule_unless(struct class_rule *rule, enum class_word word, uint32_t value, uint32_t mask)
+{
+	if (!(value & ~mask))		/* else no packet has these bits */
+		class_rule_term(rule, (struct class_term){ .word = word, .flags = TERM_NOT, .mask = mask, .low = value });
+}
+
+void class_rule_unless_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask)
+{
+	struct class_term terms[4];
+	const unsigned int words = address_words(rule);
+
+	for (unsigned int i = 0; i < words; i++) {
+		const uint32_t value = get_be32((const uint8_t *)addr + 4 * i), bits = get_be32((const uint8_t *)mask + 4 * i);
+
+		if (value & ~bits)
+			return;
+		terms[i] = (struct class_term){ .word = (uint8_t)(first + i), .flags = i + 1 < words ? TERM_NOT | TERM_OR : TERM_NOT,
+						.mask = bits, .low = value };
+	}
+	add_terms(rule, terms, words);
+}
+
+/* Where a range of addresses differs only in its last word that word lies between two. */
+static bool differs_late(const struct class_rule *rule, const void *low, const void *high)
+{
+	const unsigned int at = 4 * (address_words(rule) - 1);
+
+	return !memcmp(low, high, at) && get_be32((const uint8_t *)low + at) <= get_be32((const uint8_t *)high + at);
+}
+
+static struct class_term term_between(enum class_word word, uint8_t flags, uint32_t low, uint32_t high)
+{
+	return (struct class_term){ .word = (uint8_t)word, .flags = flags, .mask = UINT32_MAX, .low = low, .span = high - low };
+}
+
+void class_rule_unless_between(struct class_rule *rule, enum class_word first, const void *low, const void *high)
+{
+	const unsigned int last = address_words(rule) - 1;
+	struct class_term terms[4];
+
+	if (!differs_late(rule, low, high)) {
+		rule->is_partial = true;
+		return;
+	}
+	for (unsigned int i = 0; i <= last; i++)
+		terms[i] = term_between(first + i, i < last ? TERM_NOT | TERM_OR : TERM_NOT, get_be32((const uint8_t *)low + 4 * i),
+					get_be32((const uint8_t *)high + 4 * i));
+	add_terms(rule, terms, last + 1);
 }
 
 /* Does the range begin and end with its block? */
@@ -47,32 +118,82 @@ void class_rule_between(struct class_rule *rule, enum class_word first, const vo
 
 		class_rule_bits(rule, first + i, a & mask, mask);
 		if (same < 32) {
-			rule->is_partial |= !fills_block(a, b) || i + 1 < address_words(rule);
+			if (!differs_late(rule, low, high))
+				rule->is_partial = true;
+			else if (!fills_block(a, b))
+				class_rule_term(rule, term_between(first + i, 0, a, b));
 			return;
 		}
 	}
 }
 
-static void set_ranges(struct class_rule *rule, struct class_range *to, uint8_t *to_count, const struct class_range *ranges, unsigned int count)
+static struct class_term port_term(bool source, struct class_range range, uint8_t flags)
 {
+	const unsigned int shift = source ? 16 : 0;
+
+	return (struct class_term){ .word = CLASS_PORTS, .flags = flags, .mask = 0xffffu << shift, .low = (uint32_t)range.low << shift,
+				    .span = (uint32_t)(range.high - range.low) << shift };
+}
+
+static bool is_backwards(const struct class_range *ranges, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (ranges[i].low > ranges[i].high)
+			return true;
+	return false;
+}
+
+static void set_ranges(struct class_rule *rule, bool source, const struct class_range *ranges, unsigned int count)
+{
+	uint8_t *known = source ? &rule->sport_count : &rule->dport_count;
+	struct class_term terms[CLASS_RANGES];
+
 	for (unsigned int i = 0; i < count; i++)
 		if (ranges[i].low == 0 && ranges[i].high == UINT16_MAX)
 			return;
-	rule->is_partial |= count != 1 || *to_count || ranges[0].low > ranges[0].high;
-	if (*to_count || !count || count > CLASS_RANGES)
+	if (!count || count > CLASS_RANGES || is_backwards(ranges, count)) {
+		rule->is_partial = true;
 		return;
-	memcpy(to, ranges, count * sizeof(*ranges));
-	*to_count = (uint8_t)count;
+	}
+	if (count > 1 || *known) {
+		for (unsigned int i = 0; i < count; i++)
+			terms[i] = port_term(source, ranges[i], i + 1 < count ? TERM_OR : 0);
+		add_terms(rule, terms, count);
+	}
+	if (*known)
+		return;
+	memcpy(source ? rule->sports : rule->dports, ranges, count * sizeof(*ranges));
+	*known = (uint8_t)count;
 }
 
 void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count)
 {
-	set_ranges(rule, rule->sports, &rule->sport_count, ranges, count);
+	set_ranges(rule, true, ranges, count);
 }
 
 void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count)
 {
-	set_ranges(rule, rule->dports, &rule->dport_count, ranges, count);
+	set_ranges(rule, false, ranges, count);
+}
+
+void class_rule_unless_ports(struct class_rule *rule, bool source, const struct class_range *ranges, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (ranges[i].low <= ranges[i].high)
+			class_rule_term(rule, port_term(source, ranges[i], TERM_NOT));
+}
+
+void class_rule_either(struct class_rule *rule, const struct class_range *ranges, unsigned int count)
+{
+	struct class_term terms[2 * CLASS_RANGES];
+
+	if (!count || count > CLASS_RANGES || is_backwards(ranges, count)) {
+		rule->is_partial = true;
+		return;
+	}
+	for (unsigned int i = 0; i < 2 * count; i++)
+		terms[i] = port_term(i & 1, ranges[i / 2], i + 1 < 2 * count ? TERM_OR : 0);
+	add_terms(rule, terms, 2 * count);
 }
 
 void class_rule_states(struct class_rule *rule, uint16_t states)
@@ -80,7 +201,7 @@ void class_rule_states(struct class_rule *rule, uint16_t states)
 	if (rule->states == CLASS_STATE_ANY)	/* a packet has several: one of these and one of those is not one of both */
 		rule->states = states;
 	else
-		rule->is_partial = true;
+		class_rule_term(rule, (struct class_term){ .word = CLASS_STATES, .flags = TERM_NOT, .mask = states });
 }
 
 void class_rule_close(struct class_rule *rule)
@@ -126,11 +247,47 @@ static bool in_one(const struct class_range *ranges, unsigned int count, uint16_
 	return !count;
 }
 
-bool class_rule_allows(const struct class_rule *rule, const struct class_key *key)
+static enum class_answer term_holds(const struct class_term *term, struct class_key *key)
+{
+	const uint32_t bit = 1u << term->word;
+	uint32_t value;
+
+	if (unlikely(key->unknown & bit))
+		return CLASS_PERHAPS;
+	if (key->missing & bit) {
+		key->fill(key, term->word);
+		key->missing &= ~bit;
+	}
+	value = term->word == CLASS_STATES ? key->states : key->word[term->word];
+	return ((value & term->mask) - term->low <= term->span) != !!(term->flags & TERM_NOT) ? CLASS_YES : CLASS_NO;
+}
+
+enum class_answer class_terms_hold(const struct class_term *terms, unsigned int count, struct class_key *key)
+{
+	enum class_answer all = CLASS_YES, any = CLASS_NO;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (any != CLASS_YES) {
+			const enum class_answer one = term_holds(&terms[i], key);
+
+			any = one == CLASS_NO ? any : one;
+		}
+		if (terms[i].flags & TERM_OR)
+			continue;
+		if (any == CLASS_NO)
+			return CLASS_NO;
+		all = any == CLASS_PERHAPS ? any : all;
+		any = CLASS_NO;
+	}
+	return all;
+}
+
+bool class_rule_allows(const struct class_rule *rule, struct class_key *key)
 {
 	for (unsigned int w = 0; w < CLASS_WORDS; w++)
 		if ((key->word[w] & rule->mask[w]) != rule->value[w])
 			return false;
 	return in_one(rule->sports, rule->sport_count, (uint16_t)(key->word[CLASS_PORTS] >> 16)) &&
-	       in_one(rule->dports, rule->dport_count, (uint16_t)key->word[CLASS_PORTS]) && (rule->states & key->states);
+	       in_one(rule->dports, rule->dport_count, (uint16_t)key->word[CLASS_PORTS]) && (rule->states & key->states) &&
+	       class_terms_hold(rule->terms, rule->term_count, key);
 }

@@ -2,11 +2,22 @@
 #ifndef WEIR_EXT_PORTS_H
 #define WEIR_EXT_PORTS_H
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static inline bool port_in(const uint16_t range[2], uint16_t port, bool invert)
 {
 	return (port >= range[0] && port <= range[1]) != invert;
+}
+
+static inline void ports_classify(const uint16_t range[2], bool source, bool inverted, struct class_rule *rule)
+{
+	const struct class_range one = { range[0], range[1] };
+
+	if (inverted)
+		class_rule_unless_ports(rule, source, &one, 1);
+	else
+		(source ? class_rule_sports : class_rule_dports)(rule, &one, 1);
 }
 
 /* "a", "a:b", ":b", "a:" with service names of @proto. */

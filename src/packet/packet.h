@@ -212,6 +212,16 @@ static inline uint32_t ip4_tos_priority(uint8_t tos)
 	return table[(tos & 0x1e) >> 1];
 }
 static inline struct ipv6hdr *pkt_ip6(const struct pkt *pkt) { return (struct ipv6hdr *)pkt->data; }
+
+/* Its type, PACKET_*, as rules see it: what goes round by lo is what its destination says. */
+static inline uint8_t pkt_kind(const struct pkt *pkt, uint8_t family)
+{
+	if (pkt->type != PACKET_LOOPBACK)
+		return pkt->type;
+	if (family == NFPROTO_IPV6 || (ntohl(pkt_ip4(pkt)->daddr) & 0xf0000000) == 0xe0000000)
+		return PACKET_MULTICAST;
+	return PACKET_BROADCAST;
+}
 /* @len bytes of L4 header, or NULL when the packet has no such L4 part. */
 static inline void *pkt_l4(const struct pkt *pkt, uint32_t len)
 {

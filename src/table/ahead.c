@@ -67,7 +67,7 @@ static __attribute__((noinline)) void chain_watch(struct ahead *ahead, const str
 			chain = &ahead->chains[i];
 	if (!chain)
 		return;
-	classifier_asks(segment->all, &asked);
+	classifier_asks_terms(segment->all, &asked);
 	if (asked.sport_count || asked.dport_count)
 		asked.mask[CLASS_PORTS] = UINT32_MAX;
 	chain->rs = rs;

@@ -9,6 +9,7 @@
  */
 #include "classify/needles.h"
 #include "conntrack/conntrack.h"
+#include "route/route.h"
 #include "table/table_internal.h"
 
 #include <linux/netfilter/xt_conntrack.h>
@@ -38,18 +39,25 @@ static void ask_iface(struct class_rule *rule, const char *name, const unsigned 
 
 static void ask_proto(struct class_rule *rule, uint16_t proto, bool inverted)
 {
-	if (!inverted && proto <= UINT8_MAX)
+	if (proto > UINT8_MAX)
+		return;
+	if (inverted)
+		class_rule_unless(rule, CLASS_HEAD, (uint32_t)proto << CLASS_HEAD_PROTO, 0xffu << CLASS_HEAD_PROTO);
+	else
 		class_rule_bits(rule, CLASS_HEAD, (uint32_t)proto << CLASS_HEAD_PROTO, 0xffu << CLASS_HEAD_PROTO);
+}
+
+static void ask_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask, bool inverted)
+{
+	(inverted ? class_rule_unless_address : class_rule_address)(rule, first, addr, mask);
 }
 
 static void ask_header4(const struct ipt_ip *ip, struct class_rule *rule)
 {
 	const uint8_t inv = ip->invflags;
 
-	if (!(inv & IPT_INV_SRCIP))
-		class_rule_address(rule, CLASS_SRC, &ip->src, &ip->smsk);
-	if (!(inv & IPT_INV_DSTIP))
-		class_rule_address(rule, CLASS_DST, &ip->dst, &ip->dmsk);
+	ask_address(rule, CLASS_SRC, &ip->src, &ip->smsk, inv & IPT_INV_SRCIP);
+	ask_address(rule, CLASS_DST, &ip->dst, &ip->dmsk, inv & IPT_INV_DSTIP);
 	ask_iface(rule, ip->iniface, ip->iniface_mask, inv & IPT_INV_VIA_IN, true);
 	ask_iface(rule, ip->outiface, ip->outiface_mask, inv & IPT_INV_VIA_OUT, false);
 	if (ip->proto)
@@ -63,10 +71,8 @@ static void ask_header6(const struct ip6t_ip6 *ip6, bool all, struct class_rule 
 {
 	const uint8_t inv = ip6->invflags;
 
-	if (!(inv & IP6T_INV_SRCIP))
-		class_rule_address(rule, CLASS_SRC, &ip6->src, &ip6->smsk);
-	if (!(inv & IP6T_INV_DSTIP))
-		class_rule_address(rule, CLASS_DST, &ip6->dst, &ip6->dmsk);
+	ask_address(rule, CLASS_SRC, &ip6->src, &ip6->smsk, inv & IP6T_INV_SRCIP);
+	ask_address(rule, CLASS_DST, &ip6->dst, &ip6->dmsk, inv & IP6T_INV_DSTIP);
 	ask_iface(rule, ip6->iniface, ip6->iniface_mask, inv & IP6T_INV_VIA_IN, true);
 	ask_iface(rule, ip6->outiface, ip6->outiface_mask, inv & IP6T_INV_VIA_OUT, false);
 	if (all && ip6->flags & IP6T_F_PROTO && ip6->proto)
@@ -86,11 +92,14 @@ static bool header_is_said(const uint8_t *e, uint8_t family)
 	const struct ipt_ip *ip = &((const struct ipt_entry *)e)->ip;
 	const struct ip6t_ip6 *ip6 = &((const struct ip6t_entry *)e)->ipv6;
 
-	if (entry_invflags(e, family) || entry_proto(e, family) > UINT8_MAX)
+	if (entry_invflags(e, family) & (IPT_INV_VIA_IN | IPT_INV_VIA_OUT) || entry_proto(e, family) > UINT8_MAX)
 		return false;
 	if (family == NFPROTO_IPV4)
-		return !asks_iface(ip->iniface_mask) && !asks_iface(ip->outiface_mask);
-	return !asks_iface(ip6->iniface_mask) && !asks_iface(ip6->outiface_mask);
+		return !asks_iface(ip->iniface_mask) && !asks_iface(ip->outiface_mask) &&
+		       !(ip->invflags & IPT_INV_FRAG && !(ip->flags & IPT_F_FRAG));
+	return !asks_iface(ip6->iniface_mask) && !asks_iface(ip6->outiface_mask) &&
+	       !(ip6->invflags & ~(IP6T_INV_SRCIP | IP6T_INV_DSTIP | IP6T_INV_PROTO)) &&
+	       !(ip6->invflags & IP6T_INV_PROTO && !(ip6->flags & IP6T_F_PROTO && ip6->proto));
 }
 
 static bool has_matches(const uint8_t *e, uint8_t family)
@@ -425,9 +434,39 @@ uint16_t compiled_states(const struct pkt *pkt)
 			  (pkt->ct->status & IPS_DST_NAT ? XT_CONNTRACK_STATE_DNAT : 0));
 }
 
+/* What only terms are about, when one comes to be asked. */
+static void key_fill(struct class_key *key, unsigned int word)
+{
+	const struct compiled_key *k = (const struct compiled_key *)((char *)key - offsetof(struct compiled_key, key));
+	const struct pkt *pkt = k->pkt;
+	const bool v4 = k->state->family == NFPROTO_IPV4;
+
+	switch (word) {
+	case CLASS_CTMARK:
+		key->word[word] = pkt->ct ? pkt->ct->mark : 0;
+		return;
+	case CLASS_LENGTH:
+		key->word[word] = v4 ? ntohs(pkt_ip4(pkt)->tot_len) : pkt->len;
+		return;
+	case CLASS_KIND:
+		key->word[word] = (uint32_t)(v4 ? pkt_ip4(pkt)->ttl : pkt_ip6(pkt)->hop_limit) << 8 | pkt_kind(pkt, k->state->family);
+		return;
+	case CLASS_SRC_TYPE:
+		key->word[word] = 1u << route_addr_type4(k->state->inst, NULL, pkt_ip4(pkt)->saddr);
+		return;
+	case CLASS_DST_TYPE:
+		key->word[word] = 1u << route_addr_type4(k->state->inst, NULL, pkt_ip4(pkt)->daddr);
+		return;
+	}
+}
+
 static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *pkt, const struct hook_state *state)
 {
 	k->known = true;
+	k->pkt = pkt;
+	k->state = state;
+	k->key.missing = CLASS_LATE;
+	k->key.fill = key_fill;
 	k->strings = 0;
 	if (family == NFPROTO_IPV4)
 		key4(k, pkt);
@@ -448,7 +487,9 @@ bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt 
 	else
 		key6(&k, pkt);
 	k.key.word[CLASS_MARK] = pkt->mark;
-	*key = k.key;
+	memcpy(key->word, k.key.word, CLASS_WORDS * sizeof(*key->word));
+	key->unknown = CLASS_LATE;
+	key->missing = 0;
 	return k.has_l4;
 }
 
@@ -459,6 +500,9 @@ static uint32_t place_of(const struct ruleset *rs, const struct segment *segment
 	*found = (struct class_found){ .id = CLASS_NONE, .sure = segment->end_fits ? CLASS_ALL_FITS : CLASS_MAYBE };
 	return segment->last;
 }
+
+/* All but addresses and ports. */
+#define RECORDED_UNKNOWN (CLASS_LATE | 1u << CLASS_HEAD | 1u << CLASS_IFACES | 1u << CLASS_MARK | 1u << CLASS_STATES)
 
 /* A rule that wants some bytes may come before what was found. */
 static inline uint32_t strings_too(struct instance *inst, const struct ruleset *rs, const struct segment *segment,
@@ -480,6 +524,8 @@ static inline void key_complete(struct compiled_key *k, const struct ruleset *rs
 {
 	if (!k->known)
 		key_make(k, rs->family, pkt, state);
+	/* while a way is recorded, what it may rest on is what any rule asks for in bits; terms about more are for the rule to say */
+	k->key.unknown = unlikely(state->inst->record) ? RECORDED_UNKNOWN | (segment->depends & DEP_L4_PORTS ? 0 : 1u << CLASS_PORTS) : 0;
 	if (segment->depends & DEP_IFACES && !k->has_ifaces) {
 		k->has_ifaces = true;
 		k->key.word[CLASS_IFACES] = (uint32_t)class_name_hash(state->in ? state->in->name : "") << 16 |

@@ -350,6 +350,8 @@ enum { NOTE_NONE, NOTE_DROP, NOTE_ACCEPT };
 struct compiled_key {
 	bool known, has_l4, has_ifaces;
 	uint64_t strings;		/* when the packet was searched for strings; 0: not yet */
+	const struct pkt *pkt;		/* whose it is */
+	const struct hook_state *state;
 	struct class_key key;
 };
 /* One rule came to, or is about to leave, a segment. */

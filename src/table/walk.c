@@ -374,6 +374,10 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 				if (unlikely(w.checks))
 					check_passed(&w, match, state);
 				matches = match->match(pkt, m->data, &call);
+				if (!match->classify) {		/* it may have given the packet another mark or type */
+					w.key.known = false;
+					w.passed = MIN_OF(w.passed, w.place + 1);
+				}
 				if (!matches)
 					break;
 			}

@@ -59,6 +59,33 @@ static bool addrtype_match_1(const struct pkt *pkt, const void *data, struct ext
 	       (!info->dest || type4_fits(call, iface, pkt_ip4(pkt)->daddr, info->dest) != not_dst);
 }
 
+static void type4_classify(struct class_rule *rule, enum class_word word, uint16_t types, bool inverted)
+{
+	if (types)
+		class_rule_term(rule, (struct class_term){ .word = (uint8_t)word, .flags = inverted ? 0 : TERM_NOT, .mask = types });
+}
+
+static void addrtype_classify_0(const void *data, struct class_rule *rule)
+{
+	const struct xt_addrtype_info *info = data;
+
+	type4_classify(rule, CLASS_SRC_TYPE, info->source, info->invert_source);
+	type4_classify(rule, CLASS_DST_TYPE, info->dest, info->invert_dest);
+}
+
+/* IPv6 asks about several types at once, and with an interface the answer is another one. */
+static void addrtype_classify_1(const void *data, struct class_rule *rule)
+{
+	const struct xt_addrtype_info_v1 *info = data;
+
+	if (rule->family == NFPROTO_IPV6 || info->flags & (XT_ADDRTYPE_LIMIT_IFACE_IN | XT_ADDRTYPE_LIMIT_IFACE_OUT)) {
+		class_rule_partly(rule);
+		return;
+	}
+	type4_classify(rule, CLASS_SRC_TYPE, info->source, info->flags & XT_ADDRTYPE_INVERT_SOURCE);
+	type4_classify(rule, CLASS_DST_TYPE, info->dest, info->flags & XT_ADDRTYPE_INVERT_DEST);
+}
+
 static int addrtype_check(void *data, const struct ext_check *check, struct refusal *why)
 {
 	const struct xt_addrtype_info_v1 *info = data;
@@ -184,11 +211,11 @@ static const struct ext_text addrtype_text = {
 const struct match match_addrtype_0 = {
 	.name = "addrtype", .revision = 0, .families = FAMILY_V4,
 	.info_size = sizeof(struct xt_addrtype_info), .depends = DEP_L3_ADDRS | DEP_ROUTE,
-	.match = addrtype_match_0, .classify = class_rule_nothing,
+	.match = addrtype_match_0, .classify = addrtype_classify_0,
 };
 
 const struct match match_addrtype_1 = {
 	.name = "addrtype", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_addrtype_info_v1), .depends = DEP_L3_ADDRS | DEP_ROUTE | DEP_IFACES,
-	.match = addrtype_match_1, .classify = class_rule_nothing, .checkentry = addrtype_check, .text = &addrtype_text,
+	.match = addrtype_match_1, .classify = addrtype_classify_1, .checkentry = addrtype_check, .text = &addrtype_text,
 };

@@ -2,6 +2,7 @@
 #include "base/uapi.h"
 
 #include <linux/netfilter/xt_connmark.h>
+#include <linux/netfilter/xt_conntrack.h>
 
 #include "classify/classify.h"
 #include "conntrack/conntrack.h"
@@ -12,6 +13,22 @@ static bool connmark_match(const struct pkt *pkt, const void *data, struct ext_c
 	const struct xt_connmark_mtinfo1 *info = data;
 
 	return pkt->ct && ((pkt->ct->mark & info->mask) == info->mark) != !!info->invert;
+}
+
+/* INVALID and UNTRACKED are those without a connection. */
+static void connmark_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_connmark_mtinfo1 *info = data;
+
+	if (info->mark & ~info->mask && !info->invert) {
+		class_rule_partly(rule);
+		return;
+	}
+	class_rule_term(rule, (struct class_term){ .word = CLASS_STATES, .mask = XT_CONNTRACK_STATE_INVALID | XT_CONNTRACK_STATE_UNTRACKED });
+	if (info->invert)
+		class_rule_unless(rule, CLASS_CTMARK, info->mark, info->mask);
+	else
+		class_rule_term(rule, (struct class_term){ .word = CLASS_CTMARK, .mask = info->mask, .low = info->mark });
 }
 
 static int connmark_check(void *data, const struct ext_check *check, struct refusal *why)
@@ -66,5 +83,5 @@ static const struct ext_text connmark_text = {
 const struct match match_connmark = {
 	.name = "connmark", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_connmark_mtinfo1), .depends = DEP_CT_MARK | DEP_CT_STATE,
-	.match = connmark_match, .classify = class_rule_nothing, .checkentry = connmark_check, .destroy = connmark_destroy, .text = &connmark_text,
+	.match = connmark_match, .classify = connmark_classify, .checkentry = connmark_check, .destroy = connmark_destroy, .text = &connmark_text,
 };

@@ -116,9 +116,11 @@ static bool conntrack_match_3(const struct pkt *pkt, const void *data, struct ex
 
 static void states_classify(const struct xt_conntrack_mtinfo1 *info, uint16_t mask, struct class_rule *rule)
 {
-	if (info->match_flags & XT_CONNTRACK_STATE)
-		class_rule_states(rule, info->invert_flags & XT_CONNTRACK_STATE ? (uint16_t)~mask : mask);
-	if ((info->match_flags & ~XT_CONNTRACK_STATE_ALIAS) != XT_CONNTRACK_STATE || info->invert_flags & XT_CONNTRACK_STATE)
+	if (info->match_flags & XT_CONNTRACK_STATE && info->invert_flags & XT_CONNTRACK_STATE)
+		class_rule_term(rule, (struct class_term){ .word = CLASS_STATES, .mask = mask });
+	else if (info->match_flags & XT_CONNTRACK_STATE)
+		class_rule_states(rule, mask);
+	if ((info->match_flags & ~XT_CONNTRACK_STATE_ALIAS) != XT_CONNTRACK_STATE)
 		class_rule_partly(rule);
 }
 

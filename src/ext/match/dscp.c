@@ -17,11 +17,8 @@ static void dscp_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_dscp_info *info = data;
 
-	if (info->invert)
-		class_rule_partly(rule);
-	else
-		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->dscp << XT_DSCP_SHIFT << CLASS_HEAD_TOS,
-				(uint32_t)XT_DSCP_MASK << CLASS_HEAD_TOS);
+	(info->invert ? class_rule_unless : class_rule_bits)(rule, CLASS_HEAD, (uint32_t)info->dscp << XT_DSCP_SHIFT << CLASS_HEAD_TOS,
+							     (uint32_t)XT_DSCP_MASK << CLASS_HEAD_TOS);
 }
 
 static int dscp_check(void *data, const struct ext_check *check, struct refusal *why)

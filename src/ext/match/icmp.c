@@ -32,10 +32,19 @@ static void icmp_classify(const void *data, struct class_rule *rule)
 {
 	const struct ipt_icmp *info = data;
 
-	if (info->invflags & IPT_ICMP_INV)
-		class_rule_partly(rule);
-	if (info->invflags & IPT_ICMP_INV || (rule->family == NFPROTO_IPV4 && info->type == 0xff))
+	if (rule->family == NFPROTO_IPV4 && info->type == 0xff) {
+		if (info->invflags & IPT_ICMP_INV)
+			class_rule_partly(rule);
 		return;
+	}
+	if (info->invflags & IPT_ICMP_INV) {
+		if (info->code[0] > info->code[1])
+			return;		/* no packet has these */
+		class_rule_term(rule, (struct class_term){ .word = CLASS_PORTS, .flags = TERM_NOT, .mask = UINT32_MAX,
+							   .low = (uint32_t)info->type << 16 | info->code[0],
+							   .span = (uint32_t)(info->code[1] - info->code[0]) });
+		return;
+	}
 	class_rule_sports(rule, &(struct class_range){ info->type, info->type }, 1);
 	class_rule_dports(rule, &(struct class_range){ info->code[0], info->code[1] }, 1);
 }

@@ -61,12 +61,10 @@ static void iprange_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_iprange_mtinfo *info = data;
 
-	if ((info->flags & (IPRANGE_SRC | IPRANGE_SRC_INV)) == IPRANGE_SRC)
-		class_rule_between(rule, CLASS_SRC, &info->src_min, &info->src_max);
-	if ((info->flags & (IPRANGE_DST | IPRANGE_DST_INV)) == IPRANGE_DST)
-		class_rule_between(rule, CLASS_DST, &info->dst_min, &info->dst_max);
-	if (info->flags & (IPRANGE_SRC_INV | IPRANGE_DST_INV))
-		class_rule_partly(rule);
+	if (info->flags & IPRANGE_SRC)
+		(info->flags & IPRANGE_SRC_INV ? class_rule_unless_between : class_rule_between)(rule, CLASS_SRC, &info->src_min, &info->src_max);
+	if (info->flags & IPRANGE_DST)
+		(info->flags & IPRANGE_DST_INV ? class_rule_unless_between : class_rule_between)(rule, CLASS_DST, &info->dst_min, &info->dst_max);
 }
 
 static const struct opt iprange_options[] = {

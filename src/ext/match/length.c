@@ -68,8 +68,19 @@ static const struct ext_text length_text = {
 	.options = length_options, .help_head = "length match options:", .save = length_save, .print = length_print,
 };
 
+static void length_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_length_info *info = data;
+
+	if (info->min > info->max)
+		class_rule_partly(rule);
+	else
+		class_rule_term(rule, (struct class_term){ .word = CLASS_LENGTH, .flags = info->invert ? TERM_NOT : 0, .mask = UINT32_MAX,
+							   .low = info->min, .span = (uint32_t)(info->max - info->min) });
+}
+
 const struct match match_length = {
 	.name = "length", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_length_info), .depends = DEP_L3_LEN,
-	.match = length_match, .classify = class_rule_nothing, .text = &length_text,
+	.match = length_match, .classify = length_classify, .text = &length_text,
 };

@@ -17,10 +17,7 @@ static void mark_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_mark_mtinfo1 *info = data;
 
-	if (!info->invert)
-		class_rule_bits(rule, CLASS_MARK, info->mark, info->mask);
-	else
-		class_rule_partly(rule);
+	(info->invert ? class_rule_unless : class_rule_bits)(rule, CLASS_MARK, info->mark, info->mask);
 }
 
 static const struct opt mark_options[] = {

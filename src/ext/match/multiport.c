@@ -47,16 +47,18 @@ static void multiport_classify(const void *data, struct class_rule *rule)
 	struct class_range ranges[XT_MULTI_PORTS];
 	unsigned int count = 0;
 
-	if (info->invert || info->flags == XT_MULTIPORT_EITHER) {
-		class_rule_partly(rule);
-		return;
-	}
 	for (unsigned int slot = 0; slot < info->count; slot += 1 + !!info->pflags[slot])
 		ranges[count++] = (struct class_range){ info->ports[slot], info->ports[slot + !!info->pflags[slot]] };
-	if (info->flags == XT_MULTIPORT_SOURCE)
-		class_rule_sports(rule, ranges, count);
-	else
-		class_rule_dports(rule, ranges, count);
+	if (info->invert) {
+		if (info->flags != XT_MULTIPORT_DESTINATION)
+			class_rule_unless_ports(rule, true, ranges, count);
+		if (info->flags != XT_MULTIPORT_SOURCE)
+			class_rule_unless_ports(rule, false, ranges, count);
+	} else if (info->flags == XT_MULTIPORT_EITHER) {
+		class_rule_either(rule, ranges, count);
+	} else {
+		(info->flags == XT_MULTIPORT_SOURCE ? class_rule_sports : class_rule_dports)(rule, ranges, count);
+	}
 }
 
 static bool is_port_proto(uint16_t proto)

@@ -9,20 +9,22 @@
 #include "classify/classify.h"
 #include "ext/option.h"
 
-static int type_of(const struct pkt *pkt, uint8_t family)
-{
-	if (pkt->type != PACKET_LOOPBACK)
-		return pkt->type;
-	if (family == NFPROTO_IPV6 || (ntohl(pkt_ip4(pkt)->daddr) & 0xf0000000) == 0xe0000000)
-		return PACKET_MULTICAST;
-	return PACKET_BROADCAST;
-}
-
 static bool pkttype_match(const struct pkt *pkt, const void *data, struct ext_call *call)
 {
 	const struct xt_pkttype_info *info = data;
 
-	return (type_of(pkt, call->family) == info->pkttype) ^ info->invert;
+	return (pkt_kind(pkt, call->family) == info->pkttype) ^ info->invert;
+}
+
+static void pkttype_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_pkttype_info *info = data;
+
+	if (info->pkttype & ~0xff || info->invert & ~1)
+		class_rule_partly(rule);
+	else
+		class_rule_term(rule, (struct class_term){ .word = CLASS_KIND, .flags = info->invert ? TERM_NOT : 0, .mask = 0xff,
+							   .low = (uint32_t)info->pkttype });
 }
 
 /* The first name of a type is the one that is printed. */
@@ -86,5 +88,5 @@ static const struct ext_text pkttype_text = {
 
 const struct match match_pkttype = {
 	.name = "pkttype", .families = FAMILY_ANY, .info_size = sizeof(struct xt_pkttype_info),
-	.depends = DEP_PKT_TYPE | DEP_L3_ADDRS, .match = pkttype_match, .classify = class_rule_nothing, .text = &pkttype_text,
+	.depends = DEP_PKT_TYPE | DEP_L3_ADDRS, .match = pkttype_match, .classify = pkttype_classify, .text = &pkttype_text,
 };

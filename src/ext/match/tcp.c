@@ -70,15 +70,10 @@ static void tcp_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_tcp *info = data;
 
-	if (!(info->invflags & XT_TCP_INV_SRCPT))
-		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
-	if (!(info->invflags & XT_TCP_INV_DSTPT))
-		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
-	if (!(info->invflags & XT_TCP_INV_FLAGS))
-		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->flg_cmp << CLASS_HEAD_FLAGS,
-				(uint32_t)info->flg_mask << CLASS_HEAD_FLAGS);
-	if (info->invflags)
-		class_rule_partly(rule);
+	ports_classify(info->spts, true, info->invflags & XT_TCP_INV_SRCPT, rule);
+	ports_classify(info->dpts, false, info->invflags & XT_TCP_INV_DSTPT, rule);
+	(info->invflags & XT_TCP_INV_FLAGS ? class_rule_unless : class_rule_bits)(rule, CLASS_HEAD, (uint32_t)info->flg_cmp << CLASS_HEAD_FLAGS,
+										  (uint32_t)info->flg_mask << CLASS_HEAD_FLAGS);
 	if (info->option)
 		class_rule_close(rule);		/* options that are cut off */
 }

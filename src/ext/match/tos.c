@@ -17,11 +17,8 @@ static void tos_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_tos_match_info *info = data;
 
-	if (info->invert)
-		class_rule_partly(rule);
-	else
-		class_rule_bits(rule, CLASS_HEAD, (uint32_t)info->tos_value << CLASS_HEAD_TOS,
-				(uint32_t)info->tos_mask << CLASS_HEAD_TOS);
+	(info->invert ? class_rule_unless : class_rule_bits)(rule, CLASS_HEAD, (uint32_t)info->tos_value << CLASS_HEAD_TOS,
+							     (uint32_t)info->tos_mask << CLASS_HEAD_TOS);
 }
 
 static int parse_value(struct opt_call *call, struct refusal *why)

@@ -22,6 +22,31 @@ static bool ttl_match(const struct pkt *pkt, const void *data, struct ext_call *
 	return false;		/* an unknown comparison loads, and never holds */
 }
 
+static void ttl_classify(const void *data, struct class_rule *rule)
+{
+	const struct ipt_ttl_info *info = data;
+	const unsigned int ttl = info->ttl;
+	struct class_term term = { .word = CLASS_KIND, .mask = 0xff00, .low = ttl << 8 };
+
+	switch (info->mode) {
+	case IPT_TTL_EQ:
+		break;
+	case IPT_TTL_NE:
+		term.flags = TERM_NOT;
+		break;
+	case IPT_TTL_LT:
+		term = (struct class_term){ .word = CLASS_KIND, .flags = TERM_NOT, .mask = 0xff00, .low = ttl << 8, .span = (255 - ttl) << 8 };
+		break;
+	case IPT_TTL_GT:
+		term = (struct class_term){ .word = CLASS_KIND, .flags = TERM_NOT, .mask = 0xff00, .low = 0, .span = ttl << 8 };
+		break;
+	default:
+		class_rule_partly(rule);
+		return;
+	}
+	class_rule_term(rule, term);
+}
+
 static int ttl_parse(struct opt_call *call, struct refusal *why)
 {
 	struct ipt_ttl_info *info = call->info;
@@ -97,10 +122,10 @@ static const struct ext_text hl_text = {
 
 const struct match match_ttl = {
 	.name = "ttl", .families = FAMILY_V4, .info_size = sizeof(struct ipt_ttl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .classify = class_rule_nothing, .text = &ttl_text,
+	.match = ttl_match, .classify = ttl_classify, .text = &ttl_text,
 };
 
 const struct match match_hl = {
 	.name = "hl", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_hl_info), .depends = DEP_L3_TTL,
-	.match = ttl_match, .classify = class_rule_nothing, .text = &hl_text,
+	.match = ttl_match, .classify = ttl_classify, .text = &hl_text,
 };

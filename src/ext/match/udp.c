@@ -28,12 +28,8 @@ static void udp_classify(const void *data, struct class_rule *rule)
 {
 	const struct xt_udp *info = data;
 
-	if (!(info->invflags & XT_UDP_INV_SRCPT))
-		class_rule_sports(rule, &(struct class_range){ info->spts[0], info->spts[1] }, 1);
-	if (!(info->invflags & XT_UDP_INV_DSTPT))
-		class_rule_dports(rule, &(struct class_range){ info->dpts[0], info->dpts[1] }, 1);
-	if (info->invflags)
-		class_rule_partly(rule);
+	ports_classify(info->spts, true, info->invflags & XT_UDP_INV_SRCPT, rule);
+	ports_classify(info->dpts, false, info->invflags & XT_UDP_INV_DSTPT, rule);
 }
 
 static uint32_t udp_depends(const void *data)

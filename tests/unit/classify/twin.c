@@ -45,6 +45,49 @@ static void random_ranges(struct rng *rng, struct class_rule *rule, bool source)
 	(source ? class_rule_sports : class_rule_dports)(rule, ranges, count);
 }
 
+static void random_term(struct rng *rng, struct class_rule *rule)
+{
+	const uint32_t low = few(rng), high = rng_below(rng, 2) ? low : low + rng_below(rng, UINT32_MAX - low + 1);
+	const uint8_t a[32] = { 10, 0, (uint8_t)rng_below(rng, 2), (uint8_t)rng_below(rng, 4), [15] = 1 },
+		      b[16] = { 10, 0, a[2], (uint8_t)(a[3] + rng_below(rng, 9)), [15] = 3 };
+	const struct class_range ranges[] = { { port(rng), 60000 }, { 80, 80 }, { 443, 1024 } };
+
+	switch (rng_below(rng, 9)) {
+	case 0:
+		class_rule_unless(rule, rng_below(rng, CLASS_WORDS), low, rng_below(rng, 2) ? UINT32_MAX : low);
+		break;
+	case 1:
+		class_rule_unless_address(rule, CLASS_DST, a, memset((uint8_t[16]){ 0 }, 0xff, 16));
+		break;
+	case 2:
+		class_rule_unless_between(rule, CLASS_SRC, a, b);
+		break;
+	case 3:
+		class_rule_between(rule, CLASS_SRC, a, b);
+		break;
+	case 4:
+		class_rule_unless_ports(rule, rng_below(rng, 2), ranges, 1 + rng_below(rng, 3));
+		break;
+	case 5:
+		class_rule_either(rule, ranges, 1 + rng_below(rng, 3));
+		break;
+	case 6:
+		class_rule_states(rule, (uint16_t)(1 + rng_below(rng, 31)));
+		break;
+	default:
+		class_rule_term(rule, (struct class_term){ .word = (uint8_t)(CLASS_WORDS + rng_below(rng, CLASS_STATES - CLASS_WORDS + 1)),
+							   .flags = (uint8_t)rng_below(rng, 2), .mask = rng_below(rng, 2) ? UINT32_MAX : 15,
+							   .low = low, .span = high - low });
+	}
+}
+
+/* A late word is asked for once, and only when it is missing. */
+static void fill(struct class_key *key, unsigned int word)
+{
+	assert_true(key->missing >> word & 1);
+	key->word[word] = (key->word[CLASS_MARK] + word) * 5 & 15;
+}
+
 static void random_rule(struct rng *rng, uint8_t family, struct class_rule *rule)
 {
 	class_rule_init(rule, family);
@@ -72,6 +115,8 @@ static void random_rule(struct rng *rng, uint8_t family, struct class_rule *rule
 		class_rule_bits(rule, CLASS_MARK, rng_below(rng, 8), rng_below(rng, 2) ? UINT32_MAX : 5);
 	if (!rng_below(rng, 4))
 		class_rule_states(rule, (uint16_t)rng_below(rng, 32));
+	for (unsigned int n = rng_below(rng, 4) ? 0 : 1 + rng_below(rng, 4); n; n--)
+		random_term(rng, rule);
 	rule->sure = rule->is_partial ? CLASS_MAYBE : CLASS_ALL_FITS;
 	rule->note = (uint8_t)rng_below(rng, 3);
 }
@@ -87,6 +132,9 @@ static void random_key(struct rng *rng, struct class_key *key, const struct set 
 	key->word[CLASS_MARK] = rng_below(rng, 8);
 	key->word[CLASS_PORTS] = (uint32_t)port(rng) << 16 | port(rng);
 	key->states = (uint16_t)(1u << rng_below(rng, 5));
+	key->unknown = rng_below(rng, 6) ? 0 : rng_u32(rng);
+	key->missing = CLASS_LATE;
+	key->fill = fill;
 	if (rng_below(rng, 4)) {	/* a packet that a rule means */
 		for (unsigned int w = 0; w < CLASS_WORDS; w++)
 			key->word[w] = (key->word[w] & ~like->mask[w]) | like->value[w];
@@ -102,7 +150,7 @@ static void nth_rule(void *priv, uint32_t n, struct class_rule *rule)
 	*rule = ((struct set *)priv)->rules[n];
 }
 
-static uint32_t plain_find(const struct set *set, const struct class_key *key, uint32_t from)
+static uint32_t plain_find(const struct set *set, struct class_key *key, uint32_t from)
 {
 	uint32_t best = CLASS_NONE;
 
@@ -127,7 +175,7 @@ static bool is_held_in_full(const struct classifier *c, const struct class_rule 
 }
 
 /* A rule may be found that does not fit, before the right one, never one behind it. */
-static void compare(const struct set *set, const struct classifier *c, const struct class_key *key, uint32_t from, bool moved)
+static void compare(const struct set *set, const struct classifier *c, struct class_key *key, uint32_t from, bool moved)
 {
 	const uint32_t right = plain_find(set, key, from);
 	const struct class_found answer = classifier_find(c, key, moved ? set->place : NULL, from);
@@ -146,7 +194,7 @@ static void compare(const struct set *set, const struct classifier *c, const str
 }
 
 /* With and without vectors: the same hashes in the same order. */
-static void probes_agree(const struct classifier *c, const struct class_key *key)
+static void probes_agree(const struct classifier *c, struct class_key *key)
 {
 	uint32_t first[PROBE_ROOM], again[PROBE_ROOM];
 	const uint32_t count = probes()[0](c, key->word, first);
