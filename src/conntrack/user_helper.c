@@ -12,7 +12,7 @@ static unsigned int to_queue(const struct ct_help_call *call)
 
 	if (!helper->is_enabled || helper->is_gone)
 		return NF_ACCEPT;
-	return NF_QUEUE_NR(helper->queue) | NF_VERDICT_FLAG_QUEUE_BYPASS;
+	return NF_QUEUE_NR((uint32_t)helper->queue) | NF_VERDICT_FLAG_QUEUE_BYPASS;
 }
 
 struct ct_user_helper *ct_user_helper_of(const struct ct_helper *helper)

@@ -42,7 +42,7 @@ static unsigned int enqueue(const struct pkt *pkt, const struct xt_NFQ_info_v3 *
 
 static unsigned int nfqueue_target_0(struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	return NF_QUEUE_NR(((const struct xt_NFQ_info *)data)->queuenum);
+	return NF_QUEUE_NR((uint32_t)((const struct xt_NFQ_info *)data)->queuenum);
 }
 
 static unsigned int nfqueue_target_1(struct pkt *pkt, const void *data, struct ext_call *call)
