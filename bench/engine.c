@@ -330,6 +330,8 @@ static struct bench_case cases[] = {
 	  .flows = 10000, .burst = 32, .full = true },
 	{ "est_nat_1", "stateful rules + MASQUERADE, 1 established UDP flow", WORK_FORWARD, .stateful = true, .nat = true,
 	  .flows = 1, .burst = 32 },
+	{ "est_nat_1k", "the same, 1,000 flows at random", WORK_FORWARD, .stateful = true, .nat = true, .flows = 1000,
+	  .burst = 32 },
 	{ "est_nat_10k", "the same, 10,000 flows at random", WORK_FORWARD, .stateful = true, .nat = true, .flows = 10000,
 	  .burst = 32 },
 	{ "est_nat_10k_b64", "the same in bursts of 64", WORK_FORWARD, .stateful = true, .nat = true, .flows = 10000,

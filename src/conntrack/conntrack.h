@@ -120,20 +120,20 @@ struct ct {
 		struct { uint32_t reply, guess; } hash;	/* before confirm: for ct_reply_hash(); 0 = not known */
 	};
 	struct ct_zone zone;
+	struct ct_extra *extra;		/* NULL = nothing of it */
 	uint16_t event_mask;		/* 1 << IPCT_*: gathered for this packet */
+	uint8_t lock;			/* while instance->in_company: path/worker.h */
+	bool has_source;		/* nat: it hangs among the connections of its source */
+	union {
+		struct { uint32_t stream_tick; } udp;	/* up to here a packet that the flow cache knows looks */
+		struct ct_tcp tcp;
+		struct ct_sctp sctp;
+		struct { uint32_t timeout, stream_timeout; } gre;
+	} proto;
 	uint16_t event_wanted;		/* 1 << IPCT_*: of these the observer hears; all, unless a CT rule chose */
 	uint32_t has_nat_ext : 1;
 	uint32_t nat_masq_ifindex : 31;	/* MASQUERADE left by this interface; 0 = no MASQUERADE */
-	uint8_t lock;			/* while instance->in_company: path/worker.h */
-	bool has_source;		/* nat: it hangs among the connections of its source */
 	uint32_t serial;		/* order of creation */
-	struct ct_extra *extra;		/* NULL = nothing of it */
-	union {
-		struct ct_tcp tcp;
-		struct ct_sctp sctp;
-		struct { uint32_t stream_tick; } udp;
-		struct { uint32_t timeout, stream_timeout; } gre;
-	} proto;
 	/* what few do */
 	union {
 		struct ct_links by_source;	/* nat: connections by original source, while has_source */
@@ -387,6 +387,11 @@ struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir);
  * when the answer is true, and the connection @status as far as @status_mask goes; else the answer waits for the hook, and the packet is as before.
  */
 bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t status, uint32_t status_mask);
+/*
+ * The same for a received UDP packet that changes nothing but when its connection ends: true, and the packet has its connection. false:
+ * nothing is said of it, and nothing is done.
+ */
+bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir);
 /* The packet has gone: an answer that waits for a hook it never came to is forgotten. */
 void ct_track_forget(struct instance *inst, const struct pkt *pkt);
 

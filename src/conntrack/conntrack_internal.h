@@ -18,6 +18,8 @@ enum {
 	CT_PRINTED_SECONDS_MAX = INT32_MAX / WEIR_HZ,
 };
 
+enum { CT_UDP_UNREPLIED, CT_UDP_STREAM };	/* which of UDP's timeouts */
+
 struct ct_conf {			/* net.netfilter.nf_conntrack_* */
 	unsigned int max, buckets, count_shown;
 	uint8_t acct, events, timestamp, checksum, log_invalid;

@@ -47,14 +47,15 @@ static inline uint32_t key_hash(const struct ct_table *table, const struct simpl
 
 static inline bool key_is(const struct simple_key *key, const struct ct_tuple *tuple)
 {
-	uint64_t words[4];
-	uint32_t ports;
+	uint64_t words[4], last;
 
-	memcpy(&ports, &tuple->src_l4, sizeof(ports));
-	if (ports != key->ports || tuple->family != key->family || tuple->proto != key->proto)
+	_Static_assert(offsetof(struct ct_tuple, family) == offsetof(struct ct_tuple, src_l4) + 4 &&
+		       offsetof(struct ct_tuple, dir) == offsetof(struct ct_tuple, family) + 2, "ports, family, protocol lie together");
+	memcpy(&last, &tuple->src_l4, sizeof(last));
+	if ((last ^ (key->ports | (uint64_t)key->family << 32 | (uint64_t)key->proto << 40)) << 16)
 		return false;
 	if (key->family == NFPROTO_IPV4)
-		return (tuple->src.ip | (uint64_t)tuple->dst.ip << 32) == key->addrs[0];
+		return !((tuple->src.ip ^ (uint32_t)key->addrs[0]) | (tuple->dst.ip ^ (uint32_t)(key->addrs[0] >> 32)));
 	memcpy(words, tuple, 32);
 	return !((words[0] ^ key->addrs[0]) | (words[1] ^ key->addrs[1]) | (words[2] ^ key->addrs[2]) |
 		 (words[3] ^ key->addrs[3]));
@@ -103,6 +104,51 @@ struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir)
 	return NULL;
 }
 
+/* Good, not there, or of no interest. */
+static inline bool udp_sum_holds(const struct instance *inst, struct pkt *pkt, const uint8_t *udp)
+{
+	uint32_t len = pkt->l.l4_len;
+	uint64_t sum;
+	uint16_t check;
+
+	memcpy(&check, udp + offsetof(struct udphdr, check), sizeof(check));
+	if (!check || !inst->ct->conf.checksum || pkt->flags & PKT_FLAG_CSUM_TRUSTED)
+		return true;
+	if (pkt->l.family != NFPROTO_IPV4) {
+		pkt_l4_checksum_early(pkt);
+		return pkt->flags & PKT_FLAG_CSUM_TRUSTED;
+	}
+	memcpy(&sum, pkt->data + offsetof(struct iphdr, saddr), sizeof(sum));
+	sum = csum_add64(sum, (uint64_t)htonl(IPPROTO_UDP) + htonl(len));
+	if (csum_fold(csum_narrow(csum_few(udp, len, sum))))
+		return false;
+	pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
+	return true;
+}
+
+/* udp_packet() of an answered connection that stays as it is; the unit test beside the flow cache compares the two. */
+bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir)
+{
+	const uint32_t asked = IPS_SEEN_REPLY | IPS_CONFIRMED | IPS_FIXED_TIMEOUT | IPS_ASSURED | CT_STATUS_NAT_CLASH;
+	const uint32_t now = (uint32_t)inst_jiffies(inst), status = ct->status & asked;
+	const uint8_t *udp = pkt->data + pkt->l.l4_off;
+	bool stream = (int32_t)(now - ct->proto.udp.stream_tick) > 0;
+	uint32_t ends, len;
+
+	if (pkt->l.l4proto != IPPROTO_UDP || pkt->flags & PKT_FLAG_LOCAL || ct->extra ||
+	    (status != (IPS_SEEN_REPLY | IPS_CONFIRMED | IPS_ASSURED) && (stream || status != (IPS_SEEN_REPLY | IPS_CONFIRMED))))
+		return false;
+	len = get_be16(udp + offsetof(struct udphdr, len));
+	ends = now + inst->ct->timeouts_sec[IPPROTO_UDP][stream ? CT_UDP_STREAM : CT_UDP_UNREPLIED] * WEIR_HZ;
+	if (len > pkt->l.l4_len || len < sizeof(struct udphdr) || (int32_t)(ends - ct->look_tick) < 0 || !udp_sum_holds(inst, pkt, udp))
+		return false;
+	ct->expires_tick = ends;
+	ct_get(ct);
+	pkt->ct = ct;
+	pkt->ctinfo = dir == IP_CT_DIR_REPLY ? IP_CT_ESTABLISHED_REPLY : IP_CT_ESTABLISHED;
+	return true;
+}
+
 /* TCP's flags that may end or begin a connection: FIN, SYN, RST. */
 static inline bool is_turning_point(const struct pkt *pkt)
 {
@@ -141,13 +187,29 @@ struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir)
 	return NULL;
 }
 
+/* --- a burst, ahead --- */
+
 enum { CHAIN_PASSES = 4 };
 
 struct search {		/* one packet's way along its bucket's chain */
 	struct pkt *pkt;
 	const ct_link *bucket;
-	struct ct_node *node;
+	uint64_t addrs, rest;	/* IPv4: both addresses; IPv6: the first eight bytes. Ports, family, protocol as in a tuple, upwards of 16 zero bits */
 };
+
+static inline bool search_ends(const struct search *at, const struct ct_node *node)
+{
+	const struct ct_tuple *tuple = &node->tuple;
+	uint64_t rest, words[4], theirs[4];
+
+	memcpy(&rest, &tuple->src_l4, sizeof(rest));
+	rest = rest << 16 ^ at->rest;
+	if (likely((uint8_t)(at->rest >> 48) == NFPROTO_IPV4))
+		return !(rest | ((tuple->src.ip | (uint64_t)tuple->dst.ip << 32) ^ at->addrs));
+	memcpy(words, at->pkt->data + offsetof(struct ipv6hdr, saddr), 32);
+	memcpy(theirs, tuple, 32);
+	return !(rest | (words[0] ^ theirs[0]) | (words[1] ^ theirs[1]) | (words[2] ^ theirs[2]) | (words[3] ^ theirs[3]));
+}
 
 static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
 {
@@ -155,6 +217,7 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 
 	for (unsigned int i = 0; i < count; i++) {
 		struct pkt *pkt = burst[i];
+		struct search *at = &search[n];
 		struct simple_key key;
 
 		pkt->flow_node = NULL;
@@ -166,57 +229,64 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 		pkt->flow_addrs = key.addrs[0];
 		pkt->flow_ports = key.ports;
 		pkt->flow_hash = key_hash(inst->ct, &key);
-		search[n] = (struct search){ pkt, ct_bucket(inst->ct, pkt->flow_hash), NULL };
-		__builtin_prefetch(search[n++].bucket);
+		at->pkt = pkt;
+		at->addrs = key.addrs[0];
+		at->rest = (uint64_t)key.ports << 16 | (uint64_t)key.family << 48 | (uint64_t)key.proto << 56;
+		at->bucket = ct_bucket(inst->ct, pkt->flow_hash);
+		__builtin_prefetch(at->bucket);
+		n++;
 	}
 	return n;
 }
 
-static void prefetch_record(const struct ct *ct)
-{
-	for (size_t at = 0; at < offsetof(struct ct, proto.udp.stream_tick) + 4; at += 64)
-		__builtin_prefetch((const char *)ct + at, 1);
-	__builtin_prefetch(&ct->proto.udp.stream_tick, 1);
-}
+enum { HIT_END = offsetof(struct ct, proto.udp.stream_tick) + 4 };	/* a hit touches nothing behind it */
+_Static_assert(HIT_END == 144, "so that it is three lines, wherever the record begins");
 
 /*
  * Pass after pass over the burst, each touching what the one before it asked for: bucket, node, the rest of the record.
- * While one packet's memory is on its way the others' is asked for, too.
+ * While one packet's memory is on its way the others' is asked for, too. Whether a node is the one is as good as random: nothing
+ * is jumped over for it.
  */
 unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct pkt **fresh)
 {
 	struct search search[PKT_BURST_MAX];
-	unsigned int n = hash_all(inst, burst, count, search), new = 0, left;
+	struct ct_node *nodes[PKT_BURST_MAX];
+	uint8_t who[PKT_BURST_MAX];	/* whose search goes on */
+	unsigned int n = hash_all(inst, burst, count, search), new = 0, left = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		search[i].node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
-		__builtin_prefetch(search[i].node);
-		__builtin_prefetch(search[i].node ? &search[i].node->tuple.dir : NULL);
+		struct ct_node *node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
+
+		__builtin_prefetch(node ? node : (void *)search, 1);
+		__builtin_prefetch(node ? &node->tuple.dir : (void *)search, 1);
+		fresh[new] = search[i].pkt;
+		new += !node & ct_has_ports(search[i].pkt);
+		nodes[left] = node;
+		who[left] = (uint8_t)i;
+		left += node != NULL;
 	}
+	n = left;
 	for (unsigned int pass = 0; n && pass < CHAIN_PASSES; pass++, n = left) {
 		left = 0;
 		for (unsigned int i = 0; i < n; i++) {
-			struct search *at = &search[i];
-			struct simple_key key;
+			const struct search *at = &search[who[i]];
+			struct ct_node *node = nodes[i], *next = ct_link_towards(node->next, at->pkt->flow_hash);
+			const bool found = search_ends(at, node);
+			const uint8_t *ct = (const uint8_t *)ct_of_node(node), *then = (const uint8_t *)(next ? next : node);
 
-			if (!at->node) {
-				if (ct_has_ports(at->pkt))
-					fresh[new++] = at->pkt;
-				continue;
-			}
-			key_read(at->pkt, &key);
-			if (key_is(&key, &at->node->tuple)) {
-				prefetch_record(ct_of_node(at->node));
-				at->pkt->flow_node = at->node;
-				continue;
-			}
-			at->node = ct_link_towards(at->node->next, at->pkt->flow_hash);
-			__builtin_prefetch(at->node);
-			__builtin_prefetch(at->node ? &at->node->tuple.dir : NULL);
-			search[left++] = *at;
+			at->pkt->flow_node = found ? node : NULL;
+			__builtin_prefetch(found ? ct + offsetof(struct ct, status) : then, 1);
+			__builtin_prefetch(found ? ct + HIT_END - 1 : then + offsetof(struct ct_node, tuple.dir), 1);
+			if (unlikely((uint8_t)(at->rest >> 56) == IPPROTO_TCP))
+				__builtin_prefetch(ct + offsetof(struct ct, proto.tcp) + sizeof(struct ct_tcp) - 1, 1);
+			fresh[new] = at->pkt;
+			new += !found & !next & ct_has_ports(at->pkt);
+			nodes[left] = next;
+			who[left] = who[i];
+			left += !found & (next != NULL);
 		}
 	}
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; inst->ct->has_zones && i < count; i++)
 		if (burst[i]->flow_node && ct_zone_id(&ct_of_node(burst[i]->flow_node)->zone, burst[i]->flow_node->tuple.dir))
 			burst[i]->flow_node = NULL;
 	return new;

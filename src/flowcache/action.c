@@ -91,11 +91,7 @@ static inline uint64_t change(uint64_t sum, uint32_t from, uint32_t to)
 
 static inline uint16_t fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return csum_fold(csum_narrow(sum));
 }
 
 static inline uint32_t read32(const uint8_t *at)

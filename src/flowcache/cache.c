@@ -98,7 +98,9 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 		flow_record_begin(inst, pkt, ct, dir, action->id);
 		return FLOW_FULL;
 	}
-	if (!ct_track_known(inst, pkt, ct, dir, action->fit.status, action->fit.status_mask)) {
+	/* A way that was guessed may want the status that only the tracker brings. */
+	if (((action->fit.status ^ ct->status) & action->fit.status_mask || !ct_track_plain_udp(inst, pkt, ct, dir)) &&
+	    !ct_track_known(inst, pkt, ct, dir, action->fit.status, action->fit.status_mask)) {
 		cache->stats.late++;
 		return FLOW_FULL;
 	}

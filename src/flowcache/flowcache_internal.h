@@ -114,7 +114,8 @@ static inline bool flow_is_fresh(const struct pkt *pkt)
 {
 	const uint16_t raw_socket = PKT_FLAG_LOCAL | PKT_FLAG_HDRINCL;
 
-	if (pkt->ct || pkt->ctinfo || pkt->socket || pkt->frag_max_size || pkt->piece_len || pkt->type != PACKET_HOST)
+	_Static_assert(!PACKET_HOST, "compared together with what must not be there");
+	if ((uintptr_t)pkt->ct | (uintptr_t)pkt->socket | (uintptr_t)pkt->piece_len | pkt->ctinfo | pkt->frag_max_size | pkt->type)
 		return false;
 	if (pkt->flags & PKT_FLAG_LOCAL)	/* the route of such a one follows from its address and mark */
 		return pkt->flags == raw_socket && pkt->route.kind == ROUTE_OUTPUT;
@@ -127,10 +128,11 @@ static inline bool flow_fits_as(const struct flow_action *action, const struct p
 	const struct flow_fit *fit = &action->fit;
 	uint32_t fields = flow_fields(pkt);
 
-	return fit->in == pkt->in && !((fit->status ^ status) & fit->status_mask) && fit->mark == pkt->mark &&
-	       fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1 &&
-	       !((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) && !((fit->fields ^ fields) & fit->fields_mask) &&
-	       pkt->len <= fit->len_max && (fields & FLOW_FIELD_TTL) > 0x100;
+	/* One jump: all of it holds nearly always. */
+	return !(((uintptr_t)fit->in ^ (uintptr_t)pkt->in) | ((fit->status ^ status) & fit->status_mask) | (fit->mark ^ pkt->mark) |
+		 (~fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1) |
+		 ((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) | ((fit->fields ^ fields) & fit->fields_mask) |
+		 (pkt->len > fit->len_max) | ((fields & FLOW_FIELD_TTL) <= 0x100));
 }
 
 static inline bool flow_fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)

@@ -45,8 +45,7 @@ static inline uint64_t sum_wide(const uint8_t *p, uint32_t len, uint64_t wide)
 #endif
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, sizeof(word));
-		wide += word;
-		wide += wide < word;
+		wide = csum_add64(wide, word);
 	}
 	if (len) {
 		word = 0;
@@ -54,22 +53,19 @@ static inline uint64_t sum_wide(const uint8_t *p, uint32_t len, uint64_t wide)
 			word = last_bytes(p + len, len);
 		else
 			memcpy(&word, p, len);
-		wide += word;
-		wide += wide < word;
+		wide = csum_add64(wide, word);
 	}
 	return wide;
 }
 
-static inline uint32_t narrow(uint64_t wide)
+uint64_t csum_wide(const void *data, uint32_t len, uint64_t wide)
 {
-	wide = (wide & 0xffffffff) + (wide >> 32);
-	wide = (wide & 0xffffffff) + (wide >> 32);
-	return (uint32_t)wide;
+	return sum_wide(data, len, wide);
 }
 
 uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum)
 {
-	return narrow(sum_wide(data, len, sum));
+	return csum_narrow(sum_wide(data, len, sum));
 }
 
 uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len)
@@ -205,10 +201,9 @@ void pkt_l4_checksum_early(struct pkt *pkt)
 	}
 	for (words = six ? 4 : 1; words; words--, addrs += 8) {
 		memcpy(&word, addrs, sizeof(word));
-		wide += word;
-		wide += wide < word;
+		wide = csum_add64(wide, word);
 	}
-	if (csum_fold(narrow(sum_wide(l4, len, wide))) == 0)
+	if (csum_fold(csum_narrow(csum_few(l4, len, wide))) == 0)
 		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
 }
 

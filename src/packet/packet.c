@@ -62,15 +62,33 @@ static struct pooled *pooled_of(struct pkt *pkt)
 	return container_of(pkt, struct pooled, pkt);
 }
 
-/* For a size known at build time gcc writes "rep stos", which takes longer to start than this takes in all. */
-static void clear(struct pkt *pkt, size_t size)
+/* Piece by piece: for the whole of it gcc writes "rep stos" or calls somebody, which takes longer to start than this takes in all. */
+static inline void clear(struct pkt *pkt)
 {
-	__asm__("" : "+r"(size));
-	memset(pkt, 0, size);
+	enum { PIECE = 48 };
+	uint8_t *at = (uint8_t *)pkt;
+
+	_Static_assert(sizeof(*pkt) == 7 * PIECE, "as many pieces as there are");
+	memset(at, 0, PIECE);
+	memset(at + 1 * PIECE, 0, PIECE);
+	memset(at + 2 * PIECE, 0, PIECE);
+	memset(at + 3 * PIECE, 0, PIECE);
+	memset(at + 4 * PIECE, 0, PIECE);
+	memset(at + 5 * PIECE, 0, PIECE);
+	memset(at + 6 * PIECE, 0, PIECE);
 }
 
 /* A packet whose buffer holds @buf_len bytes; everything else zero. */
-static struct pkt *pkt_take(struct pkt_pool *pool, uint32_t buf_len)
+static inline struct pkt *begin(struct pooled *item, uint8_t *buf, uint32_t buf_len)
+{
+	clear(&item->pkt);
+	item->pkt.buf = buf;
+	item->pkt.buf_len = buf_len;
+	item->pkt.drop_hook = NF_INET_NUMHOOKS;
+	return &item->pkt;
+}
+
+static __attribute__((noinline)) struct pkt *pkt_make(struct pkt_pool *pool, uint32_t buf_len)
 {
 	struct pooled *item = pool->free;
 	uint8_t *own = NULL;
@@ -90,14 +108,21 @@ static struct pkt *pkt_take(struct pkt_pool *pool, uint32_t buf_len)
 			return NULL;
 		}
 	}
-	clear(&item->pkt, sizeof(item->pkt));
-	item->pkt.buf = own ? own : item->buf;
-	item->pkt.buf_len = own ? buf_len : BUFFER_LEN;
-	item->pkt.drop_hook = NF_INET_NUMHOOKS;
-	return &item->pkt;
+	return begin(item, own ? own : item->buf, own ? buf_len : BUFFER_LEN);
 }
 
-static struct pkt *pkt_with_room(const struct instance *inst, struct pkt_pool *pool, uint32_t len)
+static inline struct pkt *pkt_take(struct pkt_pool *pool, uint32_t buf_len)
+{
+	struct pooled *item = pool->free;
+
+	if (WEIR_ASAN || unlikely(!item || buf_len > BUFFER_LEN))
+		return pkt_make(pool, buf_len);
+	pool->free = item->next;
+	pool->count--;
+	return begin(item, item->buf, BUFFER_LEN);
+}
+
+static inline struct pkt *pkt_with_room(const struct instance *inst, struct pkt_pool *pool, uint32_t len)
 {
 	struct pkt *pkt = pkt_take(pool, PKT_HEADROOM + MAC_ROOM + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
 
@@ -123,10 +148,11 @@ static inline void give_back(struct pkt_pool *pool, struct pkt *pkt)
 {
 	struct pooled *item = pooled_of(pkt);
 
-	free(pkt->piece_len);
-	if (pkt->buf != item->buf)
+	if (unlikely(pkt->piece_len))
+		free(pkt->piece_len);
+	if (unlikely(pkt->buf != item->buf))
 		free(pkt->buf);
-	if (WEIR_ASAN || pool->count >= POOL_MAX) {
+	if (WEIR_ASAN || unlikely(pool->count >= POOL_MAX)) {
 		free(item);
 		return;
 	}
@@ -139,9 +165,13 @@ void pkt_free(struct instance *inst, struct pkt *pkt)
 {
 	if (!pkt)
 		return;
-	if (pkt->ct)
-		ct_put(inst, pkt->ct);
-	if (pkt->socket)
+	if (pkt->ct) {
+		if (likely(pkt->ct->refs > 1))
+			pkt->ct->refs--;
+		else
+			ct_put(inst, pkt->ct);
+	}
+	if (unlikely(pkt->socket))
 		host_socket_put(pkt->socket);
 	give_back(inst->pkt_pool, pkt);
 }

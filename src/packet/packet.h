@@ -229,12 +229,39 @@ static inline void *pkt_l4(const struct pkt *pkt, uint32_t len)
 }
 
 /* --- checksum.c: RFC 1071 sums over host-endian-neutral 16-bit words --- */
+uint64_t csum_wide(const void *data, uint32_t len, uint64_t wide);
 uint32_t csum_partial(const void *data, uint32_t len, uint32_t sum);
 static inline be16 csum_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (be16)~sum;
+	sum += sum << 16 | sum >> 16;	/* both halves' sum, with its carry, is the upper half now */
+	return (be16)~(sum >> 16);
+}
+/* 64 bits to 32 in the same way. */
+static inline uint32_t csum_narrow(uint64_t wide)
+{
+	wide += wide << 32 | wide >> 32;
+	return (uint32_t)(wide >> 32);
+}
+static inline uint64_t csum_add64(uint64_t wide, uint64_t word)
+{
+	wide += word;
+	return wide + (wide < word);
+}
+/* csum_wide() of at least eight bytes, mostly few. */
+static inline uint64_t csum_few(const uint8_t *at, uint32_t len, uint64_t wide)
+{
+	uint64_t word;
+
+	if (len > 72 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+		return csum_wide(at, len, wide);
+	for (; len >= 8; len -= 8, at += 8) {
+		memcpy(&word, at, sizeof(word));
+		wide = csum_add64(wide, word);
+	}
+	if (!len)
+		return wide;
+	memcpy(&word, at + len - 8, sizeof(word));
+	return csum_add64(wide, word >> (64 - 8 * len));	/* the last ones, as if zeros followed */
 }
 /* Pseudo header sums; addresses in network order, @len is the L4 length in bytes. */
 uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len);

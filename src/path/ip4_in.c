@@ -3,22 +3,6 @@
  */
 #include "path/path_internal.h"
 
-/* Almost every header has 20 bytes. */
-static inline bool header_sum_holds(const struct pkt *pkt, uint32_t header)
-{
-	uint64_t a, b, sum;
-	uint32_t c;
-
-	if (header != sizeof(struct iphdr))
-		return !csum_fold(csum_partial(pkt->data, header, 0));
-	memcpy(&a, pkt->data, 8);
-	memcpy(&b, pkt->data + 8, 8);
-	memcpy(&c, pkt->data + 16, 4);
-	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return !csum_fold((uint32_t)sum);
-}
 
 enum drop_reason ip4_check(struct pkt *pkt)
 {
@@ -32,7 +16,7 @@ enum drop_reason ip4_check(struct pkt *pkt)
 	header = ip->ihl * 4;
 	if (pkt->len < header)
 		return DROP_MALFORMED;
-	if (!header_sum_holds(pkt, header))
+	if (csum_fold(csum_partial(pkt->data, header, 0)))
 		return DROP_IP_CHECKSUM;
 	total = ntohs(ip->tot_len);
 	if (pkt->len < total)
@@ -40,11 +24,7 @@ enum drop_reason ip4_check(struct pkt *pkt)
 	if (total < header)
 		return DROP_MALFORMED;
 	pkt->len = total;	/* what follows is the link's padding */
-	if (header == sizeof(*ip) && !(ip->frag_off & htons(IP4_MF | IP4_OFFSET_MASK)))	/* pkt_parse() of most packets */
-		pkt->l = (struct pkt_layers){ .family = NFPROTO_IPV4, .l4proto = ip->protocol, .has_l4 = true,
-					      .l4_off = sizeof(*ip), .l4_len = (uint16_t)(total - sizeof(*ip)) };
-	else
-		pkt_parse(pkt);
+	pkt_parse(pkt);
 	return DROP_NONE;
 }
 

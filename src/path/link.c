@@ -45,14 +45,30 @@ uint8_t *link_frame(struct iface *out, struct pkt *pkt, const uint8_t mac[6], ui
 	return frame;
 }
 
+static inline void leave(struct instance *inst, struct iface *port, struct pkt *pkt, const uint8_t *frame)
+{
+	if (inst->observer.transmit)
+		inst->observer.transmit(inst->observer.priv, port, pkt, frame, (uint32_t)(pkt->data + pkt->len - frame));
+	pkt_free(inst, pkt);
+}
+
 void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
 {
-	struct iface *port;
+	struct iface *port = out;
 	uint8_t *frame;
-	uint32_t len;
 
-	if (pkt->flags & PKT_FLAG_CSUM_LATER)
+	if (unlikely(pkt->flags & PKT_FLAG_CSUM_LATER))
 		pkt_sum_finish(pkt);
+	if (likely(out->type == ARPHRD_ETHER && out->up && !out->vlan_parent && pkt->data - pkt->buf >= ETH_HLEN)) {
+		frame = pkt->data - ETH_HLEN;		/* as push_ethernet() does it */
+		put_be16(frame + 2 * ETH_ALEN, ethertype);
+		memcpy(frame + ETH_ALEN, out->mac, ETH_ALEN);
+		memcpy(frame, mac, ETH_ALEN);
+		out->stats.tx_packets++;
+		out->stats.tx_bytes += pkt->len + ETH_HLEN;
+		leave(inst, out, pkt, frame);
+		return;
+	}
 	frame = link_frame(out, pkt, mac, ethertype, &port);
 	if (!port->up) {
 		pkt_drop(inst, pkt, DROP_IFACE_DOWN);
@@ -62,14 +78,11 @@ void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, co
 		pkt_drop(inst, pkt, DROP_NO_MEMORY);
 		return;
 	}
-	len = pkt->data + pkt->len - frame;
 	for (struct iface *i = out; i; i = i->vlan_parent) {
 		i->stats.tx_packets++;
-		i->stats.tx_bytes += len;
+		i->stats.tx_bytes += pkt->data + pkt->len - frame;
 	}
-	if (inst->observer.transmit)
-		inst->observer.transmit(inst->observer.priv, port, pkt, frame, len);
-	pkt_free(inst, pkt);
+	leave(inst, port, pkt, frame);
 }
 
 void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt_type_t type)

@@ -17,7 +17,7 @@ static void receive_vlan(struct instance *inst, struct pkt *pkt)
 {
 	unsigned int vid = pkt->vlan_tci & 0xfff;
 
-	if (!(pkt->flags & PKT_FLAG_VLAN) || !pkt->in || pkt->in->vlan_parent)
+	if (!pkt->in || pkt->in->vlan_parent)
 		return;
 	list_for_each(node, &inst->ifaces) {
 		struct iface *child = list_entry(node, struct iface, node);
@@ -40,12 +40,13 @@ static void receive_check(struct instance *inst, struct pkt *pkt)
 {
 	enum drop_reason reason = DROP_NONE;
 
-	receive_vlan(inst, pkt);
+	if (unlikely(pkt->flags & PKT_FLAG_VLAN))
+		receive_vlan(inst, pkt);
 	pkt->opt = (struct pkt_options){ .iif = pkt->in };
 	if (!pkt->in || !pkt->in->up)
 		reason = DROP_IFACE_DOWN;
 	else if (pkt->protocol == ETH_P_IP)
-		reason = ip4_check(pkt);
+		reason = ip4_check_plain(pkt) ? DROP_NONE : ip4_check(pkt);
 	else if (pkt->protocol == ETH_P_IPV6)
 		reason = ip6_check(inst, pkt);
 	else if (pkt->protocol != ETH_P_ARP)
@@ -103,28 +104,39 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 }
 
 /* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
-static void prefetch_family(struct instance *inst, struct pkt **burst, unsigned int count, uint16_t protocol,
-			    uint8_t family)
+static void prefetch_family(struct instance *inst, struct pkt **sound, unsigned int count, uint8_t family)
 {
-	struct hook_state state = path_hook(inst, family, NF_INET_PRE_ROUTING, NULL, NULL);
-	struct pkt *sound[PKT_BURST_MAX];
-	unsigned int n = 0;
+	if (count > 1 && flowcache_is_on(inst) && ct_is_on(inst, family)) {
+		flowcache_prefetch(inst, sound, count);
+	} else if (count > 1) {
+		struct hook_state state = path_hook(inst, family, NF_INET_PRE_ROUTING, NULL, NULL);
 
-	for (unsigned int i = 0; i < count; i++)
-		if (burst[i]->protocol == protocol && burst[i]->drop_reason == DROP_NONE)
-			sound[n++] = burst[i];
-	if (n > 1 && flowcache_is_on(inst) && ct_is_on(inst, family))
-		flowcache_prefetch(inst, sound, n);
-	else if (n > 1)
-		hook_prefetch(sound, n, &state);
-	tables_look_ahead(inst, family, sound, n);
+		hook_prefetch(sound, count, &state);
+	}
+	tables_look_ahead(inst, family, sound, count);
+}
+
+static void prefetch(struct instance *inst, struct pkt **burst, unsigned int count)
+{
+	struct pkt *sound4[PKT_BURST_MAX], *sound6[PKT_BURST_MAX];
+	unsigned int n4 = 0, n6 = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (burst[i]->drop_reason != DROP_NONE)
+			continue;
+		if (burst[i]->protocol == ETH_P_IP)
+			sound4[n4++] = burst[i];
+		else if (burst[i]->protocol == ETH_P_IPV6)
+			sound6[n6++] = burst[i];
+	}
+	prefetch_family(inst, sound4, n4, NFPROTO_IPV4);
+	prefetch_family(inst, sound6, n6, NFPROTO_IPV6);
 }
 
 void path_arrive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	path_check(inst, burst, count);
-	prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
-	prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
+	prefetch(inst, burst, count);
 }
 
 void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
@@ -137,10 +149,8 @@ void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
 
 void path_go(struct instance *inst, struct pkt **burst, unsigned int count, const struct ct_early *early)
 {
-	if (count > 1 && count <= PKT_BURST_MAX) {
-		prefetch_family(inst, burst, count, ETH_P_IP, NFPROTO_IPV4);
-		prefetch_family(inst, burst, count, ETH_P_IPV6, NFPROTO_IPV6);
-	}
+	if (count > 1 && count <= PKT_BURST_MAX)
+		prefetch(inst, burst, count);
 	for (unsigned int i = 0; i < count; i++) {
 		if (early && early[i].pkt)
 			ct_early_put(inst, &early[i]);
@@ -168,17 +178,10 @@ void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
  */
 enum { BACKLOG_ROUNDS_MAX = 1024 };
 
-void path_enter(struct instance *inst)
-{
-	path_state(inst)->depth++;
-}
-
-void path_leave(struct instance *inst)
+void path_drain(struct instance *inst)
 {
 	struct icmp_state *state = path_state(inst);
 
-	if (--state->depth || state->draining)
-		return;
 	state->draining = true;
 	for (unsigned int rounds = 0; !list_is_empty(&state->backlog); rounds++) {
 		struct pkt *pkt = list_entry(state->backlog.next, struct pkt, node);

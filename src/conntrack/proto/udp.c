@@ -4,14 +4,13 @@
  */
 #include "conntrack/conntrack_internal.h"
 
-enum { UDP_UNREPLIED, UDP_STREAM };		/* indices into udp_timeouts */
 enum { UDP_STREAM_AFTER_JIFFIES = 2 * WEIR_HZ };	/* shorter exchanges are queries */
 
 extern const struct ct_proto ct_proto_udp;
 
 static const struct ct_timeout udp_timeouts[] = {
-	[UDP_UNREPLIED] = { "udp_timeout", 30 },
-	[UDP_STREAM]	= { "udp_timeout_stream", 120 },
+	[CT_UDP_UNREPLIED] = { "udp_timeout", 30 },
+	[CT_UDP_STREAM]	= { "udp_timeout_stream", 120 },
 };
 
 static bool udp_refused(struct instance *inst, struct pkt *pkt, const struct ct_l4 *l4, const struct hook_state *state)
@@ -46,7 +45,7 @@ static int udp_packet(struct instance *inst, struct ct *ct, struct pkt *pkt, con
 	if (!ct_is_confirmed(ct))
 		ct->proto.udp.stream_tick = now + UDP_STREAM_AFTER_JIFFIES;
 	stream = ct->status & IPS_SEEN_REPLY && (int32_t)(now - ct->proto.udp.stream_tick) > 0;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? CT_UDP_STREAM : CT_UDP_UNREPLIED));
 	if (stream && !(ct->status & (IPS_ASSURED | CT_STATUS_NAT_CLASH))) {
 		ct->status |= IPS_ASSURED;	/* kept when the table is full */
 		ct_event_note(ct, IPCT_ASSURED);

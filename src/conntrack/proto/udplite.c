@@ -4,7 +4,6 @@
  */
 #include "conntrack/conntrack_internal.h"
 
-enum { UDP_UNREPLIED, UDP_STREAM };		/* of ct_proto_udp */
 
 extern const struct ct_proto ct_proto_udp;
 
@@ -58,7 +57,7 @@ static int udplite_packet(struct instance *inst, struct ct *ct, struct pkt *pkt,
 
 	if (udplite_refused(inst, pkt, l4, state))
 		return -NF_ACCEPT;
-	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? UDP_STREAM : UDP_UNREPLIED));
+	ct_refresh(inst, ct, ctinfo, pkt, ct_timeout(inst, ct, &ct_proto_udp, stream ? CT_UDP_STREAM : CT_UDP_UNREPLIED));
 	if (stream && !(ct->status & (IPS_ASSURED | CT_STATUS_NAT_CLASH))) {
 		ct->status |= IPS_ASSURED;
 		ct_event_note(ct, IPCT_ASSURED);
