@@ -53,6 +53,16 @@ static inline __attribute__((always_inline)) uint64_t siphash_words_here(const u
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+/*
+ * The lower halves of siphash_words() of @count keys of two words each, by the fastest form that runs here. All three have room up to
+ * the next multiple of four; what is written behind @count means nothing.
+ */
+void siphash_pairs(const uint64_t *first, const uint64_t *second, size_t count, const struct hash_key *key, uint32_t *out);
+enum hash_form { HASH_PLAIN, HASH_AVX2, HASH_AVX512 };
+/* false: this processor has no such form. */
+bool siphash_pairs_by(enum hash_form form, const uint64_t *first, const uint64_t *second, size_t count, const struct hash_key *key,
+		      uint32_t *out);
+
 /* lookup3's hashword(): same value as the kernel's jhash2(). */
 uint32_t jhash_words(const uint32_t *words, size_t count, uint32_t initval);
 

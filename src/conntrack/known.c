@@ -27,21 +27,32 @@ static inline void key_read(const struct pkt *pkt, struct simple_key *key)
 		memcpy(key->addrs, pkt->data + offsetof(struct ipv6hdr, saddr), 32);
 }
 
+/* The words that ct_hash() makes of a tuple: of IPv4's addresses, and the last one. */
+static inline uint64_t key_word_addrs(const struct simple_key *key)
+{
+	return key->addrs[0] << 32 | key->addrs[0] >> 32;
+}
+
+static inline uint64_t key_word_last(const struct simple_key *key)
+{
+	uint16_t src = (uint16_t)key->ports, dst = (uint16_t)(key->ports >> 16);
+
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports and addresses are taken apart as little endian");
+	return (uint64_t)src << 48 | (uint64_t)dst << 32 | (uint64_t)key->family << 8 | key->proto;
+}
+
 /* What ct_hash() says of the tuple in zone 0. */
 static inline uint32_t key_hash(const struct ct_table *table, const struct simple_key *key)
 {
-	uint16_t src = (uint16_t)key->ports, dst = (uint16_t)(key->ports >> 16);
-	uint64_t words[5], last;
+	uint64_t words[5];
 
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports and addresses are taken apart as little endian");
-	last = (uint64_t)src << 48 | (uint64_t)dst << 32 | (uint64_t)key->family << 8 | key->proto;
 	if (key->family == NFPROTO_IPV4) {
-		words[0] = key->addrs[0] << 32 | key->addrs[0] >> 32;
-		words[1] = last;
+		words[0] = key_word_addrs(key);
+		words[1] = key_word_last(key);
 		return (uint32_t)siphash_words_here(words, 2, &table->key);
 	}
 	memcpy(words, key->addrs, 32);
-	words[4] = last;
+	words[4] = key_word_last(key);
 	return (uint32_t)siphash_words_here(words, 5, &table->key);
 }
 
@@ -211,10 +222,14 @@ static inline bool search_ends(const struct search *at, const struct ct_node *no
 	return !(rest | (words[0] ^ theirs[0]) | (words[1] ^ theirs[1]) | (words[2] ^ theirs[2]) | (words[3] ^ theirs[3]));
 }
 
+/* Simple packets, hashed, with their buckets asked for. */
 static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
 {
+	uint64_t addrs[PKT_BURST_MAX], last[PKT_BURST_MAX];
+	uint32_t hashes[PKT_BURST_MAX];
 	unsigned int n = 0;
 
+	_Static_assert(PKT_BURST_MAX % 4 == 0, "hashed four at a time");
 	for (unsigned int i = 0; i < count; i++) {
 		struct pkt *pkt = burst[i];
 		struct search *at = &search[n];
@@ -226,15 +241,24 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 		if (!pkt->has_flow_hash)
 			continue;
 		key_read(pkt, &key);
-		pkt->flow_addrs = key.addrs[0];
-		pkt->flow_ports = key.ports;
-		pkt->flow_hash = key_hash(inst->ct, &key);
 		at->pkt = pkt;
 		at->addrs = key.addrs[0];
 		at->rest = (uint64_t)key.ports << 16 | (uint64_t)key.family << 48 | (uint64_t)key.proto << 56;
-		at->bucket = ct_bucket(inst->ct, pkt->flow_hash);
-		__builtin_prefetch(at->bucket);
-		n++;
+		addrs[n] = key_word_addrs(&key);
+		last[n++] = key_word_last(&key);
+		pkt->flow_addrs = key.addrs[0];
+		pkt->flow_ports = key.ports;
+		if (unlikely(key.family != NFPROTO_IPV4))
+			pkt->flow_hash = key_hash(inst->ct, &key);
+	}
+	siphash_pairs(addrs, last, n, &inst->ct->key, hashes);
+	for (unsigned int i = 0; i < n; i++) {
+		struct pkt *pkt = search[i].pkt;
+
+		if (likely(pkt->l.family == NFPROTO_IPV4))
+			pkt->flow_hash = hashes[i];
+		search[i].bucket = ct_bucket(inst->ct, pkt->flow_hash);
+		__builtin_prefetch(search[i].bucket);
 	}
 	return n;
 }

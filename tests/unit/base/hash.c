@@ -19,6 +19,36 @@ static void siphash_reference_vectors(void **state)
 	assert_int_equal(siphash(in, 0, &key), 0x726fdb47dd0e0e31ull);
 }
 
+static void many_at_once_as_one_by_one(void **state)
+{
+	uint64_t first[64], second[64];
+	uint32_t out[64];
+	struct rng rng;
+
+	rng_seed(&rng, 3);
+	for (int round = 0; round < 3000; round++) {
+		struct hash_key key = { { rng_u64(&rng), rng_u64(&rng) } };
+		size_t count = rng_below(&rng, 65);
+
+		for (int i = 0; i < 64; i++) {
+			first[i] = rng_u64(&rng);
+			second[i] = rng_u64(&rng);
+		}
+		for (int form = -1; form <= HASH_AVX512; form++) {
+			memset(out, 0, sizeof(out));
+			if (form < 0)
+				siphash_pairs(first, second, count, &key, out);
+			else if (!siphash_pairs_by((enum hash_form)form, first, second, count, &key, out))
+				continue;
+			for (size_t i = 0; i < count; i++) {
+				uint64_t words[2] = { first[i], second[i] };
+
+				assert_int_equal(out[i], (uint32_t)siphash_words(words, 2, &key));
+			}
+		}
+	}
+}
+
 static void rng_repeats_and_spreads(void **state)
 {
 	struct rng a, b;
@@ -41,6 +71,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(siphash_reference_vectors),
+		cmocka_unit_test(many_at_once_as_one_by_one),
 		cmocka_unit_test(rng_repeats_and_spreads),
 	};
 
