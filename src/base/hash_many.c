@@ -18,14 +18,14 @@ TARGET static void NAME(const uint64_t *first, const uint64_t *second, size_t co
 { \
 	const TYPE zero = { 0 }; \
 	for (size_t i = 0; i < count; i += STEP) { \
-		TYPE v[4] = { zero + (key->k[0] ^ 0x736f6d6570736575ull), zero + (key->k[1] ^ 0x646f72616e646f6dull), \
-			      zero + (key->k[0] ^ 0x6c7967656e657261ull), zero + (key->k[1] ^ 0x7465646279746573ull) }, word; \
+		TYPE v[4] = { zero + (uint64_t)(key->k[0] ^ 0x736f6d6570736575ull), zero + (uint64_t)(key->k[1] ^ 0x646f72616e646f6dull), \
+			      zero + (uint64_t)(key->k[0] ^ 0x6c7967656e657261ull), zero + (uint64_t)(key->k[1] ^ 0x7465646279746573ull) }, word; \
 		uint64_t sums[STEP]; \
 		memcpy(&word, first + i, sizeof(word)); \
 		v[3] ^= word; ROUND(v); v[0] ^= word; \
 		memcpy(&word, second + i, sizeof(word)); \
 		v[3] ^= word; ROUND(v); v[0] ^= word; \
-		v[2] ^= zero + 0xff; \
+		v[2] ^= zero + (uint64_t)0xff; \
 		ROUND(v); ROUND(v); ROUND(v); \
 		word = v[0] ^ v[1] ^ v[2] ^ v[3]; \
 		memcpy(sums, &word, sizeof(word)); \

@@ -251,6 +251,8 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 		if (unlikely(key.family != NFPROTO_IPV4))
 			pkt->flow_hash = key_hash(inst->ct, &key);
 	}
+	if (!n)
+		return 0;
 	siphash_pairs(addrs, last, n, &inst->ct->key, hashes);
 	for (unsigned int i = 0; i < n; i++) {
 		struct pkt *pkt = search[i].pkt;

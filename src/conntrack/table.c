@@ -1,6 +1,6 @@
 /*
  * conntrack/table.c - one hash table for both directions of every connection.
- * It doubles when it has twice as many nodes as buckets; each insert then moves a few old buckets, so that no
+ * It doubles when it has as many nodes as buckets; each insert then moves a few old buckets, so that no
  * packet ever waits for the whole table. The hash is keyed: remote people choose the tuples.
  */
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "nat/nat.h"
 
 enum {
-	CT_NODES_PER_BUCKET = 2,	/* before it doubles: chains of one or two, 8 to 16 bytes a connection */
+	CT_NODES_PER_BUCKET = 1,	/* before it doubles: 16 bytes a connection, up to 24 while it does */
 	CT_MOVE_PER_INSERT = 1,		/* done before the next doubling */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
 };
