@@ -51,12 +51,14 @@ static inline void count(struct flow_company *own, uint16_t slot, uint32_t bytes
 }
 
 /* Its way, when nobody needs to be alone for it. */
-static struct flow_action *action_for(struct flowcache *cache, const struct pkt *pkt, const struct ct *ct, int dir, const uint8_t **mac)
+static struct flow_action *action_for(struct instance *inst, const struct pkt *pkt, const struct ct *ct, int dir, const uint8_t **mac)
 {
-	struct flow_action *action = flow_action_of(cache, ct->flow[dir]);
+	struct flow_action *action = flow_action_of(inst->flow, ct->flow[dir]);
 
 	if (!action || !flow_fits(action, pkt, ct) || action->result.way == FLOW_FULL)
 		return NULL;
+	if (action->result.way == FLOW_DELIVER && inst->host_echo && (pkt->l.l4proto == IPPROTO_ICMP || pkt->l.l4proto == IPPROTO_ICMPV6))
+		return NULL;		/* the host answers at once, a packet of its own */
 	if (action->result.way == FLOW_FORWARD && action->result.neigh) {
 		*mac = neigh_mac_now(action->result.neigh);
 		if (!*mac)
@@ -80,7 +82,7 @@ enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own
 	ct = ct_meet(inst, pkt, &dir);
 	if (!ct)
 		return FLOW_FULL;
-	action = action_for(cache, pkt, ct, dir, mac);	/* the tracker may change nothing here, not even what it does not mind */
+	action = action_for(inst, pkt, ct, dir, mac);	/* the tracker may change nothing here, not even what it does not mind */
 	if (action && ct_track_met(inst, pkt, ct, dir, ct->status, early)) {
 		flow_apply(pkt, ct, dir, &action->result);
 		way = (enum flow_way)action->result.way;
