@@ -376,6 +376,8 @@ GROUPS = 0x3f | 1 << 7
 
 
 def ask():
+    with open("/proc/sys/net/netfilter/nf_conntrack_events", "w", encoding="ascii") as f:
+        f.write("1")    # with 2, events of a connection are there if anybody listened, in any namespace, when it came
     listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
     listener.bind((0, GROUPS))
     listener.setblocking(False)
