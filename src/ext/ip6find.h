@@ -21,7 +21,7 @@ static inline int ip6_find(const struct pkt *pkt, uint8_t wanted, uint32_t *off)
 			break;
 		if (!ip6_is_ext_header(next) || next == IPPROTO_NONE)
 			return -ENOENT;
-		header = pkt_at(pkt, at, 2);
+		header = pkt_at(pkt, at, next == IPPROTO_ROUTING ? 4 : 2);	/* with how many segments are left */
 		if (!header)
 			return -EBADMSG;
 		if (next == IPPROTO_FRAGMENT) {

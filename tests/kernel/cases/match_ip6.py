@@ -67,6 +67,10 @@ def cases():
     for hook, table in (("PREROUTING", "raw"), ("FORWARD", "filter")):
         yield from match("rt-" + hook.lower(), rules, PLAIN + [ext((RT, r)) for r in routes] + [ext((HBH, opts()), (RT, r)) for r in routes[:2]], hook=hook, table=table)
     yield from cuts("rt", rules, RT, routing(0, 0, ("fd00::7",)))
+    for name in ("ah", "hbh", "dst", "frag", "rt", "mh", "ipv6header --header dst --soft"):   # two bytes of a routing header are too few to go on behind it
+        for hook, table in (("PREROUTING", "raw"), ("FORWARD", "filter")):
+            rule = "-m " + name if name != "mh" else "-p mh -m mh"
+            yield from match("short-routing-%s-%s" % (name.split()[0], hook.lower()), [rule, ""], [raw(RT, b"\x21\x02\0\0"[:n])(ip(A6, B6)) for n in range(5)], hook=hook, table=table)
     words = ("hop", "dst", "route", "frag", "auth", "esp", "none", "prot", "hop,dst,route,prot", "hop,prot", "frag,prot", "dst,none")
     rules = ["-m ipv6header %s--header %s%s" % (neg, w, soft) for w in words for neg in ("", "! ") for soft in ("", " --soft")]
     for hook, table in (("PREROUTING", "raw"), ("FORWARD", "filter")):
