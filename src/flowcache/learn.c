@@ -153,7 +153,7 @@ static bool is_steady(const struct flow_recording *way, const struct pkt *pkt)
 	const uint32_t may_come = way->dir == IP_CT_DIR_REPLY ? IPS_ASSURED | IPS_SEEN_REPLY : IPS_ASSURED;
 	const struct ct *ct = way->ct;
 
-	return way->rec.is_tracked && ct->status == way->rec.status && !((ct->status ^ way->began) & ~may_come) &&
+	return way->rec.is_tracked && !way->rec.is_moving && ct->status == way->rec.status && !((ct->status ^ way->began) & ~may_come) &&
 	       ct->mark == way->ct_mark && (!pkt || pkt->ct == ct);
 }
 

@@ -23,6 +23,7 @@ struct record {
 	bool has_target;		/* an extension's target had it in its hands */
 	bool has_tos_priority;		/* forwarding took the priority from the TOS field */
 	bool is_tracked;		/* its protocol's tracker let it pass */
+	bool is_moving;			/* its connection's mark changed on the way, and perhaps back: that is told each time */
 	uint16_t count;
 	struct xt_counters *counted[RECORD_COUNTED_MAX];	/* rules that it matched, in order */
 };

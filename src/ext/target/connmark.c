@@ -5,21 +5,26 @@
 
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
+#include "hook/record.h"
 
 static uint32_t shifted(uint32_t mark, const struct xt_connmark_tginfo2 *info)
 {
 	return info->shift_dir == D_SHIFT_RIGHT ? mark >> info->shift_bits : mark << info->shift_bits;
 }
 
-static void set_ct_mark(struct ct *ct, uint32_t mark)
+static void set_ct_mark(const struct ext_call *call, const struct pkt *pkt, uint32_t mark)
 {
-	if (ct->mark == mark)
+	struct record *rec = call->inst->record;
+
+	if (pkt->ct->mark == mark)
 		return;
-	ct->mark = mark;
-	ct_event_note(ct, IPCT_MARK);
+	pkt->ct->mark = mark;
+	ct_event_note(pkt->ct, IPCT_MARK);
+	if (rec && rec->pkt == pkt)
+		rec->is_moving = true;
 }
 
-static void apply(struct pkt *pkt, const struct xt_connmark_tginfo2 *info)
+static void apply(struct pkt *pkt, const struct xt_connmark_tginfo2 *info, const struct ext_call *call)
 {
 	struct ct *ct = pkt->ct;
 
@@ -27,10 +32,10 @@ static void apply(struct pkt *pkt, const struct xt_connmark_tginfo2 *info)
 		return;
 	switch (info->mode) {
 	case XT_CONNMARK_SET:
-		set_ct_mark(ct, shifted((ct->mark & ~info->ctmask) ^ info->ctmark, info));
+		set_ct_mark(call, pkt, shifted((ct->mark & ~info->ctmask) ^ info->ctmark, info));
 		break;
 	case XT_CONNMARK_SAVE:
-		set_ct_mark(ct, (ct->mark & ~info->ctmask) ^ shifted(pkt->mark & info->nfmask, info));
+		set_ct_mark(call, pkt, (ct->mark & ~info->ctmask) ^ shifted(pkt->mark & info->nfmask, info));
 		break;
 	case XT_CONNMARK_RESTORE:
 		pkt->mark = (pkt->mark & ~info->nfmask) ^ shifted(ct->mark & info->ctmask, info);
@@ -43,13 +48,13 @@ static unsigned int connmark_target_1(struct pkt *pkt, const void *data, struct 
 	const struct xt_connmark_tginfo1 *info = data;
 
 	apply(pkt, &(struct xt_connmark_tginfo2){ .ctmark = info->ctmark, .ctmask = info->ctmask,
-						  .nfmask = info->nfmask, .mode = info->mode });
+						  .nfmask = info->nfmask, .mode = info->mode }, call);
 	return XT_CONTINUE;
 }
 
 static unsigned int connmark_target_2(struct pkt *pkt, const void *data, struct ext_call *call)
 {
-	apply(pkt, data);
+	apply(pkt, data, call);
 	return XT_CONTINUE;
 }
 

@@ -283,6 +283,9 @@ def life_cases():
     yield case("marks", [Send("eth0", q(0)), Send("eth1", r(0)), Send("eth0", q(0)), Send("eth1", r(0))],
                v4="*mangle\n-A PREROUTING -i eth1 -j CONNMARK --set-mark 0x11\n-A POSTROUTING -o eth0 -j CONNMARK --set-xmark 0x2/0x3\nCOMMIT\n", v6="",
                covers=["conntrack", "CONNMARK"])
+    there = [Send("eth0", udp(1000, 53, b"ask")(ip("10.0.0.2", "10.1.0.2"))), Send("eth1", udp(53, 1000, b"tell")(ip("10.1.0.2", "10.0.0.2")))]
+    yield Case("mark-there-and-back", there * 5, conntrack="on", covers=["conntrack", "CONNMARK"],     # each packet of it is an event
+               v4="*mangle\n-A PREROUTING -j CONNMARK --set-mark 1\n-A FORWARD -j CONNMARK --save-mark\nCOMMIT\n")
     for command in ("-D -p udp", "-D -s 10.0.0.3", "-F", "-U -p udp -s 10.0.0.2 -m 7", "-U -p udp -s 10.0.0.2 -t 55", "-D -p tcp",
                     "-I -p udp -s 10.0.0.2 -d 10.1.0.2 --sport 1009 --dport 53 -t 60 -u SEEN_REPLY,ASSURED", "-D -p udp --orig-port-src 1001"):
         yield case("command" + command.replace(" ", "_").replace("/", ""), [Send("eth0", q(0)), Send("eth0", q(1)), Send("eth1", r(0)),
