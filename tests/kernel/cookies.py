@@ -60,7 +60,7 @@ class Cookies:
 
     def number(self, value, which):
         for n, known in enumerate(self.known):
-            if known[which] is not None and (value - known[which] + 16) % 2**32 < NEAR:
+            if known[which] is not None and (value - known[which] + (80 if which else 16)) % 2**32 < NEAR:   # a clock may be put back by 64
                 return 0xC0000000 + n * 0x1000000 + value - known[which]
             for k in (-1, 2, -2) if which and known[1] is not None else ():   # the first ACK to a server has its clock moved the wrong way
                 # and to a whole 64: a SYN/ACK's clock is the last multiple of 64 whose options do not lie ahead
