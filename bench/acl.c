@@ -651,7 +651,7 @@ static void measure_changes(struct bench *b, bool in_front)
 		.e = { .target_offset = sizeof(struct ipt_entry), .next_offset = sizeof(rule), .ip.smsk.s_addr = UINT32_MAX },
 		.t.target.u.user = { .target_size = sizeof(rule.t), .name = "DROP" },
 	};
-	struct rule_change change = { .kind = CHANGE_INSERT, .is_append = !in_front, .chain = "FORWARD", .entry = &rule };
+	struct rule_change change = { .kind = CHANGE_INSERT, .is_append = !in_front, .chain = "FORWARD", .entry = &rule, .entry_len = sizeof(rule) };
 	double seconds[APPENDS];
 	char row[64], size[16];
 
