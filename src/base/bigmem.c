@@ -44,6 +44,14 @@ static void *alloc(size_t size, int advice)
 void *bigmem_alloc(size_t size) { return alloc(size, MADV_HUGEPAGE); }
 void *bigmem_alloc_small(size_t size) { return alloc(size, MADV_NOHUGEPAGE); }
 
+void bigmem_release(void *memory, size_t size, size_t from, size_t to)
+{
+	from = round_up(from, BIGMEM_PAGE);
+	to &= ~((size_t)BIGMEM_PAGE - 1);
+	if (size >= BIGMEM_PAGE && from < to)
+		madvise((uint8_t *)memory + from, to - from, MADV_DONTNEED);
+}
+
 void bigmem_free(void *memory, size_t size)
 {
 	if (memory && size >= BIGMEM_PAGE)

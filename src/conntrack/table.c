@@ -13,7 +13,7 @@
 #include "nat/nat.h"
 
 enum {
-	CT_NODES_PER_BUCKET = 1,	/* before it doubles: 16 bytes a connection, up to 24 while it does */
+	CT_NODES_PER_BUCKET = 1,	/* before it doubles: 16 bytes a connection, also while it does */
 	CT_MOVE_PER_INSERT = 1,		/* done before the next doubling */
 	CT_MOVE_AT_ONCE = 32,		/* so many together: their memory arrives together */
 };
@@ -69,9 +69,18 @@ static void move_bucket(struct ct_table *table)
 	table->moved++;
 }
 
+/* What was moved is read no more: its large pages go back as the new table's come. */
+static void release_moved(struct ct_table *table, uint32_t begin)
+{
+	const size_t bucket = sizeof(*table->old_buckets), page = BIGMEM_PAGE / bucket;
+
+	if (begin / page != table->moved / page)
+		bigmem_release(table->old_buckets, bucket << table->old_bits, begin / page * BIGMEM_PAGE, table->moved * bucket);
+}
+
 static void move_some(struct ct_table *table, uint32_t count)
 {
-	uint32_t end = 1u << table->old_bits, stop = count < end - table->moved ? table->moved + count : end;
+	uint32_t end = 1u << table->old_bits, stop = count < end - table->moved ? table->moved + count : end, begin = table->moved;
 
 	while (table->moved < stop) {
 		uint32_t until = MIN_OF(stop, table->moved + CT_MOVE_AT_ONCE);
@@ -90,6 +99,7 @@ static void move_some(struct ct_table *table, uint32_t count)
 		while (table->moved < until)
 			move_bucket(table);
 	}
+	release_moved(table, begin);
 	if (table->moved == end) {
 		bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
 		table->old_buckets = NULL;

@@ -57,7 +57,7 @@ uint32_t flow_action_get(struct instance *inst, const struct flow_fit *fit, cons
 	hash = hash_bytes(hash, result, sizeof(*result));
 	hash = hash_bytes(hash, counted, count * sizeof(*counted));
 	if (!cache->slots)
-		cache->slots = bigmem_alloc(FLOW_SLOTS * sizeof(*cache->slots));
+		cache->slots = bigmem_alloc_small(FLOW_SLOTS * sizeof(*cache->slots));
 	if (!cache->slots)
 		return 0;
 	for (uint32_t at = cache->buckets[hash % FLOW_SLOTS]; at; at = action->next) {
