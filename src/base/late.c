@@ -3,7 +3,6 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/late.h"

@@ -28,21 +28,14 @@ static bool l4_find6(const uint8_t *net, uint32_t len, struct ct_l4 *out)
 	if (len < sizeof(struct ipv6hdr))
 		return false;
 	next = net[offsetof(struct ipv6hdr, nexthdr)];
-	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
-	       next == IPPROTO_AH || next == IPPROTO_DSTOPTS || next == IPPROTO_NONE) {
+	while (ip6_is_ext_header(next)) {
 		uint32_t step;
 
 		if (next == IPPROTO_NONE || at + 2 > len)
 			return false;
-		if (next == IPPROTO_FRAGMENT) {
-			if (at + 4 > len || get_be16(net + at + 2) & IP6_OFFSET_MASK)
-				return false;
-			step = 8;
-		} else if (next == IPPROTO_AH) {
-			step = (net[at + 1] + 2u) * 4;
-		} else {
-			step = (net[at + 1] + 1u) * 8;
-		}
+		if (next == IPPROTO_FRAGMENT && (at + 4 > len || get_be16(net + at + 2) & IP6_OFFSET_MASK))
+			return false;
+		step = ip6_ext_len(next, net + at);
 		next = net[at];
 		at += step;
 	}

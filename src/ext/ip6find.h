@@ -17,9 +17,9 @@ static inline int ip6_find(const struct pkt *pkt, uint8_t wanted, uint32_t *off)
 		bool found = next == wanted;
 		const uint8_t *header, *frag;
 
-		if (found && (!ip6_is_ext_header(next) || next == IPPROTO_NONE))
+		if (found && ip6_ends_chain(next))
 			break;
-		if (!ip6_is_ext_header(next) || next == IPPROTO_NONE)
+		if (ip6_ends_chain(next))
 			return -ENOENT;
 		header = pkt_at(pkt, at, next == IPPROTO_ROUTING ? 4 : 2);	/* with how many segments are left */
 		if (!header)
@@ -33,7 +33,7 @@ static inline int ip6_find(const struct pkt *pkt, uint8_t wanted, uint32_t *off)
 		}
 		if (found)
 			break;
-		at += next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
+		at += ip6_ext_len(next, header);
 		next = header[0];
 	}
 	*off = at;

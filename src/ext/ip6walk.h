@@ -19,8 +19,7 @@ static inline struct ip6_walk ip6_walk(const struct pkt *pkt)
 	struct ip6_walk walk = { .proto = pkt_ip6(pkt)->nexthdr, .off = sizeof(struct ipv6hdr) };
 	const uint8_t *header;
 
-	while (walk.proto == IPPROTO_HOPOPTS || walk.proto == IPPROTO_ROUTING || walk.proto == IPPROTO_FRAGMENT ||
-	       walk.proto == IPPROTO_AH || walk.proto == IPPROTO_DSTOPTS || walk.proto == IPPROTO_NONE) {
+	while (ip6_is_ext_header(walk.proto)) {
 		bool is_fragment = walk.proto == IPPROTO_FRAGMENT;
 
 		header = walk.proto == IPPROTO_NONE ? NULL : pkt_at(pkt, walk.off, is_fragment ? 4 : 2);
@@ -31,7 +30,7 @@ static inline struct ip6_walk ip6_walk(const struct pkt *pkt)
 			if (walk.frag_off)
 				break;
 		}
-		walk.off += is_fragment ? 8 : walk.proto == IPPROTO_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
+		walk.off += ip6_ext_len(walk.proto, header);
 		walk.proto = header[0];
 	}
 	walk.ok = true;

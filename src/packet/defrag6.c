@@ -16,11 +16,6 @@ struct piece6 {
 	bool more;
 };
 
-static uint32_t ext_header_len(uint8_t nexthdr, const uint8_t *header)
-{
-	return nexthdr == IPPROTO_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
-}
-
 /* false: no fragment header within reach. */
 static bool find_fragment_header(const struct pkt *pkt, struct piece6 *piece)
 {
@@ -37,7 +32,7 @@ static bool find_fragment_header(const struct pkt *pkt, struct piece6 *piece)
 		if (off + 2 > pkt->len)
 			return false;
 		nexthdr_off = (uint8_t)off;
-		off += ext_header_len(nexthdr, header);
+		off += ip6_ext_len(nexthdr, header);
 		nexthdr = header[0];
 	}
 	if (off > pkt->len)
@@ -55,13 +50,9 @@ static bool is_upper_header_cut(const struct pkt *pkt, uint32_t off, uint8_t nex
 
 		if (nexthdr == IPPROTO_NONE || off + 2 > pkt->len)
 			return false;
-		if (nexthdr == IPPROTO_FRAGMENT) {
-			if (off + 4 > pkt->len || get_be16(header + 2) & IP6_OFFSET_MASK)
-				return false;
-			off += FRAG_HEADER_LEN;
-		} else {
-			off += ext_header_len(nexthdr, header);
-		}
+		if (nexthdr == IPPROTO_FRAGMENT && (off + 4 > pkt->len || get_be16(header + 2) & IP6_OFFSET_MASK))
+			return false;
+		off += ip6_ext_len(nexthdr, header);
 		nexthdr = header[0];
 	}
 	switch (nexthdr) {

@@ -201,7 +201,18 @@ int pkt_grow_tail(struct pkt *pkt, uint32_t more);
  */
 int pkt_parse(struct pkt *pkt);
 /* Hop-by-hop, routing, fragment, AH, none, destination: what the kernel steps over (not ESP, not mobility). */
-bool ip6_is_ext_header(uint8_t nexthdr);
+static inline bool ip6_is_ext_header(uint8_t nexthdr)
+{
+	return nexthdr == IPPROTO_HOPOPTS || nexthdr == IPPROTO_ROUTING || nexthdr == IPPROTO_FRAGMENT ||
+	       nexthdr == IPPROTO_AH || nexthdr == IPPROTO_NONE || nexthdr == IPPROTO_DSTOPTS;
+}
+/* The chain ends at the first header that is no extension, and at "none". */
+static inline bool ip6_ends_chain(uint8_t nexthdr) { return !ip6_is_ext_header(nexthdr) || nexthdr == IPPROTO_NONE; }
+/* From one extension header to the next: bytes; two of @header are read. May reach beyond the packet. */
+static inline uint32_t ip6_ext_len(uint8_t nexthdr, const uint8_t *header)
+{
+	return nexthdr == IPPROTO_FRAGMENT ? 8 : nexthdr == IPPROTO_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
+}
 
 static inline struct iphdr *pkt_ip4(const struct pkt *pkt) { return (struct iphdr *)pkt->data; }
 /* Linux's table from the TOS bits to a priority (TC_PRIO_*): what the link's queues see. */

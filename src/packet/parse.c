@@ -35,17 +35,6 @@ static int parse_ip4(struct pkt *pkt)
 	return 0;
 }
 
-bool ip6_is_ext_header(uint8_t nexthdr)
-{
-	return nexthdr == IPPROTO_HOPOPTS || nexthdr == IPPROTO_ROUTING || nexthdr == IPPROTO_FRAGMENT ||
-	       nexthdr == IPPROTO_AH || nexthdr == IPPROTO_NONE || nexthdr == IPPROTO_DSTOPTS;
-}
-
-static bool ends_chain(uint8_t nexthdr)
-{
-	return !ip6_is_ext_header(nexthdr) || nexthdr == IPPROTO_NONE;
-}
-
 /*
  * The chain ends at the first header that is no extension; ESP and mobility count as such. Behind a
  * non-first fragment's header only an upper protocol may be named: another extension header there is -EINVAL.
@@ -58,7 +47,7 @@ static int parse_ip6(struct pkt *pkt)
 	if (pkt->len < IP6_HEADER_LEN)
 		return -EINVAL;
 	nexthdr = pkt_ip6(pkt)->nexthdr;
-	while (!ends_chain(nexthdr)) {
+	while (!ip6_ends_chain(nexthdr)) {
 		const uint8_t *header = pkt->data + off;
 
 		pkt->l.l4proto = nexthdr;
@@ -73,19 +62,15 @@ static int parse_ip6(struct pkt *pkt)
 				return -EINVAL;
 			frag_off = get_be16(header + 2) & IP6_OFFSET_MASK;
 			if (frag_off) {
-				if (!ends_chain(header[0]))
+				if (!ip6_ends_chain(header[0]))
 					return -EINVAL;
 				pkt->l.frag_off = frag_off;
 				pkt->l.l4proto = header[0];
 				set_l4(pkt, off + FRAG_HEADER_LEN);
 				return 0;
 			}
-			off += FRAG_HEADER_LEN;
-		} else if (nexthdr == IPPROTO_AH) {
-			off += (header[1] + 2u) * 4;
-		} else {
-			off += (header[1] + 1u) * 8;
 		}
+		off += ip6_ext_len(nexthdr, header);
 		nexthdr = header[0];
 	}
 	pkt->l.l4proto = nexthdr;

@@ -3,7 +3,6 @@
  */
 #include "path/path_internal.h"
 
-
 enum drop_reason ip4_check(struct pkt *pkt)
 {
 	const struct iphdr *ip = pkt_ip4(pkt);

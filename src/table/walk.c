@@ -57,30 +57,18 @@ static inline bool addr6_is(const struct in6_addr *addr, const struct in6_addr *
 	return !(((a[0] & m[0]) ^ w[0]) | ((a[1] & m[1]) ^ w[1]));
 }
 
-static bool is_extension_header(uint8_t proto)
-{
-	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
-	       proto == IPPROTO_AH || proto == IPPROTO_NONE || proto == IPPROTO_DSTOPTS;
-}
-
-static bool ends_chain(uint8_t proto)
-{
-	return !is_extension_header(proto) || proto == IPPROTO_NONE;
-}
-
 void chain_end_find(const struct pkt *pkt, struct chain_end *end)
 {
 	uint32_t at = sizeof(struct ipv6hdr);
 	uint8_t proto = pkt_ip6(pkt)->nexthdr;
 
 	*end = (struct chain_end){ .known = true, .broken = true };
-	while (!ends_chain(proto)) {
+	while (!ip6_ends_chain(proto)) {
 		const uint8_t *h = pkt->data + at;
-		uint32_t left = pkt->len > at ? pkt->len - at : 0, len;
+		uint32_t left = pkt->len > at ? pkt->len - at : 0;
 
 		if (left < 2 || (proto == IPPROTO_ROUTING && left < 4))
 			return;
-		len = proto == IPPROTO_AH ? (h[1] + 2u) * 4 : (h[1] + 1u) * 8;
 		if (proto == IPPROTO_FRAGMENT) {
 			uint16_t frag_off;
 
@@ -88,18 +76,17 @@ void chain_end_find(const struct pkt *pkt, struct chain_end *end)
 				return;
 			frag_off = get_be16(h + 2) & IP6_OFFSET_MASK;
 			if (frag_off) {
-				if (!ends_chain(h[0]))
+				if (!ip6_ends_chain(h[0]))
 					return;
 				end->broken = false;
 				end->proto = h[0];
 				end->frag_off = frag_off;
 				return;
 			}
-			len = 8;
 		}
 		/* a header may reach beyond the packet: only the next one's first bytes are asked for */
+		at += ip6_ext_len(proto, h);
 		proto = h[0];
-		at += len;
 	}
 	end->broken = false;
 	end->proto = proto;

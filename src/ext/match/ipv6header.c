@@ -37,7 +37,7 @@ static bool ipv6header_match(const struct pkt *pkt, const void *data, struct ext
 		have |= bit;
 		if (bit == MASK_ESP)
 			break;
-		at += bit == MASK_FRAGMENT ? 8 : bit == MASK_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
+		at += ip6_ext_len(next, header);
 		next = header[0];
 		if (at > pkt->len)
 			break;

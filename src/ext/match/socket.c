@@ -83,7 +83,7 @@ static bool skip_headers(const struct pkt *pkt, uint32_t *at, uint8_t *next)
 			if (get_be16(frag) & IP6_OFFSET_MASK)
 				return true;
 		}
-		*at += *next == IPPROTO_FRAGMENT ? 8 : *next == IPPROTO_AH ? (header[1] + 2u) * 4 : (header[1] + 1u) * 8;
+		*at += ip6_ext_len(*next, header);
 		*next = header[0];
 	}
 	return true;
