@@ -2,6 +2,7 @@
  * base/hash_many.c - SipHash of many keys of two words, four at a time where the processor can.
  * One body for all forms: what is added, turned and mixed is one word, or a vector of four; the compiler writes the rest.
  */
+#include "base/cpu.h"
 #include "base/hash.h"
 
 enum { LANES = 4 };
@@ -46,11 +47,11 @@ bool siphash_pairs_by(enum hash_form form, const uint64_t *first, const uint64_t
 		      uint32_t *out)
 {
 #if defined(__x86_64__)
-	if (form == HASH_AVX512 && __builtin_cpu_supports("avx512vl")) {
+	if (form == HASH_AVX512 && cpu_vectors() >= CPU_AVX512) {
 		pairs_avx512(first, second, count, key, out);
 		return true;
 	}
-	if (form == HASH_AVX2 && __builtin_cpu_supports("avx2")) {
+	if (form == HASH_AVX2 && cpu_vectors() >= CPU_AVX2) {
 		pairs_avx2(first, second, count, key, out);
 		return true;
 	}

@@ -4,6 +4,7 @@
  * that the test compares. How many groups, runs and briefs a packet meets nobody can foretell, so what all packets of a
  * burst meet is put into one list, step by step: the loops over it are as long as they are, not as each packet happens to be.
  */
+#include "base/cpu.h"
 #include "classify/classify_internal.h"
 
 #if defined(__x86_64__)
@@ -103,10 +104,14 @@ probe_fn *const *probes(void)
 #if defined(__x86_64__)
 	static probe_fn *const all[] = { probe_avx512, probe_avx2, probe_plain, NULL };
 
-	if (__builtin_cpu_supports("avx512f"))
+	switch (cpu_vectors()) {
+	case CPU_AVX512:
 		return all;
-	if (__builtin_cpu_supports("avx2"))
+	case CPU_AVX2:
 		return all + 1;
+	case CPU_NO_VECTORS:
+		break;
+	}
 #endif
 	return plain;
 }

@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kernel"))
 from case import Case, Do, Send  # noqa: E402
 from packets import ip, tcp, udp  # noqa: E402
-from weir import WeirRun  # noqa: E402
+from weir import run_alone  # noqa: E402
 
 OUTSIDE = {4: "10.1.0.1", 6: "fd00:1::1"}
 IN_NET, OUT_NET = {4: "10.0.0.%d", 6: "fd00::%x"}, {4: "10.1.0.%d", 6: "fd00:1::%x"}
@@ -40,13 +40,7 @@ def ends(frame):
 
 
 def run(items, v=4, ports="", text=None, **kw):
-    case = Case("fullcone", items, **{"v%d" % v: text or rules(ports)}, **kw)
-    stamps, datas, now = [], [], 10 ** 18
-    for item in items:
-        now += int(item.gap * 1e9) + 1000000
-        stamps.append(now)
-        datas.append(None if isinstance(item, Do) or callable(item.data) else case.frame(item, item.data))
-    return WeirRun(case, stamps, datas, now + 10 ** 9).go()
+    return run_alone(Case("fullcone", items, **{"v%d" % v: text or rules(ports)}, **kw))
 
 
 def mapped(outputs, item):

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from case import Case, Do, Send  # noqa: E402
 import packets  # noqa: E402
 from packets import echo, fragments6, icmp, tcp, udp  # noqa: E402
-from weir import WeirRun  # noqa: E402
+from weir import run_alone  # noqa: E402
 
 POOL, SERVER, CLIENT = "10.1.0.1", "10.1.0.2", "fd00::2"
 FAR = "64:ff9b::a01:2"    # SERVER as the client sees it
@@ -26,13 +26,7 @@ def ip(src, dst, **kw):
 
 
 def run(items, v6=V6 % (POOL, ":20000-29999"), v4=V4, **kw):
-    case = Case("nat64", items, v4=v4, v6=v6, **kw)
-    stamps, datas, now = [], [], 10 ** 18
-    for item in items:
-        now += int(item.gap * 1e9) + 1000000
-        stamps.append(now)
-        datas.append(None if isinstance(item, Do) or callable(item.data) else case.frame(item, item.data))
-    return WeirRun(case, stamps, datas, now + 10 ** 9).go()
+    return run_alone(Case("nat64", items, v4=v4, v6=v6, **kw))
 
 
 def left(seen, item, iface):

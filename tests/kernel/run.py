@@ -3,6 +3,7 @@
 
 run.py [--cases GLOB] [--generated N] [--seed S] [--jobs J] [--soak SECONDS] [--weir PATH] [--verbose] [--shrink]
        [--profile NAME] [--extra "weir run options"] [--exactness FILE [--add]]
+With WEIR_TWINS=all in the environment every case takes every twin (else one in four, or three in four).
 --profile NAME draws the generated cases from gen_NAME.py's case(seed), or from a profile of gen.py.
 Ends with the line "N passed, N failed, N skipped"; exit 1 when something failed.
 """
@@ -43,20 +44,24 @@ def load_cases():
     return out
 
 
+TWINS = os.environ.get("WEIR_TWINS") == "all"   # every twin of every case
+
+
 def cache_twin(case, k, w, extra, seed):
     """The flow cache changes nothing: once more without it, each way compared with what would have been remembered. Nor do
-    compiled rules: mostly each rule is walked through as well, with a classifier for the shortest chain."""
+    compiled rules: mostly each rule is walked through as well, with a classifier for the shortest chain; nor vectors."""
     if k.refused or any(e.startswith("--flow-cache") or e == "--no-flow-cache" for e in extra):
         return []
-    rules = ("--rules=check",) if zlib.crc32(case.name.encode()) % 4 and not any(e.startswith("--rules") for e in extra) else ()
-    twin = vars(weir.run_weir(case, k, seed, tuple(extra) + ("--flow-cache=check",) + rules))
+    most = TWINS or zlib.crc32(case.name.encode()) % 4
+    rules = ("--rules=check",) if most and not any(e.startswith("--rules") for e in extra) else ()
+    twin = vars(weir.run_weir(case, k, seed, tuple(extra) + ("--flow-cache=check",) + rules, {"WEIR_VECTORS": "none"} if most else None))
     return [("flow cache", -1, "%s: %r, without it %r" % (name, value, twin[name]))
             for name, value in vars(w).items() if value != twin[name]][:1]
 
 
 def workers_twin(case, k, w, extra, seed):
     """Several workers change nothing: every fourth case once more by two of them in turn."""
-    if k.refused or extra or zlib.crc32(case.name.encode()) % 4:
+    if k.refused or extra or (zlib.crc32(case.name.encode()) % 4 and not TWINS):
         return []
     twin = vars(weir.run_weir(case, k, seed, ("--workers=2",)))
     return [("workers", -1, "%s: %r, by one %r" % (name, twin[name], value)) for name, value in vars(w).items() if value != twin[name]][:1]

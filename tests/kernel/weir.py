@@ -77,8 +77,9 @@ def net_lines(case):
 
 
 class WeirRun:
-    def __init__(self, case, stamps, datas, end, seed=1, extra=()):
+    def __init__(self, case, stamps, datas, end, seed=1, extra=(), env=None):
         self.case, self.stamps, self.datas, self.end, self.seed, self.extra = case, stamps, datas, end, seed, list(extra)
+        self.env = dict(os.environ, **env) if env else None
         self.dir = None
 
     def write_snapshot(self, snap):
@@ -125,7 +126,7 @@ class WeirRun:
             args += ["--script", d + "/script"]
         if count == len(case.items):
             args += ["--until", stamp_text(self.end)]
-        r = subprocess.run(args, capture_output=True, text=True, timeout=60)
+        r = subprocess.run(args, capture_output=True, text=True, timeout=60, env=self.env)
         if r.returncode == 3:
             seen = Seen()
             seen.refused = ("input", r.stderr)
@@ -225,5 +226,15 @@ class WeirRun:
         self.write_snapshot(where + "/snap")
 
 
-def run_weir(case, kernel_seen, seed=1, extra=()):
-    return WeirRun(case, kernel_seen.stamps, kernel_seen.datas, kernel_seen.end, seed, extra).go()
+def run_weir(case, kernel_seen, seed=1, extra=(), env=None):
+    return WeirRun(case, kernel_seen.stamps, kernel_seen.datas, kernel_seen.end, seed, extra, env).go()
+
+
+def run_alone(case):
+    """What weir does where no kernel was asked: packets at their gaps, a millisecond each."""
+    stamps, datas, now = [], [], 10 ** 18
+    for item in case.items:
+        now += int(item.gap * 1e9) + 1000000
+        stamps.append(now)
+        datas.append(None if isinstance(item, Do) or callable(item.data) else case.frame(item, item.data))
+    return WeirRun(case, stamps, datas, now + 10 ** 9).go()
