@@ -32,7 +32,7 @@ struct daemon {
 	int signals, saver;
 	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];	/* iface NULL: the host's side */
 	unsigned int port_count;
-	struct daemon_worker *crew;	/* NULL: this thread moves packets, too */
+	struct daemon_crew *crew;	/* NULL: this thread moves packets, too */
 	pthread_t own_thread;
 	bool in_burst;			/* frames of a port are on their way through: what they send waits */
 	struct port *local;
@@ -59,6 +59,9 @@ void daemon_observe(struct daemon *d);
 /* When more than one is asked for; ports are attached by now. */
 int daemon_workers_start(struct daemon *d, struct refusal *why);
 void daemon_workers_stop(struct daemon *d);
+/* By who is alone, once: when it returns they have nothing in hand, and touch nothing until they may go on. */
+void daemon_workers_rest(struct daemon *d);
+void daemon_workers_resume(struct daemon *d);
 
 /* --- daemon_takeover.c --- */
 /* The one who comes: the state, ports and listener of who serves at d->where. 0 or negative errno; nothing changed there. */

@@ -62,9 +62,8 @@ bool daemon_takeover_give(void *daemon, int fd)
 	int err;
 
 	be_patient(fd);
-	if (d->crew)		/* they may have read frames that nobody would see */
-		head.err = -EOPNOTSUPP;
-	else if (d->pending)
+	daemon_workers_rest(d);		/* they may have read frames that nobody would see */
+	if (d->pending)
 		head.err = -EBUSY;
 	else
 		kept_take(d->inst, &d->host, true, d->conntrack_on, &state);
@@ -88,6 +87,8 @@ bool daemon_takeover_give(void *daemon, int fd)
 			d->ports[i].port->is_given = true;
 		head = (struct wire_head){ .op = WIRE_TAKEN };
 		wire_send(fd, &head, NULL, 0, 0);
+	} else {
+		daemon_workers_resume(d);
 	}
 	return taken;
 }

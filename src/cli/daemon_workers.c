@@ -21,8 +21,17 @@ struct daemon_worker {
 	struct worker *worker;
 	pthread_t thread;
 	bool has_thread;
-	int epoll, stop;
+	int epoll, called;
 	int64_t ticked_ns;
+};
+
+struct daemon_crew {
+	unsigned int count;
+	pthread_mutex_t lock;		/* of the rest of this */
+	pthread_cond_t changed;
+	bool rest, stop;		/* what the daemon wants of them */
+	unsigned int resting;
+	struct daemon_worker workers[];
 };
 
 /* The clock goes on in the hands of whoever has something to do. */
@@ -52,24 +61,48 @@ static void receive(struct daemon_worker *w, struct port *port)
 	epoll_ctl(w->epoll, EPOLL_CTL_DEL, port->fd, NULL);
 }
 
+/* False: it is over. Whoever rests has nothing in hand: what it read went its way and is sent. */
+static bool answer_call(struct daemon_worker *w)
+{
+	struct daemon_crew *crew = w->daemon->crew;
+	uint64_t times;
+	bool goes_on;
+
+	if (read(w->called, &times, sizeof(times)) != sizeof(times))
+		return true;
+	pthread_mutex_lock(&crew->lock);
+	crew->resting++;
+	pthread_cond_broadcast(&crew->changed);
+	while (crew->rest && !crew->stop)
+		pthread_cond_wait(&crew->changed, &crew->lock);
+	crew->resting--;
+	goes_on = !crew->stop;
+	pthread_mutex_unlock(&crew->lock);
+	return goes_on;
+}
+
 static void *work(void *arg)
 {
 	struct daemon_worker *w = arg;
+	bool is_called = false;
 
-	for (;;) {
+	while (!is_called || answer_call(w)) {
 		struct epoll_event events[EVENTS_AT_ONCE];
 		int n = epoll_wait(w->epoll, events, EVENTS_AT_ONCE, IDLE_MS);
 
+		is_called = false;
 		if (n > 0)
 			tick(w);
 		for (int i = 0; i < n; i++) {
-			if (!events[i].data.ptr)
-				return NULL;
-			receive(w, events[i].data.ptr);
+			if (events[i].data.ptr)
+				receive(w, events[i].data.ptr);
+			else
+				is_called = true;
 		}
 		for (unsigned int i = 0; i < w->daemon->port_count && n > 0; i++)
 			port_flush(w->daemon->ports[i].port);
 	}
+	return NULL;
 }
 
 static int watch(struct daemon_worker *w, int fd, struct port *port)
@@ -83,11 +116,11 @@ static int open_one(struct daemon_worker *w, struct daemon *d)
 {
 	w->daemon = d;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->called = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->worker = worker_new(d->inst, NULL);	/* who observes hears of all */
-	if (w->epoll < 0 || w->stop < 0 || !w->worker)
+	if (w->epoll < 0 || w->called < 0 || !w->worker)
 		return -ENOMEM;
-	return watch(w, w->stop, NULL);
+	return watch(w, w->called, NULL);
 }
 
 /* Signals are the daemon's own thread's. */
@@ -110,11 +143,9 @@ static int deal_out(struct daemon *d, struct refusal *why)
 
 	for (unsigned int i = 0; i < d->port_count; i++) {
 		struct port *port = d->ports[i].port;
-		struct daemon_worker *w = d->ports[i].iface ? &d->crew[next++ % d->workers] : NULL;
+		struct daemon_worker *w = d->ports[i].iface ? &d->crew->workers[next++ % d->workers] : NULL;
 		int err = port_share(port, w ? w->worker : NULL);
 
-		if (err == -EOPNOTSUPP)
-			return refuse(why, err, "--workers: %s: is a port for one thread; tap:, tun:, packet: and ring: are not", port->driver->name);
 		if (!err && w)
 			err = watch(w, port->fd, port);
 		if (err)
@@ -125,44 +156,88 @@ static int deal_out(struct daemon *d, struct refusal *why)
 
 int daemon_workers_start(struct daemon *d, struct refusal *why)
 {
+	struct daemon_crew *crew;
 	int err = 0;
 
 	if (d->workers < 2)
 		return 0;
-	d->crew = calloc(d->workers, sizeof(*d->crew));
-	if (!d->crew)
+	crew = d->crew = calloc(1, sizeof(*crew) + d->workers * sizeof(crew->workers[0]));
+	if (!crew)
 		return refuse(why, -ENOMEM, "no memory for workers");
+	pthread_mutex_init(&crew->lock, NULL);
+	pthread_cond_init(&crew->changed, NULL);
+	crew->count = d->workers;
 	d->own_thread = pthread_self();
-	for (unsigned int i = 0; i < d->workers; i++)
-		d->crew[i].epoll = d->crew[i].stop = -1;
-	for (unsigned int i = 0; i < d->workers && !err; i++)
-		err = open_one(&d->crew[i], d);
+	for (unsigned int i = 0; i < crew->count; i++)
+		crew->workers[i].epoll = crew->workers[i].called = -1;
+	for (unsigned int i = 0; i < crew->count && !err; i++)
+		err = open_one(&crew->workers[i], d);
 	if (err)
 		return refuse(why, err, "no worker: %s", strerror(-err));
 	err = deal_out(d, why);
-	for (unsigned int i = 0; i < d->workers && !err; i++) {
-		err = start(&d->crew[i]);
+	for (unsigned int i = 0; i < crew->count && !err; i++) {
+		err = start(&crew->workers[i]);
 		if (err)
 			refuse(why, err, "no thread: %s", strerror(-err));
 	}
 	return err;
 }
 
-void daemon_workers_stop(struct daemon *d)
+static void call_all(struct daemon_crew *crew, bool rest, bool stop)
 {
 	const uint64_t one = 1;
 
-	for (unsigned int i = 0; i < d->workers && d->crew; i++) {
-		struct daemon_worker *w = &d->crew[i];
+	pthread_mutex_lock(&crew->lock);
+	crew->rest = rest;
+	crew->stop = stop;
+	pthread_cond_broadcast(&crew->changed);
+	pthread_mutex_unlock(&crew->lock);
+	for (unsigned int i = 0; i < crew->count && (rest || stop); i++)
+		if (crew->workers[i].has_thread && write(crew->workers[i].called, &one, sizeof(one)) != sizeof(one))
+			perror("weir daemon: a worker cannot be called");
+}
 
-		if (w->has_thread && write(w->stop, &one, sizeof(one)) == sizeof(one))
+void daemon_workers_rest(struct daemon *d)
+{
+	struct daemon_crew *crew = d->crew;
+
+	if (!crew)
+		return;
+	call_all(crew, true, false);
+	worker_alone_end(d->inst, NULL);	/* they end what they are at */
+	pthread_mutex_lock(&crew->lock);
+	while (crew->resting < crew->count)
+		pthread_cond_wait(&crew->changed, &crew->lock);
+	pthread_mutex_unlock(&crew->lock);
+	worker_alone_begin(d->inst, NULL);
+}
+
+void daemon_workers_resume(struct daemon *d)
+{
+	if (d->crew)
+		call_all(d->crew, false, false);
+}
+
+void daemon_workers_stop(struct daemon *d)
+{
+	struct daemon_crew *crew = d->crew;
+
+	if (!crew)
+		return;
+	call_all(crew, false, true);
+	for (unsigned int i = 0; i < crew->count; i++) {
+		struct daemon_worker *w = &crew->workers[i];
+
+		if (w->has_thread)
 			pthread_join(w->thread, NULL);
 		worker_free(w->worker);
-		if (w->stop >= 0)
-			close(w->stop);
+		if (w->called >= 0)
+			close(w->called);
 		if (w->epoll >= 0)
 			close(w->epoll);
 	}
-	free(d->crew);
+	pthread_cond_destroy(&crew->changed);
+	pthread_mutex_destroy(&crew->lock);
+	free(crew);
 	d->crew = NULL;
 }

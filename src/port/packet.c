@@ -112,6 +112,6 @@ static void packet_flush(struct port *port)
 
 const struct port_driver port_packet = {
 	.name = "packet", .help = "packet:IFACE    an interface of the host, by AF_PACKET", .open = packet_open,
-	.is_duplex = true, .adopt = packet_adopt,
+	.adopt = packet_adopt,
 	.receive = packet_receive, .send = packet_send, .flush = packet_flush, .close = packet_close,
 };

@@ -120,8 +120,6 @@ struct port_share {
 
 int port_share(struct port *port, struct worker *worker)
 {
-	if (!port->driver->is_duplex)
-		return -EOPNOTSUPP;
 	port->share = malloc(sizeof(*port->share));
 	if (!port->share)
 		return -ENOMEM;
@@ -194,24 +192,32 @@ int port_receive(struct port *port)
 	return err;
 }
 
-void port_send(struct port *port, const void *frame, uint32_t len)
+void port_lock(struct port *port)
 {
 	if (port->share)
 		pthread_mutex_lock(&port->share->sending);
-	port->driver->send(port, frame, len);
+}
+
+void port_unlock(struct port *port)
+{
 	if (port->share)
 		pthread_mutex_unlock(&port->share->sending);
+}
+
+void port_send(struct port *port, const void *frame, uint32_t len)
+{
+	port_lock(port);
+	port->driver->send(port, frame, len);
+	port_unlock(port);
 }
 
 void port_flush(struct port *port)
 {
 	if (!port->driver->flush)
 		return;
-	if (port->share)
-		pthread_mutex_lock(&port->share->sending);
+	port_lock(port);
 	port->driver->flush(port);
-	if (port->share)
-		pthread_mutex_unlock(&port->share->sending);
+	port_unlock(port);
 }
 
 static void take(void *priv, uint8_t *frame, uint32_t len)

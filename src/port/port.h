@@ -29,7 +29,6 @@ struct port_driver {
 	const char *name;		/* "tap" */
 	const char *help;		/* "tap:NAME     a TAP device, made when it is not there" */
 	bool is_ip;			/* raw IP packets, no frames */
-	bool is_duplex;			/* one thread may receive while others send, one of them at a time */
 	/* Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. */
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
 	/* As open(), with what another process had open: @fds are taken, @bytes are what it had read and not sent yet. */
@@ -37,7 +36,10 @@ struct port_driver {
 		     struct refusal *why);
 	/* Its descriptors (at most PORT_FDS_MAX), still its own, and such bytes. NULL: port->fd alone. */
 	unsigned int (*give)(struct port *port, int *fds, struct strbuf *bytes);
-	/* Hands what is there to port_frame(), some 64 at most; negative errno: the port is dead. */
+	/*
+	 * Hands what is there to port_frame(), some 64 at most; negative errno: the port is dead. Other threads may send() meanwhile,
+	 * one at a time: what both touch wants port_lock(), which is not held over port_frame(): that may send.
+	 */
 	int (*receive)(struct port *port);
 	/* One frame, borrowed; what does not fit is dropped and counted. It may wait for flush(), if the driver has one. */
 	void (*send)(struct port *port, const void *frame, uint32_t len);
@@ -76,7 +78,7 @@ unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes);
 void port_attach(struct port *port, struct instance *inst, struct iface *iface);
 /*
  * From now on @worker's thread alone calls port_receive(), any thread may send. @worker NULL: the instance's own thread receives.
- * 0 or -ENOMEM; -EOPNOTSUPP when the driver cannot. Before the threads begin.
+ * 0 or -ENOMEM. Before the threads begin.
  */
 int port_share(struct port *port, struct worker *worker);
 void port_close(struct port *port);
@@ -89,6 +91,9 @@ void port_flush(struct port *port);
 /* --- for drivers --- */
 /* Fills in ->mac and ->mtu, as far as the host's device has them. @fd: any socket. */
 void port_ask_device(struct port *port, int fd, const char *name);
+/* Nobody sends between the two; receive() alone needs them: senders are one at a time. */
+void port_lock(struct port *port);
+void port_unlock(struct port *port);
 /* One frame of the peer, borrowed; segmented and summed as @offload (NULL: nothing) says. */
 void port_frame(struct port *port, uint8_t *frame, uint32_t len, const struct port_offload *offload);
 /* --- segment.c --- */

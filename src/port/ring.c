@@ -154,6 +154,6 @@ static void ring_flush(struct port *port)
 
 const struct port_driver port_ring = {
 	.name = "ring", .help = "ring:IFACE      the same through a shared ring (TPACKET_V3): for much traffic", .open = ring_open,
-	.is_duplex = true, .adopt = ring_adopt, .give = ring_give,
+	.adopt = ring_adopt, .give = ring_give,
 	.receive = ring_receive, .send = ring_send, .flush = ring_flush, .close = ring_close,
 };

@@ -92,12 +92,12 @@ static void tun_close(struct port *port)
 }
 
 const struct port_driver port_tap = {
-	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open, .is_duplex = true,
+	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open,
 	.adopt = adopt_device, .receive = tun_receive,
 	.send = tun_send, .close = tun_close,
 };
 
 const struct port_driver port_tun = {
-	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .is_duplex = true, .open = tun_open, .adopt = adopt_device,
+	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .open = tun_open, .adopt = adopt_device,
 	.receive = tun_receive, .send = tun_send, .close = tun_close,
 };

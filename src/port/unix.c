@@ -19,7 +19,7 @@ enum { LENGTH = 4, FRAME_ROOM = 65536 + 64, IN_ROOM = LENGTH + FRAME_ROOM + (128
 struct unix_port {
 	int listener, peer;		/* -1: none */
 	struct sockaddr_un at;
-	uint32_t have;			/* bytes of the frame that is coming in */
+	uint32_t have;			/* bytes of the frame that is coming in: who receives alone looks at them, and changes peer */
 	uint8_t in[IN_ROOM];
 	uint8_t *out;			/* what the peer did not take yet: from out_at to out_len */
 	size_t out_at, out_len;
@@ -35,22 +35,30 @@ static void watch(struct unix_port *u, int fd, uint32_t events, int op)
 	epoll_ctl(u->epoll, op, fd, &ev);
 }
 
-static void drop_peer(struct unix_port *u)
+static void drop_peer(struct port *port)
 {
+	struct unix_port *u = port->priv;
+
+	port_lock(port);
 	close(u->peer);
 	u->peer = -1;
 	u->have = 0;
 	u->out_at = u->out_len = 0;
 	u->is_full = false;
+	port_unlock(port);
 }
 
-static void take_peer(struct unix_port *u, int fd)
+static void take_peer(struct port *port, int fd)
 {
+	struct unix_port *u = port->priv;
+
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	if (u->peer >= 0)
-		drop_peer(u);
+		drop_peer(port);
+	port_lock(port);
 	u->peer = fd;
 	watch(u, fd, EPOLLIN, EPOLL_CTL_ADD);
+	port_unlock(port);
 }
 
 static int unix_open(struct port *port, const char *arg, struct refusal *why)
@@ -63,6 +71,7 @@ static int unix_open(struct port *port, const char *arg, struct refusal *why)
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return refuse(why, -ENOMEM, "no memory for a port");
+	port->priv = u;
 	u->listener = u->peer = -1;
 	u->at.sun_family = AF_UNIX;
 	strcpy(u->at.sun_path, arg);
@@ -71,7 +80,7 @@ static int unix_open(struct port *port, const char *arg, struct refusal *why)
 	if (u->epoll < 0 || fd < 0) {
 		err = -errno;
 	} else if (!connect(fd, (struct sockaddr *)&u->at, sizeof(u->at))) {
-		take_peer(u, fd);
+		take_peer(port, fd);
 	} else {
 		unlink(arg);
 		if (bind(fd, (struct sockaddr *)&u->at, sizeof(u->at)) || listen(fd, 1)) {
@@ -90,7 +99,6 @@ static int unix_open(struct port *port, const char *arg, struct refusal *why)
 		free(u);
 		return refuse(why, err, "%s: %s", arg, strerror(-err));
 	}
-	port->priv = u;
 	port->fd = u->epoll;
 	return 0;
 }
@@ -188,7 +196,7 @@ static bool frames_take(struct port *port, struct unix_port *u)
 		const uint32_t len = get_be32(u->in + at);
 
 		if (!len || len > FRAME_ROOM) {
-			drop_peer(u);
+			drop_peer(port);
 			return false;
 		}
 		if (u->have - at - LENGTH < len)
@@ -209,7 +217,7 @@ static bool receive_some(struct port *port, struct unix_port *u)
 
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
-			drop_peer(u);
+			drop_peer(port);
 		return false;
 	}
 	u->have += (uint32_t)n;
@@ -224,9 +232,11 @@ static int unix_receive(struct port *port)
 	if (u->listener >= 0) {
 		fd = accept4(u->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
-			take_peer(u, fd);
+			take_peer(port, fd);
 	}
+	port_lock(port);
 	send_waiting(u);
+	port_unlock(port);
 	for (unsigned int i = 0; i < LOOKS && u->peer >= 0; i++)
 		if (!receive_some(port, u))
 			break;

@@ -298,8 +298,6 @@ def two_workers():
     try:
         packet_ports()
         local_port()
-        refused = sh("%s daemon --socket /tmp/%s --port eth0=unix:/tmp/%s.port --workers 2" % (WEIR, TAG, TAG), ok=False)
-        check("a port for one thread is refused", "unix: is a port for one thread" in refused, refused)
     finally:
         more.clear()
 
