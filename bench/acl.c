@@ -20,6 +20,7 @@
 
 #include "cli/cli.h"
 #include "table/table_internal.h"
+#include "measure.h"
 
 #ifdef WEIR_HAVE_DPDK
 #include <rte_acl.h>
@@ -30,7 +31,6 @@ enum {
 	TRACE = 65536,
 	CHUNK = 8192,			/* packets of one timing */
 	BURST = 32,
-	ROUNDS_MAX = 101,
 	APPENDS = 200,
 	BUILDS = 5,
 	LARGE = 10000,
@@ -365,14 +365,6 @@ static bool peer_start(void)
 	return rte_eal_init(9, args) >= 0;
 }
 
-static double wall_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static bool peer_new(struct peer *peer, const struct five_rule *rules, uint32_t count)
 {
 	struct rte_acl_param param = { .name = "bench", .socket_id = SOCKET_ID_ANY, .rule_size = RTE_ACL_RULE_SZ(ACL_FIELDS),
@@ -383,7 +375,7 @@ static bool peer_new(struct peer *peer, const struct five_rule *rules, uint32_t 
 		{ RTE_ACL_FIELD_TYPE_MASK, 4, ACL_DST, 2, offsetof(struct acl_key, dst) },
 		{ RTE_ACL_FIELD_TYPE_RANGE, 2, ACL_SPORT, 3, offsetof(struct acl_key, sport) },
 		{ RTE_ACL_FIELD_TYPE_RANGE, 2, ACL_DPORT, 3, offsetof(struct acl_key, dport) } } };
-	double began = wall_s();
+	double began = cpu_ns();
 
 	*peer = (struct peer){ .acl = rte_acl_create(&param) };
 	if (!peer->acl)
@@ -406,7 +398,7 @@ static bool peer_new(struct peer *peer, const struct five_rule *rules, uint32_t 
 	}
 	if (rte_acl_build(peer->acl, &config))
 		return false;
-	peer->build_s = wall_s() - began;
+	peer->build_s = (cpu_ns() - began) / 1e9;
 	peer->keys = calloc(TRACE, sizeof(*peer->keys));
 	peer->room = calloc(TRACE, sizeof(struct acl_key));
 	return true;
@@ -500,27 +492,6 @@ static uint32_t trace_misses(struct weir *w, struct rng *rng, const struct five_
 /* --- measuring --- */
 
 struct options { unsigned int rounds; uint32_t sizes[8]; unsigned int size_count; uint32_t peer_max; const char *only; bool walks, singly; };
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, unsigned int count)
-{
-	qsort(values, count, sizeof(*values), by_value);
-	return values[count / 2];
-}
 
 static void row_print(const char *row, const char *unit, double *values, unsigned int count, double peer, const char *what)
 {

@@ -22,12 +22,12 @@
 #include "flowcache/flowcache.h"
 #include "path/path.h"
 #include "table/table.h"
+#include "measure.h"
 
 enum {
 	FRAME_LEN = 60,
 	FRAME6_LEN = 62,
 	ROUND_FRAMES = 4096,	/* written ahead, then timed together: 256 KiB */
-	ROUNDS_MAX = 101,
 	HOSTS = 1021,
 	PORTS_USED = 60000,
 	MILLION = 1000000,
@@ -270,14 +270,6 @@ static void run_lot(struct world *w, const struct lot *lot, uint32_t burst_len)
 			burst[k] = pkt_from_frame(w->inst, lot->in[i + k], lot->frame[i + k], w->is_six ? FRAME6_LEN : FRAME_LEN);
 		path_receive(w->inst, burst, n);
 	}
-}
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 /* Begins flows [from, to) and lets each see an answer, as NAT lets it look, and go on: its ways are known then. */
@@ -526,25 +518,6 @@ static void round_new(struct bench_case *c, struct lot *lot, int lots)
 
 /* --- rows --- */
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double row(const char *name, const char *unit, const double *values, unsigned int n, const char *what)
-{
-	double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, values, n * sizeof(*values));
-	qsort(sorted, n, sizeof(*sorted), by_value);
-	printf("{\"row\": \"%s\", \"unit\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"what\": \"%s\"}\n", name, unit,
-	       sorted[n / 2], sorted[0], sorted[n - 1], what);
-	fflush(stdout);
-	return sorted[n / 2];
-}
-
 static struct bench_case *case_of(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -564,19 +537,6 @@ static void row_between(const char *name, const char *less, const char *more, co
 	for (unsigned int i = 0; i < b->rounds; i++)
 		between[i] = b->ns[i] - a->ns[i];
 	row(name, "ns", between, b->rounds, what);
-}
-
-static size_t resident(void)
-{
-	unsigned long size = 0, pages = 0;
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	if (file) {
-		if (fscanf(file, "%lu %lu", &size, &pages) != 2)
-			pages = 0;
-		fclose(file);
-	}
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* What the process grows by, everything included: records, both hash tables. */

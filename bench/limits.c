@@ -22,6 +22,7 @@
 #include "conntrack/helper.h"
 #include "path/path.h"
 #include "table/table.h"
+#include "measure.h"
 
 enum { BURST = 32, FRAME_ROOM = 1024, CT_MAX = 40000, EXPECT_MAX = 4096, TALKS = 3000, LOOKS = 20, PACKET_NS = 30000, HEAD = 14 + 20 };
 enum { GROWTH_MIB_MAX = 4 };
@@ -260,24 +261,6 @@ static void visit(void *priv, const struct ct_expect *exp)
 	}
 }
 
-static double resident_mib(void)
-{
-	unsigned long size = 0, pages = 0;
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	if (file) {
-		if (fscanf(file, "%lu %lu", &size, &pages) != 2)
-			pages = 0;
-		fclose(file);
-	}
-	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
-static void row(const char *name, const char *unit, double value, const char *what)
-{
-	printf("{\"row\": \"%s\", \"unit\": \"%s\", \"value\": %.1f, \"what\": \"%s\"}\n", name, unit, value, what);
-}
-
 static int die(const char *what, const struct refusal *why)
 {
 	report_refusal("bench-limits", why);
@@ -351,13 +334,13 @@ int main(int argc, char **argv)
 			w.broken++;
 		}
 	}
-	row("limits_packets", "packets", (double)w.packets, "SYNs, UDP, fragments, TFTP, and FTP, IRC and SIP connections that announce without end");
-	row("limits_connections", "connections", most_ct, "the most there were; nf_conntrack_max is 40,000");
-	row("limits_expectations", "expectations", most_expect, "the most there were; nf_conntrack_expect_max is 4,096");
-	row("limits_expected", "expectations", (double)stats->expect_create, "made in all");
-	row("limits_resident", "MiB", peak, "the most resident memory");
-	row("limits_growth", "MiB", now - first, "resident memory at the end against that after a fifth of the packets");
-	row("limits_heap_growth", "MiB", heap - first_heap, "memory in use, the same");
+	row("limits_packets", "packets", (double[]){ (double)w.packets }, 1, "SYNs, UDP, fragments, TFTP, and FTP, IRC and SIP connections that announce without end");
+	row("limits_connections", "connections", (double[]){ most_ct }, 1, "the most there were; nf_conntrack_max is 40,000");
+	row("limits_expectations", "expectations", (double[]){ most_expect }, 1, "the most there were; nf_conntrack_expect_max is 4,096");
+	row("limits_expected", "expectations", (double[]){ (double)stats->expect_create }, 1, "made in all");
+	row("limits_resident", "MiB", (double[]){ peak }, 1, "the most resident memory");
+	row("limits_growth", "MiB", (double[]){ now - first }, 1, "resident memory at the end against that after a fifth of the packets");
+	row("limits_heap_growth", "MiB", (double[]){ heap - first_heap }, 1, "memory in use, the same");
 	if (now - first > GROWTH_MIB_MAX || heap - first_heap > GROWTH_MIB_MAX || !stats->expect_new || most_expect < EXPECT_MAX / 2)
 		w.broken++;
 	instance_free(w.inst);

@@ -21,8 +21,9 @@
 #include "path/path.h"
 #include "path/worker.h"
 #include "table/table.h"
+#include "measure.h"
 
-enum { WORKERS = 2, FRAME_LEN = 60, FRAMES = 1 << 16, BURST = 32, ROUNDS_MAX = 101, HOSTS = 1021, PORTS_USED = 60000 };
+enum { WORKERS = 2, FRAME_LEN = 60, FRAMES = 1 << 16, BURST = 32, HOSTS = 1021, PORTS_USED = 60000 };
 
 static const char net[] =
 	"link add dev in0 address 02:00:00:00:00:01\nlink add dev out0 address 02:00:00:00:00:02\n"
@@ -68,14 +69,6 @@ static void die(const char *what, const struct refusal *why)
 	report_refusal("bench-scale", why);
 	fprintf(stderr, "bench-scale: %s\n", what);
 	exit(1);
-}
-
-static double clock_of(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, const void *frame, uint32_t len)
@@ -248,9 +241,9 @@ static void *timed_round(void *arg)
 	double begin;
 
 	pthread_barrier_wait(&world.start);
-	begin = clock_of(CLOCK_THREAD_CPUTIME_ID);
+	begin = cpu_ns();
 	run_lot(hand, FRAMES);
-	hand->cpu_ns = clock_of(CLOCK_THREAD_CPUTIME_ID) - begin;
+	hand->cpu_ns = cpu_ns() - begin;
 	return NULL;
 }
 
@@ -280,24 +273,6 @@ static struct rate round_of(unsigned int workers, bool is_new)
 }
 
 /* --- rows --- */
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static void row(const char *name, const char *unit, const double *values, unsigned int n, const char *what)
-{
-	double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, values, n * sizeof(*values));
-	qsort(sorted, n, sizeof(*sorted), by_value);
-	printf("{\"row\": \"%s\", \"unit\": \"%s\", \"median\": %.4g, \"min\": %.4g, \"max\": %.4g, \"what\": \"%s\"}\n", name, unit,
-	       sorted[n / 2], sorted[0], sorted[n - 1], what);
-	fflush(stdout);
-}
 
 static void rows_of(unsigned int rounds, bool is_new)
 {
@@ -433,19 +408,6 @@ static void *flood(void *arg)
 		run_lot_timed(hand, 4096);
 	}
 	return NULL;
-}
-
-static double resident_mib(void)
-{
-	unsigned long size = 0, pages = 0;
-	FILE *file = fopen("/proc/self/statm", "r");
-
-	if (file) {
-		if (fscanf(file, "%lu %lu", &size, &pages) != 2)
-			pages = 0;
-		fclose(file);
-	}
-	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
 /* The clock is the machine's; memory is looked at when the table has been full for a while, and at the end. */

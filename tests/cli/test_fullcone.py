@@ -7,7 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kernel"))
-from case import Case, Do, Send  # noqa: E402
+from case import Case, Send  # noqa: E402
 from packets import ip, tcp, udp  # noqa: E402
 from weir import run_alone  # noqa: E402
 
