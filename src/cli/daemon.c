@@ -104,7 +104,7 @@ static int add_port(struct daemon *d, char *arg, bool is_local)
 {
 	char *equal = strchr(arg, '=');
 
-	if (d->port_count == DAEMON_PORTS_MAX)
+	if (d->port_count == DAEMON_PORTS_ASKED_MAX)
 		return usage_error("too many ports: ", arg);
 	if (!is_local && (!equal || equal == arg))
 		return usage_error("--port wants IFACE=PORT, not ", arg);

@@ -14,7 +14,7 @@
 #include "instance.h"
 #include "port/port.h"
 
-enum { DAEMON_PORTS_MAX = 64, DAEMON_WORKERS_MAX = 64 };
+enum { DAEMON_PORTS_ASKED_MAX = 64, DAEMON_PORTS_MAX = 256, DAEMON_WORKERS_MAX = 64 };
 
 struct kept;
 struct pending;			/* cli/daemon_apply.c */
@@ -30,10 +30,13 @@ struct daemon {
 	struct instance *inst;
 	struct server *server;
 	int signals, saver;
-	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];	/* iface NULL: the host's side */
+	/* iface NULL: the host's side; the further queues of a port are entries of their own behind it */
+	struct { const char *iface, *spec; struct port *port; } ports[DAEMON_PORTS_MAX];
 	unsigned int port_count;
 	struct daemon_crew *crew;	/* NULL: this thread moves packets, too */
 	pthread_t own_thread;
+	pthread_key_t lane;		/* of a worker's thread, its number: the queues it sends on */
+	bool has_lanes;
 	bool in_burst;			/* frames of a port are on their way through: what they send waits */
 	struct port *local;
 	char *snapshot_path;		/* absolute */
@@ -53,6 +56,8 @@ struct daemon {
 int daemon_ports_open(struct daemon *d, struct refusal *why);
 int daemon_ports_ifaces(struct daemon *d, struct refusal *why);
 int daemon_ports_attach(struct daemon *d, struct refusal *why);
+/* What the calling thread has sent, or may have, and waits. */
+void daemon_ports_flush(struct daemon *d);
 void daemon_observe(struct daemon *d);
 
 /* --- daemon_workers.c --- */

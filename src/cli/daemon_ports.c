@@ -7,6 +7,21 @@
 #include "cli/daemon.h"
 #include "route/route.h"
 
+/* The daemon's own thread has the first. */
+static unsigned int own_lane(const struct daemon *d)
+{
+	return d->has_lanes ? (unsigned int)(uintptr_t)pthread_getspecific(d->lane) : 0;
+}
+
+void daemon_ports_flush(struct daemon *d)
+{
+	const unsigned int lane = own_lane(d);
+
+	for (unsigned int i = 0; i < d->port_count; i++)
+		if (port_queue(d->ports[i].port->first, lane) == d->ports[i].port)
+			port_flush(d->ports[i].port);
+}
+
 /* What a burst sends waits for its end, a worker's too; what timers and commands send does not. */
 static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
 {
@@ -24,7 +39,7 @@ static void on_transmit(void *priv, struct iface *out, const struct pkt *cause, 
 
 	watch_transmit(&d->watch, d->inst, cause);
 	if (port)
-		send_on(priv, port, frame, len);
+		send_on(d, port->queue_count > 1 ? port_queue(port, own_lane(d)) : port, frame, len);
 }
 
 static void on_deliver(void *priv, const struct pkt *pkt)
@@ -54,8 +69,7 @@ static void on_port(void *priv, uint32_t events)
 	d->in_burst = true;
 	err = port_receive(port);
 	d->in_burst = false;
-	for (unsigned int i = 0; i < d->port_count; i++)
-		port_flush(d->ports[i].port);
+	daemon_ports_flush(d);
 	if (!err)
 		return;
 	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
@@ -80,13 +94,30 @@ static void on_iface_new(void *priv, struct iface *iface)
 	}
 }
 
+/* The host's side is the daemon's own thread's. */
+static int open_one(struct daemon *d, unsigned int which, struct refusal *why)
+{
+	struct port *first = port_open(d->ports[which].spec, d->ports[which].iface ? MAX_OF(d->workers, 1u) : 1, why);
+
+	d->ports[which].port = first;
+	for (unsigned int i = 1; first && i < first->queues_wanted && d->port_count < DAEMON_PORTS_MAX; i++) {
+		struct port *queue = port_open_queue(d->ports[which].spec, first, why);
+
+		if (!queue)
+			return why->err;
+		d->ports[d->port_count] = d->ports[which];
+		d->ports[d->port_count++].port = queue;
+	}
+	return first ? 0 : why->err;
+}
+
 int daemon_ports_open(struct daemon *d, struct refusal *why)
 {
 	for (unsigned int i = 0; i < d->port_count; i++) {
-		if (!d->ports[i].port)		/* else it came from the daemon before */
-			d->ports[i].port = port_open(d->ports[i].spec, why);
-		if (!d->ports[i].port)
-			return why->err;
+		int err = d->ports[i].port ? 0 : open_one(d, i, why);	/* else it came from the daemon before */
+
+		if (err)
+			return err;
 		if (d->ports[i].iface)
 			continue;
 		if (!d->ports[i].port->driver->is_ip)
@@ -120,9 +151,10 @@ int daemon_ports_attach(struct daemon *d, struct refusal *why)
 {
 	for (unsigned int i = 0; i < d->port_count; i++) {
 		struct port *port = d->ports[i].port;
+		struct iface *iface = d->ports[i].iface ? iface_find(d->inst, d->ports[i].iface) : NULL;
 		int err;
 
-		port_attach(port, d->inst, d->ports[i].iface ? iface_find(d->inst, d->ports[i].iface) : NULL);
+		port_attach(port, d->inst, iface, iface ? iface->driver_priv : NULL);
 		port->owner = d;
 		if (d->workers > 1 && port->iface)	/* daemon_workers.c */
 			continue;

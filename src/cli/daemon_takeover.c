@@ -95,12 +95,17 @@ bool daemon_takeover_give(void *daemon, int fd)
 
 /* --- who comes --- */
 
-static bool is_asked_for(const struct daemon *d, const char *iface)
+static bool is_of(const struct daemon *d, unsigned int which, const char *iface)
+{
+	return d->ports[which].iface ? !strcmp(d->ports[which].iface, iface) : !*iface;
+}
+
+static bool has_place(const struct daemon *d, const char *iface)
 {
 	for (unsigned int i = 0; i < d->port_count; i++)
-		if (d->ports[i].iface ? !strcmp(d->ports[i].iface, iface) : !*iface)
+		if (is_of(d, i, iface) && !d->ports[i].port)
 			return true;
-	return false;
+	return d->port_count < DAEMON_PORTS_MAX;
 }
 
 /* The first text of the record's, and what is behind it; NULL: it does not end. */
@@ -131,18 +136,18 @@ static int take_port(struct daemon *d, struct wire_record *r, struct refusal *wh
 	}
 	/* one that was asked for in another way is opened anew */
 	for (i = 0; i < d->port_count; i++)
-		if ((d->ports[i].iface ? !strcmp(d->ports[i].iface, iface) : !*iface) && strcmp(d->ports[i].spec, spec))
+		if (is_of(d, i, iface) && strcmp(d->ports[i].spec, spec))
 			return 0;
-	if (d->port_count == DAEMON_PORTS_MAX && !is_asked_for(d, iface))
+	if (!has_place(d, iface))
 		return refuse(why, -EMFILE, "too many ports");
 	port = port_adopt(spec, r->fds, r->fd_count, at, (size_t)(end - at), why);
 	r->fd_count = 0;
 	if (!port)
 		return why->err;
 	for (i = 0; i < d->port_count; i++)
-		if (d->ports[i].iface ? !strcmp(d->ports[i].iface, iface) : !*iface)
+		if (is_of(d, i, iface) && !d->ports[i].port)
 			break;
-	if (i == d->port_count) {
+	if (i == d->port_count) {	/* nobody asked for it, or it is one more queue */
 		d->ports[i].iface = *iface ? strdup(iface) : NULL;	/* as long as the daemon lives, as argv's */
 		d->ports[i].spec = strdup(spec);
 		d->port_count++;

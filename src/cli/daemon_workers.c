@@ -1,7 +1,7 @@
 /*
  * cli/daemon_workers.c - `weir daemon --workers N`: threads that move packets, while the daemon's own serves tools and keeps time.
- * Ports are dealt out: a port's frames are read by one worker, whose order they keep. Any worker sends on any port; what a burst
- * sends waits for its end. The host's own side (--local) stays with the daemon's thread.
+ * Each worker has a queue of every port that can spread its frames by flows; the other ports are dealt out: their frames are read by one
+ * worker, whose order they keep. Any worker sends on any port, by its own queue if there is one; what a burst sends waits for its end. The host's own side (--local) stays with the daemon's thread.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -86,6 +86,8 @@ static void *work(void *arg)
 	struct daemon_worker *w = arg;
 	bool is_called = false;
 
+	pthread_setspecific(w->daemon->lane, (void *)(uintptr_t)(w - w->daemon->crew->workers));
+
 	while (!is_called || answer_call(w)) {
 		struct epoll_event events[EVENTS_AT_ONCE];
 		int n = epoll_wait(w->epoll, events, EVENTS_AT_ONCE, IDLE_MS);
@@ -99,8 +101,8 @@ static void *work(void *arg)
 			else
 				is_called = true;
 		}
-		for (unsigned int i = 0; i < w->daemon->port_count && n > 0; i++)
-			port_flush(w->daemon->ports[i].port);
+		if (n > 0)
+			daemon_ports_flush(w->daemon);
 	}
 	return NULL;
 }
@@ -143,7 +145,8 @@ static int deal_out(struct daemon *d, struct refusal *why)
 
 	for (unsigned int i = 0; i < d->port_count; i++) {
 		struct port *port = d->ports[i].port;
-		struct daemon_worker *w = d->ports[i].iface ? &d->crew->workers[next++ % d->workers] : NULL;
+		unsigned int which = port->first->queue_count > 1 ? port->queue : next++;
+		struct daemon_worker *w = d->ports[i].iface ? &d->crew->workers[which % d->workers] : NULL;
 		int err = port_share(port, w ? w->worker : NULL);
 
 		if (!err && w)
@@ -174,6 +177,10 @@ int daemon_workers_start(struct daemon *d, struct refusal *why)
 		err = open_one(&crew->workers[i], d);
 	if (err)
 		return refuse(why, err, "no worker: %s", strerror(-err));
+	err = -pthread_key_create(&d->lane, NULL);
+	if (err)
+		return refuse(why, err, "no key: %s", strerror(-err));
+	d->has_lanes = true;
 	err = deal_out(d, why);
 	for (unsigned int i = 0; i < crew->count && !err; i++) {
 		err = start(&crew->workers[i]);
@@ -236,6 +243,9 @@ void daemon_workers_stop(struct daemon *d)
 		if (w->epoll >= 0)
 			close(w->epoll);
 	}
+	if (d->has_lanes)
+		pthread_key_delete(d->lane);
+	d->has_lanes = false;
 	pthread_cond_destroy(&crew->changed);
 	pthread_mutex_destroy(&crew->lock);
 	free(crew);

@@ -2,6 +2,7 @@
 #include "port/af_packet.h"
 
 #include <assert.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -50,7 +51,47 @@ fail:
 	return refuse(why, err, "%s: %s", ifname, strerror(-err));
 }
 
-int af_packet_bind(struct port *port, int ifindex)
+/* --- several sockets that share an interface's frames: each flow's, and those of the other direction, come to the same --- */
+
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING	/* Linux 6.1 knows it, its headers do not show it */
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
+
+enum { SHARE_KIND = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_IGNORE_OUTGOING };
+
+/* Until a socket belongs to the group it sees what the others see. The group knows nothing of its members' PACKET_IGNORE_OUTGOING, and older kernels not its flag. */
+static int look_away(struct port *port, bool away)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0), no_outgoing[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = { away ? 1 : ARRAY_SIZE(no_outgoing), away ? &none : no_outgoing };
+
+	return setsockopt(port->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
+}
+
+static int group_begin(struct port *port)
+{
+	int what = (SHARE_KIND | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+
+	return setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &what, sizeof(what)) ? -errno : 0;
+}
+
+static int group_join(struct port *port, int first)
+{
+	int group = 0, what;
+	socklen_t len = sizeof(group);
+
+	if (getsockopt(first, SOL_PACKET, PACKET_FANOUT, &group, &len))
+		return -errno;
+	what = SHARE_KIND << 16 | (group & 0xffff);
+	return setsockopt(port->fd, SOL_PACKET, PACKET_FANOUT, &what, sizeof(what)) ? -errno : 0;
+}
+
+static int bind_to(struct port *port, int ifindex)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex };
 	struct packet_mreq promiscuous = { .mr_type = PACKET_MR_PROMISC, .mr_ifindex = ifindex };
@@ -59,6 +100,21 @@ int af_packet_bind(struct port *port, int ifindex)
 	    bind(port->fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return -errno;
 	return 0;
+}
+
+int af_packet_bind(struct port *port, int ifindex)
+{
+	int err = port->first != port ? look_away(port, true) : 0;
+
+	if (!err)
+		err = bind_to(port, ifindex);
+	if (!err && port->first != port)
+		err = group_join(port, port->first->fd);
+	else if (!err && port->queues_wanted > 1 && group_begin(port))
+		port->queues_wanted = 1;
+	if (!err && (port->first != port || port->queues_wanted > 1))
+		err = look_away(port, false);
+	return err;
 }
 
 /* What the virtio header says about a frame; false: nothing is left to be done. */

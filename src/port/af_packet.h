@@ -17,7 +17,10 @@
 int af_packet_socket(struct port *port, const char *ifname, int *ifindex, struct refusal *why);
 /* The same with a socket that has been bound elsewhere. */
 void af_packet_adopt(struct port *port, int fd, const char *ifname);
-/* From now on every frame that comes in there, whomever it is for. 0 or negative errno; the socket stays open. */
+/*
+ * From now on every frame that comes in there, whomever it is for; or this socket's share of them, when port->queues_wanted or
+ * port->first say that there are several. 0 or negative errno; the socket stays open.
+ */
 int af_packet_bind(struct port *port, int ifindex);
 
 /*

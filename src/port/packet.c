@@ -111,7 +111,7 @@ static void packet_flush(struct port *port)
 }
 
 const struct port_driver port_packet = {
-	.name = "packet", .help = "packet:IFACE    an interface of the host, by AF_PACKET", .open = packet_open,
+	.name = "packet", .help = "packet:IFACE    an interface of the host, by AF_PACKET", .open = packet_open, .open_queue = packet_open,
 	.adopt = packet_adopt,
 	.receive = packet_receive, .send = packet_send, .flush = packet_flush, .close = packet_close,
 };

@@ -44,16 +44,34 @@ static struct port *port_new(const struct port_driver *driver, struct refusal *w
 	}
 	port->driver = driver;
 	port->fd = -1;
+	port->first = port->queues[0] = port;
+	port->queues_wanted = port->queue_count = 1;
 	return port;
 }
 
-struct port *port_open(const char *spec, struct refusal *why)
+struct port *port_open(const char *spec, unsigned int queues, struct refusal *why)
 {
 	const char *arg;
 	const struct port_driver *driver = driver_of(spec, &arg, why);
 	struct port *port = driver ? port_new(driver, why) : NULL;
 
+	if (port)
+		port->queues_wanted = driver->open_queue ? MIN_OF(queues, (unsigned int)PORT_QUEUES_MAX) : 1;
 	if (port && driver->open(port, arg, why)) {
+		free(port);
+		return NULL;
+	}
+	return port;
+}
+
+struct port *port_open_queue(const char *spec, struct port *first, struct refusal *why)
+{
+	struct port *port = port_new(first->driver, why);
+
+	if (!port)
+		return NULL;
+	port->first = first;
+	if (first->driver->open_queue(port, strchr(spec, ':') + 1, why)) {
 		free(port);
 		return NULL;
 	}
@@ -98,12 +116,17 @@ void port_ask_device(struct port *port, int fd, const char *name)
 		port->mtu = (uint32_t)ifr.ifr_mtu;
 }
 
-void port_attach(struct port *port, struct instance *inst, struct iface *iface)
+void port_attach(struct port *port, struct instance *inst, struct iface *iface, struct port *first)
 {
 	port->inst = inst;
 	port->iface = iface;
-	if (iface)
+	if (first && first->queue_count < PORT_QUEUES_MAX) {
+		port->first = first;
+		port->queue = first->queue_count;
+		first->queues[first->queue_count++] = port;
+	} else if (iface) {
 		iface->driver_priv = port;
+	}
 }
 
 /* Frames wait here for their burst: what a driver hands over it may use again. */

@@ -12,7 +12,7 @@
 #include "base/strbuf.h"
 #include "instance.h"
 
-enum { PORT_FDS_MAX = 4 };
+enum { PORT_FDS_MAX = 4, PORT_QUEUES_MAX = 64 };
 
 struct port;
 struct worker;
@@ -29,8 +29,13 @@ struct port_driver {
 	const char *name;		/* "tap" */
 	const char *help;		/* "tap:NAME     a TAP device, made when it is not there" */
 	bool is_ip;			/* raw IP packets, no frames */
-	/* Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. */
+	/*
+	 * Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. When port->queues_wanted is
+	 * more than 1, frames may be spread over so many queues, both directions of a flow on the same; what cannot sets it to 1.
+	 */
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
+	/* One more reader beside @queue->first, which open() left with more than one queue wanted. */
+	int (*open_queue)(struct port *queue, const char *arg, struct refusal *why);
 	/* As open(), with what another process had open: @fds are taken, @bytes are what it had read and not sent yet. */
 	int (*adopt)(struct port *port, const char *arg, const int *fds, unsigned int count, const void *bytes, size_t len,
 		     struct refusal *why);
@@ -66,16 +71,28 @@ struct port {
 	struct pkt *burst[PKT_BURST_MAX];	/* gathered by port_frame() */
 	unsigned int burst_count;
 	struct port_share *share;	/* several threads send; NULL: one thread does it all */
+	struct port *first;		/* of the ports that share a device's frames; mostly itself */
+	unsigned int queue;		/* which of them this is */
+	unsigned int queues_wanted;
+	unsigned int queue_count;	/* the first's: how many there are, */
+	struct port *queues[PORT_QUEUES_MAX];	/* and which */
 };
 
-/* @spec: "DRIVER:ARGUMENT". The interface comes later: port_attach(). NULL with @why. */
-struct port *port_open(const char *spec, struct refusal *why);
+/* @spec: "DRIVER:ARGUMENT"; @queues: how many readers may come, ->queues_wanted how many can. The interface comes later: port_attach(). NULL with @why. */
+struct port *port_open(const char *spec, unsigned int queues, struct refusal *why);
+/* One more reader; a port of its own until port_attach(). */
+struct port *port_open_queue(const char *spec, struct port *first, struct refusal *why);
 /* From another process; @fds are taken, also when it fails. */
 struct port *port_adopt(const char *spec, const int *fds, unsigned int count, const void *bytes, size_t len,
 			struct refusal *why);
 unsigned int port_give(struct port *port, int *fds, struct strbuf *bytes);
-/* @iface NULL: packets come from the host and go to it. */
-void port_attach(struct port *port, struct instance *inst, struct iface *iface);
+/* @iface NULL: packets come from the host and go to it. @first: the interface has that port already, and this one is one of its queues. */
+void port_attach(struct port *port, struct instance *inst, struct iface *iface, struct port *first);
+/* Who sends on an interface's port may take turns, or each have a queue of its own: that of number @which, if there are so many. */
+static inline struct port *port_queue(struct port *first, unsigned int which)
+{
+	return first->queue_count > 1 ? first->queues[which % first->queue_count] : first;
+}
 /*
  * From now on @worker's thread alone calls port_receive(), any thread may send. @worker NULL: the instance's own thread receives.
  * 0 or -ENOMEM. Before the threads begin.

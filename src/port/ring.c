@@ -153,7 +153,7 @@ static void ring_flush(struct port *port)
 }
 
 const struct port_driver port_ring = {
-	.name = "ring", .help = "ring:IFACE      the same through a shared ring (TPACKET_V3): for much traffic", .open = ring_open,
+	.name = "ring", .help = "ring:IFACE      the same through a shared ring (TPACKET_V3): for much traffic", .open = ring_open, .open_queue = ring_open,
 	.adopt = ring_adopt, .give = ring_give,
 	.receive = ring_receive, .send = ring_send, .flush = ring_flush, .close = ring_close,
 };

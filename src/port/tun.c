@@ -14,10 +14,25 @@
 
 enum { FRAME_ROOM = 65536 + 64 };
 
+/* Somebody may have made the device before, with queues or without. */
+static int be_device(struct port *port, int fd, struct ifreq *ifr)
+{
+	const bool several = port->queues_wanted > 1 || port->first != port;
+
+	ifr->ifr_flags |= several ? IFF_MULTI_QUEUE : 0;
+	if (!ioctl(fd, TUNSETIFF, ifr))
+		return 0;
+	if (errno != EINVAL || port->first != port)
+		return -errno;
+	ifr->ifr_flags ^= IFF_MULTI_QUEUE;
+	port->queues_wanted = 1;
+	return ioctl(fd, TUNSETIFF, ifr) ? -errno : 0;
+}
+
 static int open_device(struct port *port, const char *name, short kind, struct refusal *why)
 {
 	struct ifreq ifr = { .ifr_flags = (short)(kind | IFF_NO_PI) };
-	int fd, ctl;
+	int fd, ctl, err;
 
 	if (!*name || strlen(name) >= sizeof(ifr.ifr_name))
 		return refuse(why, -EINVAL, "\"%s\" cannot be the name of a device", name);
@@ -25,9 +40,8 @@ static int open_device(struct port *port, const char *name, short kind, struct r
 	if (fd < 0)
 		return refuse(why, -errno, "/dev/net/tun cannot be opened: %s", strerror(errno));
 	strcpy(ifr.ifr_name, name);
-	if (ioctl(fd, TUNSETIFF, &ifr)) {
-		int err = -errno;
-
+	err = be_device(port, fd, &ifr);
+	if (err) {
 		close(fd);
 		return refuse(why, err, "%s: %s", name, strerror(-err));
 	}
@@ -92,12 +106,13 @@ static void tun_close(struct port *port)
 }
 
 const struct port_driver port_tap = {
-	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open,
+	.name = "tap", .help = "tap:NAME        a TAP device of the host", .open = tap_open, .open_queue = tap_open,
 	.adopt = adopt_device, .receive = tun_receive,
 	.send = tun_send, .close = tun_close,
 };
 
 const struct port_driver port_tun = {
-	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .open = tun_open, .adopt = adopt_device,
+	.name = "tun", .help = "tun:NAME        a TUN device of the host (raw IP)", .is_ip = true, .open = tun_open, .open_queue = tun_open,
+	.adopt = adopt_device,
 	.receive = tun_receive, .send = tun_send, .close = tun_close,
 };
