@@ -113,6 +113,10 @@ void port_lock(struct port *port);
 void port_unlock(struct port *port);
 /* One frame of the peer, borrowed; segmented and summed as @offload (NULL: nothing) says. */
 void port_frame(struct port *port, uint8_t *frame, uint32_t len, const struct port_offload *offload);
+/* --- tun_steer.c --- */
+/* A device with several queues: packets of a flow, either way, come to one of them. 0, or negative errno: Linux decides. */
+int tun_steer(int fd, bool is_ip);
+
 /* --- segment.c --- */
 /*
  * Cuts a large TCP or UDP frame into what a network card would have sent, each with lengths, numbers and sums made;

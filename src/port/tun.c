@@ -46,6 +46,8 @@ static int open_device(struct port *port, const char *name, short kind, struct r
 		return refuse(why, err, "%s: %s", name, strerror(-err));
 	}
 	port->fd = fd;
+	if (port->queues_wanted > 1)
+		tun_steer(fd, kind == IFF_TUN);	/* without it flows may change queues, no more */
 	ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ctl >= 0) {
 		if (!ioctl(ctl, SIOCGIFMTU, &ifr))

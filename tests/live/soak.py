@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""soak.py [SECONDS] [DRIVER]: real traffic through `weir daemon` for that long (600 s; packet, ring, xdp, tap, tun, unix), its rules replaced every second.
+"""soak.py [SECONDS] [DRIVER...]: real traffic through `weir daemon` for that long (600 s; packet, ring, xdp, tap, tun, unix), its rules replaced every second.
+Several drivers, each in a world of its own, at the same time; "tap:2" is a daemon with two workers.
 
 Twenty TCP connections of both families that say something every 50 ms, a bulk transfer, datagrams both ways, pings in fragments. At the end every connection
 is the one it was, every datagram arrived, the daemon's counters are the senders' and the receivers' own, and the kernel between knows of nothing.
@@ -17,7 +18,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600
-DRIVER = sys.argv[2] if len(sys.argv) > 2 else "packet"
+NAME = sys.argv[2] if len(sys.argv) > 2 else "packet"
+DRIVER, _, WORKERS = NAME.partition(":")
 TAG = "soak%d" % os.getpid()
 A, R, B = TAG + "a", TAG + "r", TAG + "b"
 NET = "".join("link add %s type dummy\nlink set %s up\n" % (i, i) for i in ("eth0", "eth1")) + \
@@ -93,7 +95,7 @@ def ports(where):
 
 
 def begin(where, names, snapshot, name="s"):
-    p = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "daemon", snapshot, "--socket", where + "/" + name, *[w for n in names for w in ("--port", n)]],
+    p = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "daemon", snapshot, "--socket", where + "/" + name, "--workers", WORKERS or "1", *[w for n in names for w in ("--port", n)]],
                          stderr=subprocess.PIPE, text=True)
     if "serving" not in p.stderr.readline():
         raise RuntimeError(p.stderr.read())
@@ -271,14 +273,28 @@ def main():
         p.terminate()
         check("of the second one, too", p.wait(timeout=20) == 0)
     print("%d s over %s: %d rule sets applied, %d exchanges on 20 connections, %d bytes in bulk, %d datagrams each way; %d KiB then, %d KiB now"
-          % (SECONDS, DRIVER, reloads, len(said), sent[0], seen["sent"], *rss))
+          % (SECONDS, NAME, reloads, len(said), sent[0], seen["sent"], *rss))
     shutil.rmtree(where)
 
 
+def all_at_once():
+    """Each driver's lines, and the sum."""
+    runs = [subprocess.Popen([sys.executable, __file__, sys.argv[1], name], stdout=subprocess.PIPE, text=True) for name in sys.argv[2:]]
+    sums = [0, 0, 0]
+    for run in runs:
+        *lines, last = run.communicate()[0].strip().split("\n")
+        print("\n".join(lines), flush=True)
+        sums = [a + int(b) for a, b in zip(sums, re.findall(r"\d+", last))]
+    print("%d passed, %d failed, %d skipped" % tuple(sums))
+    sys.exit(1 if sums[1] else 0)
+
+
+if os.geteuid():
+    print("soak.py needs root\n0 passed, 0 failed, 1 skipped")
+    sys.exit(0)
+if len(sys.argv) > 3:
+    all_at_once()
 try:
-    if os.geteuid():
-        print("soak.py needs root\n0 passed, 0 failed, 1 skipped")
-        sys.exit(0)
     main()
 except Exception as e:
     check("soak", False, repr(e))

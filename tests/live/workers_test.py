@@ -123,6 +123,11 @@ def counted(sock, family):
     return [int(x) for x in re.findall(r"^\[(\d+):\d+\] -A FORWARD", saved, re.M)]
 
 
+def looks(pid):
+    """How often each thread waited for something, the daemon's own first."""
+    return [int(open("/proc/%d/task/%s/schedstat" % (pid, thread), encoding="ascii").read().split()[2]) for thread in sorted(os.listdir("/proc/%d/task" % pid), key=int)]
+
+
 def taken_over(where, old, *options):
     new, _ = d.begin(where, "--takeover", *options, snapshot=False)
     t.daemons.remove(old)
@@ -136,7 +141,7 @@ def one(driver):
     net = t.NET.replace("link add eth0 type dummy", "tuntap add dev eth0 mode tun") if driver == "tun" else NEAR if driver == "unix" else t.NET
     where = snapshot(net, COUNT)
     words = [w for p in ports(driver, where) for w in ("--port", p)]
-    daemon, _ = d.begin(where, *words, "--workers", "2")
+    daemon, _ = d.begin(where, *words, "--workers", "4")
     if driver == "unix":
         far = snapshot(FAR, "")
         d.begin(far, "--port", "eth0=unix:" + where + "/port", "--port", "eth1=packet:eth1", "--workers", "2")
@@ -147,8 +152,11 @@ def one(driver):
     t.pings(driver + ": ping of IPv6", A, "fd00:1::2")
     t.pings(driver + ": ping in fragments", A, "10.1.0.2", "-s", "4000")
     t.transfer(driver + ": TCP", A, B, "10.1.0.2", 9000, ("10.1.0.2", 9000))
+    ping = subprocess.Popen(["ip", "netns", "exec", A, "ping", "-q", "-i", "0.002", "-W", "1", "10.1.0.2"], stdout=subprocess.PIPE, text=True)
     talk, stream = Talk(), d.Stream(9100)
     time.sleep(0.7)
+    if driver not in ("xdp", "unix"):	# one queue, one reader
+        check(driver + ": every worker has its share", min(looks(daemon.pid)[1:]) > 10, str(looks(daemon.pid)))
     for options in (["--workers", "3"], [], ["--workers", "2"]):
         daemon = taken_over(where, daemon, *options)
         time.sleep(0.7)
@@ -160,6 +168,11 @@ def one(driver):
             r = subprocess.run(["ip", "netns", "exec", R, t.WEIR, "daemon", where + "/bad", "--socket", where + "/s", "--takeover"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
         check("who cannot begin takes nothing over", r.returncode == 3 and "NONSENSE" in r.stdout, r.stdout)
         time.sleep(0.3)
+    ping.send_signal(2)
+    out = ping.communicate(timeout=20)[0]
+    echoes, answers = (int(x) for x in re.search(r"(\d+) packets transmitted, (\d+) received", out).groups())
+    longest = float(re.search(r"= [\d.]+/[\d.]+/([\d.]+)", out).group(1))
+    check(driver + ": nor echoes", echoes - answers <= 150, out)
     check(driver + ": a download goes on", stream.whole(), str(stream.error))
     talk.end()
     lost = sum(talk.sent) - sum(talk.back)
@@ -167,7 +180,9 @@ def one(driver):
         check("%s: what was counted arrived, IPv%d" % (driver, 6 if family else 4), counted(where + "/s", family) == [talk.there[family], talk.back[family]],
               "%s, there %d, back %d" % (counted(where + "/s", family), talk.there[family], talk.back[family]))
     check(driver + ": three take-overs lose no more than 100 ms each", lost <= 3 * len(talk.flows) * 0.1 / PERIOD, "%d of %d lost" % (lost, sum(talk.sent)))
-    print("%s: %d datagrams each way, %d lost in three take-overs, %d out of order" % (driver, sum(talk.sent), lost, talk.disorder))
+    check(driver + ": flows keep their order", talk.disorder < 20, str(talk.disorder))
+    print("%s: three take-overs, %d of %d datagrams and %d of %d echoes lost, the longest echo %.0f ms; %d datagrams out of order"
+          % (driver, lost, sum(talk.sent), echoes - answers, echoes, longest, talk.disorder))
     check(driver + ": all stop in order", all(d.end(p) == 0 for p in list(t.daemons)))
 
 
