@@ -101,7 +101,7 @@ static int open_one(struct daemon *d, unsigned int which, struct refusal *why)
 
 	d->ports[which].port = first;
 	for (unsigned int i = 1; first && i < first->queues_wanted && d->port_count < DAEMON_PORTS_MAX; i++) {
-		struct port *queue = port_open_queue(d->ports[which].spec, first, why);
+		struct port *queue = port_open_queue(d->ports[which].spec, first, i, why);
 
 		if (!queue)
 			return why->err;

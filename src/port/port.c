@@ -64,13 +64,14 @@ struct port *port_open(const char *spec, unsigned int queues, struct refusal *wh
 	return port;
 }
 
-struct port *port_open_queue(const char *spec, struct port *first, struct refusal *why)
+struct port *port_open_queue(const char *spec, struct port *first, unsigned int number, struct refusal *why)
 {
 	struct port *port = port_new(first->driver, why);
 
 	if (!port)
 		return NULL;
 	port->first = first;
+	port->queue = number;
 	if (first->driver->open_queue(port, strchr(spec, ':') + 1, why)) {
 		free(port);
 		return NULL;

@@ -31,7 +31,7 @@ struct port_driver {
 	bool is_ip;			/* raw IP packets, no frames */
 	/*
 	 * Fills port->fd (watched for reading), port->priv, port->mac when the device has one, port->mtu. When port->queues_wanted is
-	 * more than 1, frames may be spread over so many queues, both directions of a flow on the same; what cannot sets it to 1.
+	 * more than 1, frames may be spread over so many queues; a device that has its own number of them sets it to that, or to 1.
 	 */
 	int (*open)(struct port *port, const char *arg, struct refusal *why);
 	/* One more reader beside @queue->first, which open() left with more than one queue wanted. */
@@ -80,8 +80,8 @@ struct port {
 
 /* @spec: "DRIVER:ARGUMENT"; @queues: how many readers may come, ->queues_wanted how many can. The interface comes later: port_attach(). NULL with @why. */
 struct port *port_open(const char *spec, unsigned int queues, struct refusal *why);
-/* One more reader; a port of its own until port_attach(). */
-struct port *port_open_queue(const char *spec, struct port *first, struct refusal *why);
+/* One more reader, from 1 to @first->queues_wanted - 1; a port of its own until port_attach(). */
+struct port *port_open_queue(const char *spec, struct port *first, unsigned int number, struct refusal *why);
 /* From another process; @fds are taken, also when it fails. */
 struct port *port_adopt(const char *spec, const int *fds, unsigned int count, const void *bytes, size_t len,
 			struct refusal *why);

@@ -1,5 +1,5 @@
 /*
- * port/xdp.c - AF_XDP on one queue of an interface: frames lie in memory that the driver (or, in copy mode, its generic
+ * port/xdp.c - AF_XDP on an interface, a socket for each of its queues, or for one: frames lie in memory that the driver (or, in copy mode, its generic
  * part) fills, and leave from there. libxdp loads the program that hands them over. No virtio header comes along: a
  * checksum that a peer on the same machine left undone is known by its looks. The frames lie in a memory file: a process that takes the
  * port over maps them and the kernel's rings anew, and no frame is lost.
@@ -41,17 +41,23 @@ struct xdp {
 	unsigned int free_count, waiting;
 };
 
-static int check_queues(int ctl, const char *ifname, bool chosen, struct refusal *why)
+/* A socket sends by the queue that it reads, so each needs its other half. */
+static int check_queues(struct port *port, int ctl, const char *ifname, bool chosen, struct refusal *why)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
 	struct ifreq ifr = { .ifr_data = (void *)&channels };
+	uint32_t in, out;
 
 	strcpy(ifr.ifr_name, ifname);
+	port->queues_wanted = 1;
 	if (chosen || ioctl(ctl, SIOCETHTOOL, &ifr))
 		return 0;
-	if (channels.combined_count > 1 || channels.rx_count > 1)
-		return refuse(why, -EINVAL, "%s spreads frames over %u queues and a port sees one: \"ethtool -L %s combined 1\" (or rx 1), "
-			      "or name the queue: xdp:%s,0", ifname, channels.combined_count + channels.rx_count, ifname, ifname);
+	in = channels.combined_count + channels.rx_count;
+	out = channels.combined_count + channels.tx_count;
+	if (in > 1 && (out < in || in > PORT_QUEUES_MAX))
+		return refuse(why, -EINVAL, "%s spreads frames over %u queues, sends by %u, and a port has at most %u, each for both: \"ethtool -L %s combined 1\" "
+			      "(or rx 1), or name the queue: xdp:%s,0", ifname, in, out, PORT_QUEUES_MAX, ifname, ifname);
+	port->queues_wanted = MAX_OF(in, 1u);
 	return 0;
 }
 
@@ -64,7 +70,7 @@ static int look_at_device(struct port *port, const char *ifname, bool chosen, in
 		return refuse(why, -errno, "no socket: %s", strerror(errno));
 	strcpy(ifr.ifr_name, ifname);
 	err = ioctl(ctl, SIOCGIFINDEX, &ifr) ? refuse(why, -errno, "%s: %s", ifname, strerror(errno)) :
-					       check_queues(ctl, ifname, chosen, why);
+					       check_queues(port, ctl, ifname, chosen, why);
 	*ifindex = ifr.ifr_ifindex;
 	if (!err)
 		port_ask_device(port, ctl, ifname);
@@ -229,6 +235,7 @@ static int xdp_open(struct port *port, const char *arg, struct refusal *why)
 
 	if (err)
 		return err;
+	queue += port->queue;
 	err = open_rings(x, x->ifname, (uint32_t)queue);
 	for (int i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {	/* who closed it last: the kernel lets go of its queue a little later */
 		rings_close(x);
@@ -403,7 +410,8 @@ static void xdp_flush(struct port *port)
 }
 
 const struct port_driver port_xdp = {
-	.name = "xdp", .help = "xdp:IFACE[,Q]   the same by AF_XDP, one queue of it", .open = xdp_open, .adopt = xdp_adopt, .give = xdp_give,
+	.name = "xdp", .help = "xdp:IFACE[,Q]   the same by AF_XDP, or one queue of it", .open = xdp_open, .open_queue = xdp_open,
+	.adopt = xdp_adopt, .give = xdp_give,
 	.receive = xdp_receive, .send = xdp_send, .flush = xdp_flush, .close = xdp_close,
 };
 #endif
