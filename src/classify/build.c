@@ -382,6 +382,15 @@ void classifier_asks_terms(const struct classifier *c, struct class_rule *out)
 		out->states = 0;
 }
 
+uint32_t classifier_asks_words(const struct classifier *c)
+{
+	uint32_t words = 0;
+
+	for (unsigned int w = 0; w < ARRAY_SIZE(c->terms_asked); w++)
+		words |= c->terms_asked[w] ? 1u << w : 0;
+	return words;
+}
+
 size_t classifier_bytes(const struct classifier *c)
 {
 	return sizeof(*c) + mask_size(c) + seed_size(c) + filter_size(c) + slots_size(c->slot_shift) +

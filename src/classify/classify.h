@@ -26,14 +26,24 @@ enum class_word {
 	CLASS_CTMARK = CLASS_WORDS,
 	CLASS_LENGTH,
 	CLASS_KIND,			/* TTL << 8 | type of packet */
-	CLASS_SRC_TYPE,			/* a bit by RTN_* */
-	CLASS_DST_TYPE,
-	CLASS_STATES,			/* class_key.states */
+	CLASS_CT,			/* CLASS_CT_*; 0: no connection */
+	CLASS_TYPES,			/* a bit by RTN_*: of source and destination, then as the way in sees them, the way out */
+	CLASS_IN_NAME = CLASS_TYPES + 6,	/* as it lies in memory */
+	CLASS_OUT_NAME = CLASS_IN_NAME + 4,
+	CLASS_STATES = CLASS_OUT_NAME + 4,	/* class_key.states */
 };
 #define CLASS_LATE ((1u << CLASS_STATES) - (1u << CLASS_WORDS))
+#define CLASS_NAMES ((1u << CLASS_STATES) - (1u << CLASS_IN_NAME))
+_Static_assert(CLASS_STATES < 32, "a bit a word");
 
 /* CLASS_HEAD: protocol, TCP flags, type of service, is it a later fragment */
 enum { CLASS_HEAD_PROTO = 0, CLASS_HEAD_FLAGS = 8, CLASS_HEAD_TOS = 16, CLASS_HEAD_LATER = 24 };
+
+/* CLASS_CT: status, protocol, is it the reply's direction, is there one at all */
+#define CLASS_CT_STATUS 0xffffu
+#define CLASS_CT_PROTO 16
+#define CLASS_CT_REPLY (1u << 30)
+#define CLASS_CT_KNOWN (1u << 31)
 
 enum {
 	CLASS_STATE_ANY = 0xffff,
@@ -48,18 +58,19 @@ struct needle;
 
 /* What a packet shows. */
 struct class_key {
-	uint32_t word[CLASS_STATES];
 	uint16_t states;		/* the connection's, as -m conntrack's bits */
 	/* a bit a word (1u << CLASS_STATES: states): what nobody can tell now, and what .fill() tells when it is asked for */
 	uint32_t unknown, missing;
 	void (*fill)(struct class_key *key, unsigned int word);
+	uint32_t word[CLASS_STATES];
 };
 
 /*
  * What bits and ranges cannot say: word & mask lies between low and low + span, or does not. Terms follow each other
- * as "and"; TERM_OR: the next one will do as well.
+ * as "and"; TERM_OR: the next one will do as well. TERM_ON: the next one's word continues this one's, and one large number
+ * (.mask has no say) lies between all .low and all .low + .span; flags other than TERM_ON are the last one's.
  */
-enum { TERM_NOT = 1, TERM_OR = 2 };
+enum { TERM_NOT = 1, TERM_OR = 2, TERM_ON = 4 };
 struct class_term { uint8_t word, flags; uint32_t mask, low, span; };
 
 /* What a rule asks for. */
@@ -86,7 +97,7 @@ void class_rule_init(struct class_rule *rule, uint8_t family);
 void class_rule_bits(struct class_rule *rule, enum class_word word, uint32_t value, uint32_t mask);
 /* An address under a mask, as the packet has them: 4 bytes or 16, by the rule's family. @first: CLASS_SRC or CLASS_DST. */
 void class_rule_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask);
-/* Between two addresses: what both begin with. */
+/* Between two addresses. */
 void class_rule_between(struct class_rule *rule, enum class_word first, const void *low, const void *high);
 void class_rule_sports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 void class_rule_dports(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
@@ -96,10 +107,14 @@ void class_rule_unless(struct class_rule *rule, enum class_word word, uint32_t v
 void class_rule_unless_address(struct class_rule *rule, enum class_word first, const void *addr, const void *mask);
 void class_rule_unless_between(struct class_rule *rule, enum class_word first, const void *low, const void *high);
 void class_rule_unless_ports(struct class_rule *rule, bool source, const struct class_range *ranges, unsigned int count);
+/* The name of the way in or out, under a mask, or any but that: IFNAMSIZ bytes each. */
+void class_rule_name(struct class_rule *rule, bool in, const char *name, const unsigned char *mask, bool inverted);
 /* One of these ports on either side. */
 void class_rule_either(struct class_rule *rule, const struct class_range *ranges, unsigned int count);
 /* @term's word, whatever else there is; false: no more of them. */
 bool class_rule_term(struct class_rule *rule, struct class_term term);
+/* No packet. */
+void class_rule_never(struct class_rule *rule);
 /* Does the packet show what @count terms ask for? Where a word is unknown it may. */
 enum class_answer { CLASS_NO, CLASS_YES, CLASS_PERHAPS };
 enum class_answer class_terms_hold(const struct class_term *terms, unsigned int count, struct class_key *key);
@@ -165,6 +180,8 @@ int classifier_regroup(struct classifier *c, const uint32_t *place,
 void classifier_asks(const struct classifier *c, struct class_rule *out);
 /* The same, with what terms are about in the masks as well. */
 void classifier_asks_terms(const struct classifier *c, struct class_rule *out);
+/* The words that terms are about, a bit each. */
+uint32_t classifier_asks_words(const struct classifier *c);
 size_t classifier_bytes(const struct classifier *c);
 unsigned int classifier_groups(const struct classifier *c);
 

@@ -74,57 +74,102 @@ void class_rule_unless_address(struct class_rule *rule, enum class_word first, c
 	add_terms(rule, terms, words);
 }
 
-/* Where a range of addresses differs only in its last word that word lies between two. */
-static bool differs_late(const struct class_rule *rule, const void *low, const void *high)
-{
-	const unsigned int at = 4 * (address_words(rule) - 1);
-
-	return !memcmp(low, high, at) && get_be32((const uint8_t *)low + at) <= get_be32((const uint8_t *)high + at);
-}
-
-static struct class_term term_between(enum class_word word, uint8_t flags, uint32_t low, uint32_t high)
+static struct class_term term_between(unsigned int word, uint8_t flags, uint32_t low, uint32_t high)
 {
 	return (struct class_term){ .word = (uint8_t)word, .flags = flags, .mask = UINT32_MAX, .low = low, .span = high - low };
 }
 
-void class_rule_unless_between(struct class_rule *rule, enum class_word first, const void *low, const void *high)
+void class_rule_never(struct class_rule *rule)
+{
+	class_rule_term(rule, (struct class_term){ .word = CLASS_PORTS, .mask = 0, .low = 1 });
+}
+
+/* From the @at-th word on, as one number. */
+static void span_add(struct class_rule *rule, enum class_word first, unsigned int at, const uint8_t *low, const uint8_t *high, uint8_t flags)
 {
 	const unsigned int last = address_words(rule) - 1;
 	struct class_term terms[4];
+	unsigned int n = 0;
 
-	if (!differs_late(rule, low, high)) {
-		rule->is_partial = true;
-		return;
-	}
-	for (unsigned int i = 0; i <= last; i++)
-		terms[i] = term_between(first + i, i < last ? TERM_NOT | TERM_OR : TERM_NOT, get_be32((const uint8_t *)low + 4 * i),
-					get_be32((const uint8_t *)high + 4 * i));
-	add_terms(rule, terms, last + 1);
+	for (unsigned int i = at; i <= last; i++)
+		terms[n++] = term_between(first + i, i < last ? TERM_ON : flags, get_be32(low + 4 * i), get_be32(high + 4 * i));
+	add_terms(rule, terms, n);
 }
 
-/* Does the range begin and end with its block? */
-static bool fills_block(uint32_t low, uint32_t high)
+void class_rule_unless_between(struct class_rule *rule, enum class_word first, const void *low, const void *high)
 {
-	return !(low & (low ^ high)) && !(~high & (low ^ high)) && !((low ^ high) & ((low ^ high) + 1));
+	if (memcmp(low, high, 4 * address_words(rule)) <= 0)	/* else there is nothing in between */
+		span_add(rule, first, 0, low, high, TERM_NOT);
+}
+
+/* Does the range begin and end with its block, from the word @at on? */
+static bool fills_block(const struct class_rule *rule, unsigned int at, const uint8_t *low, const uint8_t *high)
+{
+	const uint32_t a = get_be32(low + 4 * at), b = get_be32(high + 4 * at);
+
+	for (unsigned int i = at + 1; i < address_words(rule); i++)
+		if (get_be32(low + 4 * i) || ~get_be32(high + 4 * i))
+			return false;
+	return !(a & (a ^ b)) && !(~b & (a ^ b)) && !((a ^ b) & ((a ^ b) + 1));
 }
 
 void class_rule_between(struct class_rule *rule, enum class_word first, const void *low, const void *high)
 {
+	if (memcmp(low, high, 4 * address_words(rule)) > 0) {
+		class_rule_never(rule);
+		return;
+	}
 	for (unsigned int i = 0; i < address_words(rule); i++) {
 		const uint32_t a = get_be32((const uint8_t *)low + 4 * i), b = get_be32((const uint8_t *)high + 4 * i);
 		const unsigned int same = a == b ? 32 : (unsigned int)__builtin_clz(a ^ b);
-
 		const uint32_t mask = same ? UINT32_MAX << (32 - same) : 0;
 
 		class_rule_bits(rule, first + i, a & mask, mask);
 		if (same < 32) {
-			if (!differs_late(rule, low, high))
-				rule->is_partial = true;
-			else if (!fills_block(a, b))
-				class_rule_term(rule, term_between(first + i, 0, a, b));
+			if (!fills_block(rule, i, low, high))
+				span_add(rule, first, i, low, high, 0);
 			return;
 		}
 	}
+}
+
+/* A whole name, with its end: a hash of it finds its rules. */
+static bool is_whole(const char *name, const unsigned char *mask)
+{
+	const size_t len = strnlen(name, IFNAMSIZ);
+
+	for (size_t i = 0; i < MIN_OF(len + 1, (size_t)IFNAMSIZ); i++)
+		if (mask[i] != 0xff)
+			return false;
+	return true;
+}
+
+void class_rule_name(struct class_rule *rule, bool in, const char *name, const unsigned char *mask, bool inverted)
+{
+	struct class_term terms[IFNAMSIZ / 4];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(terms); i++) {
+		uint32_t value, bits;
+
+		memcpy(&value, name + 4 * i, sizeof(value));
+		memcpy(&bits, mask + 4 * i, sizeof(bits));
+		if (bits)
+			terms[n++] = (struct class_term){ .word = (uint8_t)((in ? CLASS_IN_NAME : CLASS_OUT_NAME) + i), .mask = bits,
+							  .flags = inverted ? TERM_NOT | TERM_OR : 0, .low = value & bits };
+	}
+	if (!n) {
+		if (inverted)
+			class_rule_never(rule);
+		return;
+	}
+	terms[n - 1].flags &= (uint8_t)~TERM_OR;
+	if (inverted || !is_whole(name, mask)) {
+		add_terms(rule, terms, n);
+		return;
+	}
+	class_rule_bits(rule, CLASS_IFACES, (uint32_t)class_name_hash(name) << (in ? 16 : 0), 0xffffu << (in ? 16 : 0));
+	rule->is_partial = true;	/* two names may have one hash */
 }
 
 static struct class_term port_term(bool source, struct class_range range, uint8_t flags)
@@ -247,19 +292,46 @@ static bool in_one(const struct class_range *ranges, unsigned int count, uint16_
 	return !count;
 }
 
-static enum class_answer term_holds(const struct class_term *term, struct class_key *key)
+/* The packet's word that @term is about; false: nobody knows. */
+static inline bool word_of(const struct class_term *term, struct class_key *key, uint32_t *value)
 {
 	const uint32_t bit = 1u << term->word;
-	uint32_t value;
 
 	if (unlikely(key->unknown & bit))
-		return CLASS_PERHAPS;
+		return false;
 	if (key->missing & bit) {
 		key->fill(key, term->word);
 		key->missing &= ~bit;
 	}
-	value = term->word == CLASS_STATES ? key->states : key->word[term->word];
+	*value = term->word == CLASS_STATES ? key->states : key->word[term->word];
+	return true;
+}
+
+static enum class_answer term_holds(const struct class_term *term, struct class_key *key)
+{
+	uint32_t value;
+
+	if (!word_of(term, key, &value))
+		return CLASS_PERHAPS;
 	return ((value & term->mask) - term->low <= term->span) != !!(term->flags & TERM_NOT) ? CLASS_YES : CLASS_NO;
+}
+
+/* One number of several words, from @term to @last: the first word that is not a border's own decides. */
+static enum class_answer span_holds(const struct class_term *term, const struct class_term *last, struct class_key *key)
+{
+	bool at_low = true, at_high = true, inside = true;
+
+	for (; inside && term <= last; term++) {
+		const uint32_t high = term->low + term->span;
+		uint32_t value;
+
+		if (!word_of(term, key, &value))
+			return CLASS_PERHAPS;
+		inside = !(at_low && value < term->low) && !(at_high && value > high);
+		at_low = at_low && value == term->low;
+		at_high = at_high && value == high;
+	}
+	return inside != !!(last->flags & TERM_NOT) ? CLASS_YES : CLASS_NO;
 }
 
 enum class_answer class_terms_hold(const struct class_term *terms, unsigned int count, struct class_key *key)
@@ -267,8 +339,13 @@ enum class_answer class_terms_hold(const struct class_term *terms, unsigned int 
 	enum class_answer all = CLASS_YES, any = CLASS_NO;
 
 	for (unsigned int i = 0; i < count; i++) {
+		const unsigned int first = i;
+
+		while (unlikely(terms[i].flags & TERM_ON))
+			i++;
 		if (any != CLASS_YES) {
-			const enum class_answer one = term_holds(&terms[i], key);
+			const enum class_answer one = likely(i == first) ? term_holds(&terms[i], key) :
+						      span_holds(&terms[first], &terms[i], key);
 
 			any = one == CLASS_NO ? any : one;
 		}

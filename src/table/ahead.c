@@ -75,6 +75,8 @@ static __attribute__((noinline)) void chain_watch(struct ahead *ahead, const str
 	chain->mark_mask = asked.mask[CLASS_MARK];
 	chain->states_mask = asked.states == CLASS_STATE_ANY ? 0 : UINT16_MAX;
 	chain->asks_ifaces = asked.mask[CLASS_IFACES] != 0;
+	chain->asks_names = classifier_asks_words(segment->all) & CLASS_NAMES;
+	memset(chain->last_names, 0, sizeof(chain->last_names));
 	chain->asks_flags = asked.mask[CLASS_HEAD] >> CLASS_HEAD_FLAGS & 0xff;
 	chain_mask(chain, rs->family, &asked);
 	chain->knows_names = false;
@@ -95,6 +97,22 @@ static uint32_t chain_ifaces(struct ahead_chain *chain, const struct hook_state 
 	}
 	chain->knows_names = true;
 	return (uint32_t)chain->hashes[0] << 16 | chain->hashes[1];
+}
+
+static inline bool names_differ(const char (*names)[IFNAMSIZ], const struct hook_state *state)
+{
+	static const char none[IFNAMSIZ];
+
+	return memcmp(names[0], state->in ? state->in->name : none, IFNAMSIZ) || memcmp(names[1], state->out ? state->out->name : none, IFNAMSIZ);
+}
+
+static void names_keep(struct ahead_chain *chain, const struct hook_state *state)
+{
+	struct class_key key;
+
+	compiled_name(&key, CLASS_IN_NAME, state->in);
+	compiled_name(&key, CLASS_OUT_NAME, state->out);
+	memcpy(chain->last_names, key.word + CLASS_IN_NAME, sizeof(chain->last_names));
 }
 
 const struct class_found *ahead_take(struct ahead_chain *chain, const struct pkt *pkt, const struct hook_state *state)
@@ -126,6 +144,8 @@ const struct class_found *ahead_take(struct ahead_chain *chain, const struct pkt
 		differs |= pkt->data[family == NFPROTO_IPV4 ? FLAGS_AT4 : FLAGS_AT6] ^ answer->flags;
 	if (chain->asks_ifaces)
 		differs |= chain_ifaces(chain, state) ^ chain->guessed_ifaces;
+	if (chain->asks_names)
+		differs |= names_differ(chain->guessed_names, state);
 	if (half[0] | half[1] | differs)
 		return NULL;
 	chain->used++;
@@ -137,11 +157,14 @@ void ahead_taken(struct ahead_chain *chain, const struct pkt *pkt, const struct 
 	chain->asked++;
 	if (chain->asks_ifaces)
 		chain->ifaces = chain_ifaces(chain, state);
+	if (chain->asks_names)
+		names_keep(chain, state);
 	if (chain->states_mask)
 		chain->states = compiled_states(pkt);
 }
 
-void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key)
+void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key,
+		const struct hook_state *state)
 {
 	struct ahead_chain *chain;
 
@@ -154,6 +177,8 @@ void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *s
 	}
 	chain->asked++;
 	chain->ifaces = key->word[CLASS_IFACES];
+	if (chain->asks_names)
+		names_keep(chain, state);
 	chain->states = key->states;
 }
 
@@ -170,6 +195,7 @@ static void chain_ask(struct ahead_chain *chain, struct pkt *const *burst, unsig
 
 	chain->guessed_ifaces = chain->ifaces;
 	chain->guessed_states = chain->states;
+	memcpy(chain->guessed_names, chain->last_names, sizeof(chain->guessed_names));
 	for (unsigned int i = 0; i < count; i++) {
 		struct ahead_answer *answer = &chain->answers[n];
 		const struct pkt *pkt = burst[i];
@@ -179,6 +205,10 @@ static void chain_ask(struct ahead_chain *chain, struct pkt *const *burst, unsig
 			continue;
 		keys[n].word[CLASS_IFACES] = chain->ifaces;
 		keys[n].states = chain->states;
+		if (chain->asks_names) {
+			keys[n].unknown &= ~CLASS_NAMES;
+			memcpy(keys[n].word + CLASS_IN_NAME, chain->guessed_names, sizeof(chain->guessed_names));
+		}
 		answer->pkt = pkt;
 		answer->len = pkt->len;
 		answer->mark = pkt->mark;

@@ -27,14 +27,10 @@ enum {
 
 static void ask_iface(struct class_rule *rule, const char *name, const unsigned char *mask, bool inverted, bool in)
 {
-	const size_t len = strnlen(name, IFNAMSIZ);
-
-	if (inverted || !mask[0])
-		return;
-	for (size_t i = 0; i < MIN_OF(len + 1, (size_t)IFNAMSIZ); i++)
-		if (mask[i] != 0xff)
-			return;		/* a beginning of names */
-	class_rule_bits(rule, CLASS_IFACES, (uint32_t)class_name_hash(name) << (in ? 16 : 0), 0xffffu << (in ? 16 : 0));
+	if (inverted || mask[0])
+		class_rule_name(rule, in, name, mask, inverted);
+	else if (memcmp(mask, (const unsigned char[IFNAMSIZ]){ 0 }, IFNAMSIZ))
+		rule->is_partial = true;	/* iptables makes no such mask, a blob may hold one */
 }
 
 static void ask_proto(struct class_rule *rule, uint16_t proto, bool inverted)
@@ -79,26 +75,17 @@ static void ask_header6(const struct ip6t_ip6 *ip6, bool all, struct class_rule 
 		ask_proto(rule, ip6->proto, inv & IP6T_INV_PROTO);
 }
 
-static bool asks_iface(const unsigned char *mask)
-{
-	static const unsigned char none[IFNAMSIZ];
-
-	return memcmp(mask, none, sizeof(none)) != 0;
-}
-
-/* Is all that the header asks for in its class_rule? Names of interfaces are hashes there. */
+/* Is all that the header asks for in its class_rule? */
 static bool header_is_said(const uint8_t *e, uint8_t family)
 {
 	const struct ipt_ip *ip = &((const struct ipt_entry *)e)->ip;
 	const struct ip6t_ip6 *ip6 = &((const struct ip6t_entry *)e)->ipv6;
 
-	if (entry_invflags(e, family) & (IPT_INV_VIA_IN | IPT_INV_VIA_OUT) || entry_proto(e, family) > UINT8_MAX)
+	if (entry_proto(e, family) > UINT8_MAX)
 		return false;
 	if (family == NFPROTO_IPV4)
-		return !asks_iface(ip->iniface_mask) && !asks_iface(ip->outiface_mask) &&
-		       !(ip->invflags & IPT_INV_FRAG && !(ip->flags & IPT_F_FRAG));
-	return !asks_iface(ip6->iniface_mask) && !asks_iface(ip6->outiface_mask) &&
-	       !(ip6->invflags & ~(IP6T_INV_SRCIP | IP6T_INV_DSTIP | IP6T_INV_PROTO)) &&
+		return !(ip->invflags & IPT_INV_FRAG && !(ip->flags & IPT_F_FRAG));
+	return !(ip6->invflags & ~(IP6T_INV_SRCIP | IP6T_INV_DSTIP | IP6T_INV_PROTO | IP6T_INV_VIA_IN | IP6T_INV_VIA_OUT)) &&
 	       !(ip6->invflags & IP6T_INV_PROTO && !(ip6->flags & IP6T_F_PROTO && ip6->proto));
 }
 
@@ -434,6 +421,35 @@ uint16_t compiled_states(const struct pkt *pkt)
 			  (pkt->ct->status & IPS_DST_NAT ? XT_CONNTRACK_STATE_DNAT : 0));
 }
 
+void compiled_name(struct class_key *key, enum class_word word, const struct iface *iface)
+{
+	if (iface)
+		memcpy(key->word + word, iface->name, IFNAMSIZ);
+	else
+		memset(key->word + word, 0, IFNAMSIZ);
+}
+
+/* What the routing tables think of an address: IPv4's one type, or those of IPv6 that a route is asked for. */
+static uint32_t key_types(const struct compiled_key *k, unsigned int at)
+{
+	const struct iface *const ifaces[] = { NULL, k->state->in, k->state->out };
+	const struct iface *iface = ifaces[at / 2];
+	struct in6_addr addr;
+
+	if (k->state->family == NFPROTO_IPV4)
+		return 1u << route_addr_type4(k->state->inst, iface, at & 1 ? pkt_ip4(k->pkt)->daddr : pkt_ip4(k->pkt)->saddr);
+	memcpy(&addr, at & 1 ? &pkt_ip6(k->pkt)->daddr : &pkt_ip6(k->pkt)->saddr, sizeof(addr));
+	return route_addr_types6(k->state->inst, iface, &addr, true);
+}
+
+static uint32_t key_ct(const struct pkt *pkt)
+{
+	if (!pkt->ct)
+		return 0;
+	return CLASS_CT_KNOWN | (ctinfo_dir(pkt->ctinfo) == IP_CT_DIR_ORIGINAL ? 0 : CLASS_CT_REPLY) |
+	       (uint32_t)ct_proto_num(pkt->ct) << CLASS_CT_PROTO | (pkt->ct->status & CLASS_CT_STATUS);
+}
+
 /* What only terms are about, when one comes to be asked. */
 static void key_fill(struct class_key *key, unsigned int word)
 {
@@ -451,13 +467,16 @@ static void key_fill(struct class_key *key, unsigned int word)
 	case CLASS_KIND:
 		key->word[word] = (uint32_t)(v4 ? pkt_ip4(pkt)->ttl : pkt_ip6(pkt)->hop_limit) << 8 | pkt_kind(pkt, k->state->family);
 		return;
-	case CLASS_SRC_TYPE:
-		key->word[word] = 1u << route_addr_type4(k->state->inst, NULL, pkt_ip4(pkt)->saddr);
-		return;
-	case CLASS_DST_TYPE:
-		key->word[word] = 1u << route_addr_type4(k->state->inst, NULL, pkt_ip4(pkt)->daddr);
+	case CLASS_CT:
+		key->word[word] = key_ct(pkt);
 		return;
 	}
+	if (word < CLASS_IN_NAME)
+		key->word[word] = key_types(k, word - CLASS_TYPES);
+	else if (word < CLASS_OUT_NAME)
+		compiled_name(key, CLASS_IN_NAME, k->state->in);
+	else
+		compiled_name(key, CLASS_OUT_NAME, k->state->out);
 }
 
 static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *pkt, const struct hook_state *state)
@@ -570,7 +589,7 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 			return at;
 		c = segment->bare;
 	} else if (at == segment->first + TRIED_FIRST) {
-		ahead_note(&inst->tables->ahead, rs, segment, &k->key);
+		ahead_note(&inst->tables->ahead, rs, segment, &k->key, state);
 	}
 	*found = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
 	at = place_of(rs, segment, found);

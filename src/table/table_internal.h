@@ -118,8 +118,9 @@ struct ahead_chain {
 	struct segment *segment;
 	uint32_t mark_mask;
 	uint16_t states_mask;
-	bool asks_ifaces, asks_flags;
+	bool asks_ifaces, asks_names, asks_flags;	/* names by hash, or in full */
 	uint32_t ifaces;		/* as the last packet showed them */
+	char last_names[2][IFNAMSIZ], guessed_names[2][IFNAMSIZ];
 	uint16_t states;
 	uint16_t guessed_states;	/* the same when the answers were made */
 	uint32_t guessed_ifaces;
@@ -375,6 +376,8 @@ void compiled_differs(struct instance *inst, const struct ruleset *rs, uint32_t 
 /* What a packet will show of itself, but for interfaces and states; false: it has no whole L4. */
 uint16_t compiled_states(const struct pkt *pkt);
 bool compiled_key_ahead(struct class_key *key, uint8_t family, const struct pkt *pkt);
+/* An interface's name into a key; NULL: none. */
+void compiled_name(struct class_key *key, enum class_word word, const struct iface *iface);
 
 /* --- strings.c --- */
 /* @heads: by headers; taken when it succeeds. @ids: of the rules, in the needles' order. */
@@ -403,7 +406,8 @@ const struct class_found *ahead_take(struct ahead_chain *chain, const struct pkt
 /* An answer that spared a look-up. */
 void ahead_taken(struct ahead_chain *chain, const struct pkt *pkt, const struct hook_state *state);
 /* A packet came as far as a look-up. */
-void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key);
+void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *segment, const struct class_key *key,
+		const struct hook_state *state);
 /* A classifier changed or goes. */
 void ahead_forget(struct ahead *ahead);
 

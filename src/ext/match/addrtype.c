@@ -59,31 +59,60 @@ static bool addrtype_match_1(const struct pkt *pkt, const void *data, struct ext
 	       (!info->dest || type4_fits(call, iface, pkt_ip4(pkt)->daddr, info->dest) != not_dst);
 }
 
-static void type4_classify(struct class_rule *rule, enum class_word word, uint16_t types, bool inverted)
+static void types_classify(struct class_rule *rule, unsigned int word, uint16_t types, bool inverted)
 {
 	if (types)
 		class_rule_term(rule, (struct class_term){ .word = (uint8_t)word, .flags = inverted ? 0 : TERM_NOT, .mask = types });
+}
+
+/* What the address alone answers is said as bits of it; all of it must hold, so of the opposite only a single question can be said. */
+static void type6_classify(struct class_rule *rule, enum class_word addr, unsigned int word, uint16_t types, bool inverted)
+{
+	static const uint8_t zero[16], ones[16] = { [0 ... 15] = 0xff }, head[16] = { [0 ... 11] = 0xff }, mapped[16] = { [10] = 0xff, [11] = 0xff };
+	const uint16_t asked = types & (XT_ADDRTYPE_LOCAL | XT_ADDRTYPE_ANYCAST | XT_ADDRTYPE_UNREACHABLE);
+
+	if (inverted && types == XT_ADDRTYPE_MULTICAST) {
+		class_rule_unless(rule, addr, 0xff000000, 0xff000000);
+	} else if (inverted && types == XT_ADDRTYPE_UNSPEC) {
+		class_rule_unless_address(rule, addr, zero, ones);
+	} else if (inverted && types != asked) {
+		class_rule_partly(rule);
+		return;
+	} else if (!inverted) {
+		if (types & XT_ADDRTYPE_MULTICAST)
+			class_rule_bits(rule, addr, 0xff000000, 0xff000000);
+		if (types & XT_ADDRTYPE_UNICAST) {
+			class_rule_unless(rule, addr, 0xff000000, 0xff000000);
+			class_rule_unless_address(rule, addr, zero, ones);
+			class_rule_unless_address(rule, addr, mapped, head);
+		}
+		if (types & XT_ADDRTYPE_UNSPEC)
+			class_rule_address(rule, addr, zero, ones);
+	}
+	types_classify(rule, word, asked, inverted);
 }
 
 static void addrtype_classify_0(const void *data, struct class_rule *rule)
 {
 	const struct xt_addrtype_info *info = data;
 
-	type4_classify(rule, CLASS_SRC_TYPE, info->source, info->invert_source);
-	type4_classify(rule, CLASS_DST_TYPE, info->dest, info->invert_dest);
+	types_classify(rule, CLASS_TYPES, info->source, info->invert_source);
+	types_classify(rule, CLASS_TYPES + 1, info->dest, info->invert_dest);
 }
 
-/* IPv6 asks about several types at once, and with an interface the answer is another one. */
 static void addrtype_classify_1(const void *data, struct class_rule *rule)
 {
 	const struct xt_addrtype_info_v1 *info = data;
+	const unsigned int word = CLASS_TYPES + (info->flags & XT_ADDRTYPE_LIMIT_IFACE_IN ? 2 : info->flags & XT_ADDRTYPE_LIMIT_IFACE_OUT ? 4 : 0);
+	const bool not_src = info->flags & XT_ADDRTYPE_INVERT_SOURCE, not_dst = info->flags & XT_ADDRTYPE_INVERT_DEST;
 
-	if (rule->family == NFPROTO_IPV6 || info->flags & (XT_ADDRTYPE_LIMIT_IFACE_IN | XT_ADDRTYPE_LIMIT_IFACE_OUT)) {
-		class_rule_partly(rule);
-		return;
+	if (rule->family == NFPROTO_IPV6) {
+		type6_classify(rule, CLASS_SRC, word, info->source, not_src);
+		type6_classify(rule, CLASS_DST, word + 1, info->dest, not_dst);
+	} else {
+		types_classify(rule, word, info->source, not_src);
+		types_classify(rule, word + 1, info->dest, not_dst);
 	}
-	type4_classify(rule, CLASS_SRC_TYPE, info->source, info->flags & XT_ADDRTYPE_INVERT_SOURCE);
-	type4_classify(rule, CLASS_DST_TYPE, info->dest, info->flags & XT_ADDRTYPE_INVERT_DEST);
 }
 
 static int addrtype_check(void *data, const struct ext_check *check, struct refusal *why)

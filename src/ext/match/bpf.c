@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/cbpf.h"
+#include "classify/classify.h"
 #include "ext/option.h"
 
 /* --- the check --- */
@@ -211,11 +212,11 @@ static const struct ext_text bpf_text = {
 const struct match match_bpf_0 = {
 	.name = "bpf", .revision = 0, .families = FAMILY_ANY, .info_size = sizeof(struct xt_bpf_info),
 	.user_size = offsetof(struct xt_bpf_info, filter), .depends = BPF_DEPENDS,
-	.match = bpf_match_0, .checkentry = bpf_check_0,
+	.match = bpf_match_0, .classify = class_rule_nothing, .checkentry = bpf_check_0,
 };
 
 const struct match match_bpf_1 = {
 	.name = "bpf", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_bpf_info_v1),
 	.user_size = offsetof(struct xt_bpf_info_v1, filter), .depends = BPF_DEPENDS,
-	.match = bpf_match_1, .checkentry = bpf_check_1, .text = &bpf_text,
+	.match = bpf_match_1, .classify = class_rule_nothing, .checkentry = bpf_check_1, .text = &bpf_text,
 };

@@ -7,6 +7,7 @@
 
 #include <linux/netfilter/xt_cgroup.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 #include "host/socket.h"
 
@@ -152,15 +153,15 @@ static const struct ext_text cgroup_text = {
 	.hooks = 1 << NF_INET_LOCAL_OUT | 1 << NF_INET_POST_ROUTING | 1 << NF_INET_LOCAL_IN
 
 const struct match match_cgroup_0 = {
-	CGROUP_COMMON, .revision = 0, .info_size = sizeof(struct xt_cgroup_info_v0), .match = cgroup_match_0,
+	CGROUP_COMMON, .revision = 0, .info_size = sizeof(struct xt_cgroup_info_v0), .match = cgroup_match_0, .classify = class_rule_nothing,
 	.checkentry = cgroup_check_0,
 };
 const struct match match_cgroup_1 = {
 	CGROUP_COMMON, .revision = 1, .info_size = sizeof(struct xt_cgroup_info_v1),
-	.user_size = offsetof(struct xt_cgroup_info_v1, priv), .match = cgroup_match_1, .checkentry = cgroup_check_1,
+	.user_size = offsetof(struct xt_cgroup_info_v1, priv), .match = cgroup_match_1, .classify = class_rule_nothing, .checkentry = cgroup_check_1,
 };
 const struct match match_cgroup_2 = {
 	CGROUP_COMMON, .revision = 2, .info_size = sizeof(struct xt_cgroup_info_v2),
-	.user_size = offsetof(struct xt_cgroup_info_v2, priv), .match = cgroup_match_2, .checkentry = cgroup_check_2,
+	.user_size = offsetof(struct xt_cgroup_info_v2, priv), .match = cgroup_match_2, .classify = class_rule_nothing, .checkentry = cgroup_check_2,
 	.text = &cgroup_text,
 };

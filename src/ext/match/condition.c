@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "classify/classify.h"
 #include "ext/addons.h"
 
 static bool condition_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -81,5 +82,5 @@ static const struct ext_text condition_text = {
 const struct match match_condition = {
 	.name = "condition", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_condition_mtinfo),
 	.user_size = offsetof(struct xt_condition_mtinfo, condvar), .depends = DEP_STATE,
-	.match = condition_match, .checkentry = condition_check, .destroy = condition_destroy, .text = &condition_text,
+	.match = condition_match, .classify = class_rule_nothing, .checkentry = condition_check, .destroy = condition_destroy, .text = &condition_text,
 };

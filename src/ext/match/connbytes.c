@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "classify/classify.h"
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
@@ -134,5 +135,5 @@ static const struct ext_text connbytes_text = {
 const struct match match_connbytes = {
 	.name = "connbytes", .families = FAMILY_ANY, .info_size = sizeof(struct xt_connbytes_info),
 	.depends = DEP_CT_TIME | DEP_CT_STATE | DEP_STATE,
-	.match = connbytes_match, .checkentry = connbytes_check, .destroy = connbytes_destroy, .text = &connbytes_text,
+	.match = connbytes_match, .classify = class_rule_nothing, .checkentry = connbytes_check, .destroy = connbytes_destroy, .text = &connbytes_text,
 };

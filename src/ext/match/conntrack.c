@@ -114,25 +114,50 @@ static bool conntrack_match_3(const struct pkt *pkt, const void *data, struct ex
 	return conntrack_ask(pkt, data, info->state_mask, info->status_mask, true, call);
 }
 
-static void states_classify(const struct xt_conntrack_mtinfo1 *info, uint16_t mask, struct class_rule *rule)
+/* A packet without a connection is asked for its state only, and without --ctstate it does not match. */
+static void ct_term(const struct xt_conntrack_mtinfo1 *info, uint16_t flag, struct class_rule *rule, uint32_t mask, uint32_t value, bool differs)
 {
-	if (info->match_flags & XT_CONNTRACK_STATE && info->invert_flags & XT_CONNTRACK_STATE)
-		class_rule_term(rule, (struct class_term){ .word = CLASS_STATES, .mask = mask });
-	else if (info->match_flags & XT_CONNTRACK_STATE)
-		class_rule_states(rule, mask);
-	if ((info->match_flags & ~XT_CONNTRACK_STATE_ALIAS) != XT_CONNTRACK_STATE)
+	if (!(info->match_flags & flag))
+		return;
+	if (info->match_flags & XT_CONNTRACK_STATE)
+		class_rule_term(rule, (struct class_term){ .word = CLASS_CT, .flags = TERM_OR, .mask = CLASS_CT_KNOWN });
+	class_rule_term(rule, (struct class_term){ .word = CLASS_CT, .flags = differs != !!(info->invert_flags & flag) ? TERM_NOT : 0,
+						   .mask = mask, .low = value });
+}
+
+static void states_classify(const struct xt_conntrack_mtinfo1 *info, uint16_t state_mask, uint16_t status_mask, struct class_rule *rule)
+{
+	uint16_t said = XT_CONNTRACK_STATE | XT_CONNTRACK_STATE_ALIAS | XT_CONNTRACK_DIRECTION | XT_CONNTRACK_STATUS;
+
+	if (!(info->match_flags & XT_CONNTRACK_STATE))
+		class_rule_term(rule, (struct class_term){ .word = CLASS_CT, .mask = CLASS_CT_KNOWN, .low = CLASS_CT_KNOWN });
+	else if (info->invert_flags & XT_CONNTRACK_STATE)
+		class_rule_term(rule, (struct class_term){ .word = CLASS_STATES, .mask = state_mask });
+	else
+		class_rule_states(rule, state_mask);
+	ct_term(info, XT_CONNTRACK_DIRECTION, rule, CLASS_CT_REPLY, 0, false);
+	ct_term(info, XT_CONNTRACK_STATUS, rule, status_mask & CLASS_CT_STATUS, 0, true);
+	if (info->l4proto <= UINT8_MAX) {
+		ct_term(info, XT_CONNTRACK_PROTO, rule, 0xffu << CLASS_CT_PROTO, (uint32_t)info->l4proto << CLASS_CT_PROTO, false);
+		said |= XT_CONNTRACK_PROTO;
+	}
+	if (info->match_flags & ~said)
 		class_rule_partly(rule);
 }
 
 static void conntrack_classify_1(const void *data, struct class_rule *rule)
 {
-	states_classify(data, ((const struct xt_conntrack_mtinfo1 *)data)->state_mask, rule);
+	const struct xt_conntrack_mtinfo1 *info = data;
+
+	states_classify(info, info->state_mask, info->status_mask, rule);
 }
 
 /* Revisions 2 and 3 have the wide mask at one place. */
 static void conntrack_classify_2(const void *data, struct class_rule *rule)
 {
-	states_classify(data, ((const struct xt_conntrack_mtinfo2 *)data)->state_mask, rule);
+	const struct xt_conntrack_mtinfo2 *info = data;
+
+	states_classify(data, info->state_mask, info->status_mask, rule);
 }
 
 static int conntrack_check(void *data, const struct ext_check *check, struct refusal *why)

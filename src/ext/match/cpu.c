@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_cpu.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool cpu_match(const struct pkt *pkt, const void *data, struct ext_call *call)
@@ -48,5 +49,5 @@ static const struct ext_text cpu_text = {
 
 const struct match match_cpu = {
 	.name = "cpu", .families = FAMILY_ANY, .info_size = sizeof(struct xt_cpu_info), .depends = DEP_NOTHING,
-	.match = cpu_match, .checkentry = cpu_check, .text = &cpu_text,
+	.match = cpu_match, .classify = class_rule_nothing, .checkentry = cpu_check, .text = &cpu_text,
 };

@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_ecn.h>
 
+#include "classify/classify.h"
 #include "ext/dsfield.h"
 
 enum { TCP_HEADER_MIN = 20, TCP_ECE = 0x40, TCP_CWR = 0x80, ECN_BITS = 3,
@@ -104,5 +105,5 @@ static const struct ext_text ecn_text = {
 const struct match match_ecn = {
 	.name = "ecn", .families = FAMILY_ANY, .info_size = sizeof(struct xt_ecn_info),
 	.depends = DEP_L3_TOS | DEP_L4_FLAGS | DEP_L3_LEN, .depends_of = ecn_depends,
-	.match = ecn_match, .checkentry = ecn_check, .text = &ecn_text,
+	.match = ecn_match, .classify = class_rule_nothing, .checkentry = ecn_check, .text = &ecn_text,
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "classify/classify.h"
 #include "ext/addons.h"
 #include "ext/georanges.h"
 
@@ -238,11 +239,11 @@ static const struct ext_text asn_text = {
 
 const struct match match_geoip = {
 	.name = "geoip", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_geoip_match_info),
-	.user_size = offsetof(struct xt_geoip_match_info, mem), .depends = DEP_L3_ADDRS, .match = geoip_match,
+	.user_size = offsetof(struct xt_geoip_match_info, mem), .depends = DEP_L3_ADDRS, .match = geoip_match, .classify = class_rule_nothing,
 	.checkentry = geoip_check, .destroy = geoip_destroy, .text = &geoip_text,
 };
 const struct match match_asn = {
 	.name = "asn", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_asn_match_info),
-	.user_size = offsetof(struct xt_asn_match_info, mem), .depends = DEP_L3_ADDRS, .match = asn_match,
+	.user_size = offsetof(struct xt_asn_match_info, mem), .depends = DEP_L3_ADDRS, .match = asn_match, .classify = class_rule_nothing,
 	.checkentry = asn_check, .destroy = asn_destroy, .text = &asn_text,
 };

@@ -6,6 +6,7 @@
 
 #include <linux/netfilter/xt_helper.h>
 
+#include "classify/classify.h"
 #include "conntrack/helper.h"
 #include "ext/option.h"
 
@@ -76,5 +77,5 @@ static const struct ext_text helper_text = {
 
 const struct match match_helper = {
 	.name = "helper", .families = FAMILY_ANY, .info_size = sizeof(struct xt_helper_info), .depends = DEP_CT_STATE,
-	.match = helper_match, .checkentry = helper_check, .destroy = helper_destroy, .text = &helper_text,
+	.match = helper_match, .classify = class_rule_nothing, .checkentry = helper_check, .destroy = helper_destroy, .text = &helper_text,
 };

@@ -5,6 +5,7 @@
  */
 #include "base/uapi.h"
 
+#include "classify/classify.h"
 #include "ext/addons.h"
 
 enum { EDK = 1 << 0, DATA_KAZAA = 1 << 1, DATA_EDK = 1 << 2, DATA_DC = 1 << 3, DC = 1 << 4, DATA_GNU = 1 << 5, GNU = 1 << 6,
@@ -164,5 +165,5 @@ static const struct ext_text ipp2p_text = {
 
 const struct match match_ipp2p = {
 	.name = "ipp2p", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct ipt_p2p_info), .depends = DEP_BYTES,
-	.match = ipp2p_match, .text = &ipp2p_text,
+	.match = ipp2p_match, .classify = class_rule_nothing, .text = &ipp2p_text,
 };

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "classify/classify.h"
 #include "ext/addons.h"
 
 enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_NUMBER = 0x1f };
@@ -115,5 +116,5 @@ static const struct ext_text ipv4options_text = {
 
 const struct match match_ipv4options = {
 	.name = "ipv4options", .revision = 1, .families = FAMILY_V4, .info_size = sizeof(struct xt_ipv4options_mtinfo1),
-	.depends = DEP_L3_OPTIONS | DEP_L3_LEN, .match = ipv4options_match, .text = &ipv4options_text,
+	.depends = DEP_L3_OPTIONS | DEP_L3_LEN, .match = ipv4options_match, .classify = class_rule_nothing, .text = &ipv4options_text,
 };

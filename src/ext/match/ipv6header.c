@@ -3,6 +3,7 @@
 
 #include <linux/netfilter_ipv6/ip6t_ipv6header.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static uint8_t bit_of(uint8_t nexthdr)
@@ -146,5 +147,5 @@ static const struct ext_text ipv6header_text = {
 
 const struct match match_ipv6header = {
 	.name = "ipv6header", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_ipv6header_info),
-	.depends = DEP_BYTES, .match = ipv6header_match, .checkentry = ipv6header_check, .text = &ipv6header_text,
+	.depends = DEP_BYTES, .match = ipv6header_match, .classify = class_rule_nothing, .checkentry = ipv6header_check, .text = &ipv6header_text,
 };

@@ -7,6 +7,7 @@
 #include <linux/ip_vs.h>
 #include <linux/netfilter/xt_ipvs.h>
 
+#include "classify/classify.h"
 #include "conntrack/conntrack.h"
 #include "ext/option.h"
 
@@ -173,5 +174,5 @@ static const struct ext_text ipvs_text = {
 
 const struct match match_ipvs = {
 	.name = "ipvs", .families = FAMILY_ANY, .info_size = sizeof(struct xt_ipvs_mtinfo), .depends = DEP_NOTHING,
-	.match = ipvs_match, .checkentry = ipvs_check, .text = &ipvs_text,
+	.match = ipvs_match, .classify = class_rule_nothing, .checkentry = ipvs_check, .text = &ipvs_text,
 };

@@ -4,6 +4,7 @@
  */
 #include "base/uapi.h"
 
+#include "classify/classify.h"
 #include "ext/addons.h"
 
 enum { LAYERS = XT_LENGTH_LAYER3 | XT_LENGTH_LAYER4 | XT_LENGTH_LAYER5 | XT_LENGTH_LAYER7 };
@@ -171,5 +172,5 @@ static const struct ext_text length2_text = {
 
 const struct match match_length2 = {
 	.name = "length2", .revision = 2, .families = FAMILY_ANY, .info_size = sizeof(struct xt_length_mtinfo2),
-	.depends = DEP_BYTES, .match = length2_match, .checkentry = length2_check, .text = &length2_text,
+	.depends = DEP_BYTES, .match = length2_match, .classify = class_rule_nothing, .checkentry = length2_check, .text = &length2_text,
 };

@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 #include "host/socket.h"
 
@@ -200,5 +201,5 @@ static const struct ext_text owner_text = {
 const struct match match_owner = {
 	.name = "owner", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_owner_match_info),
 	.hooks = 1 << NF_INET_LOCAL_OUT | 1 << NF_INET_POST_ROUTING, .depends = DEP_OWNER,
-	.match = owner_match, .checkentry = owner_check, .text = &owner_text,
+	.match = owner_match, .classify = class_rule_nothing, .checkentry = owner_check, .text = &owner_text,
 };

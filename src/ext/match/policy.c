@@ -6,6 +6,7 @@
 
 #include <linux/netfilter/xt_policy.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 /* The bits of struct xt_policy_spec. */
@@ -248,5 +249,5 @@ static const struct ext_text policy_text = {
 
 const struct match match_policy = {
 	.name = "policy", .families = FAMILY_ANY, .info_size = sizeof(struct xt_policy_info), .depends = DEP_NOTHING,
-	.match = policy_match, .checkentry = policy_check, .text = &policy_text,
+	.match = policy_match, .classify = class_rule_nothing, .checkentry = policy_check, .text = &policy_text,
 };

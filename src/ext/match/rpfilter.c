@@ -3,6 +3,7 @@
 
 #include <linux/netfilter/xt_rpfilter.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 #include "route/route.h"
 
@@ -90,5 +91,5 @@ static const struct ext_text rpfilter_text = {
 	.depends = DEP_L3_ADDRS | DEP_L3_TOS | DEP_L3_PROTO | DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_ROUTE, \
 	.checkentry = rpfilter_check, .text = &rpfilter_text
 
-const struct match match_rpfilter4 = { RPFILTER_COMMON, .families = FAMILY_V4, .match = rpfilter4 };
-const struct match match_rpfilter6 = { RPFILTER_COMMON, .families = FAMILY_V6, .match = rpfilter6 };
+const struct match match_rpfilter4 = { RPFILTER_COMMON, .families = FAMILY_V4, .match = rpfilter4, .classify = class_rule_nothing };
+const struct match match_rpfilter6 = { RPFILTER_COMMON, .families = FAMILY_V6, .match = rpfilter6, .classify = class_rule_nothing };

@@ -6,6 +6,7 @@
 
 #include <linux/netfilter_ipv6/ip6t_srh.h>
 
+#include "classify/classify.h"
 #include "ext/ip6find.h"
 #include "ext/option.h"
 
@@ -241,9 +242,9 @@ static const struct ext_text srh_text = {
 #define SRH_COMMON .name = "srh", .families = FAMILY_V6, .depends = DEP_BYTES
 
 const struct match match_srh_0 = {
-	SRH_COMMON, .revision = 0, .info_size = sizeof(struct ip6t_srh), .match = srh_match_0, .checkentry = srh_check_0,
+	SRH_COMMON, .revision = 0, .info_size = sizeof(struct ip6t_srh), .match = srh_match_0, .classify = class_rule_nothing, .checkentry = srh_check_0,
 };
 const struct match match_srh_1 = {
-	SRH_COMMON, .revision = 1, .info_size = sizeof(struct ip6t_srh1), .match = srh_match_1, .checkentry = srh_check_1,
+	SRH_COMMON, .revision = 1, .info_size = sizeof(struct ip6t_srh1), .match = srh_match_1, .classify = class_rule_nothing, .checkentry = srh_check_1,
 	.text = &srh_text,
 };

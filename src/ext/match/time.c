@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 enum { SECONDS_PER_DAY = 86400, LAST_SECOND = 0x7fffffff };
@@ -289,5 +290,5 @@ static const struct ext_text time_text = {
 
 const struct match match_time = {
 	.name = "time", .families = FAMILY_ANY, .info_size = sizeof(struct xt_time_info), .depends = DEP_TIME,
-	.match = time_match, .checkentry = time_check, .text = &time_text,
+	.match = time_match, .classify = class_rule_nothing, .checkentry = time_check, .text = &time_text,
 };

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "classify/classify.h"
 #include "ext/option.h"
 
 static bool test_holds(const struct xt_u32_test *test, const struct pkt *pkt)
@@ -231,5 +232,5 @@ static const struct ext_text u32_text = {
 
 const struct match match_u32 = {
 	.name = "u32", .families = FAMILY_ANY, .info_size = sizeof(struct xt_u32), .depends = DEP_BYTES,
-	.match = u32_match, .checkentry = u32_check, .text = &u32_text,
+	.match = u32_match, .classify = class_rule_nothing, .checkentry = u32_check, .text = &u32_text,
 };

@@ -45,14 +45,39 @@ static void random_ranges(struct rng *rng, struct class_rule *rule, bool source)
 	(source ? class_rule_sports : class_rule_dports)(rule, ranges, count);
 }
 
+static const char names[][IFNAMSIZ] = { "eth0", "eth1", "eth10", "ppp0", "", "veth0123456789a", "e" };
+
+/* Whole names, beginnings of names, all names. */
+static void random_name(struct rng *rng, char *name, unsigned char *mask)
+{
+	unsigned int len;
+
+	memset(mask, 0, IFNAMSIZ);
+	memcpy(name, names[rng_below(rng, ARRAY_SIZE(names))], IFNAMSIZ);
+	len = rng_below(rng, 2) ? (unsigned int)strlen(name) + 1 : rng_below(rng, (uint32_t)strlen(name) + 1);
+	memset(mask, 0xff, len);
+	memset(name + len, 0, IFNAMSIZ - len);
+}
+
+static void random_addr(struct rng *rng, uint8_t *addr)
+{
+	static const uint8_t some[] = { 0, 1, 0x7f, 0x80, 0xff };
+
+	for (unsigned int i = 0; i < 16; i++)
+		addr[i] = i % 4 == 3 || !rng_below(rng, 5) ? some[rng_below(rng, sizeof(some))] : 0x20;
+}
+
 static void random_term(struct rng *rng, struct class_rule *rule)
 {
 	const uint32_t low = few(rng), high = rng_below(rng, 2) ? low : low + rng_below(rng, UINT32_MAX - low + 1);
 	const uint8_t a[32] = { 10, 0, (uint8_t)rng_below(rng, 2), (uint8_t)rng_below(rng, 4), [15] = 1 },
 		      b[16] = { 10, 0, a[2], (uint8_t)(a[3] + rng_below(rng, 9)), [15] = 3 };
 	const struct class_range ranges[] = { { port(rng), 60000 }, { 80, 80 }, { 443, 1024 } };
+	unsigned char mask[IFNAMSIZ];
+	uint8_t from[16], to[16];
+	char name[IFNAMSIZ];
 
-	switch (rng_below(rng, 9)) {
+	switch (rng_below(rng, 12)) {
 	case 0:
 		class_rule_unless(rule, rng_below(rng, CLASS_WORDS), low, rng_below(rng, 2) ? UINT32_MAX : low);
 		break;
@@ -74,6 +99,16 @@ static void random_term(struct rng *rng, struct class_rule *rule)
 	case 6:
 		class_rule_states(rule, (uint16_t)(1 + rng_below(rng, 31)));
 		break;
+	case 7:
+	case 8:
+		random_name(rng, name, mask);
+		class_rule_name(rule, rng_below(rng, 2), name, mask, rng_below(rng, 2));
+		break;
+	case 9:
+		random_addr(rng, from);
+		random_addr(rng, to);
+		(rng_below(rng, 2) ? class_rule_between : class_rule_unless_between)(rule, CLASS_SRC, from, to);
+		break;
 	default:
 		class_rule_term(rule, (struct class_term){ .word = (uint8_t)(CLASS_WORDS + rng_below(rng, CLASS_STATES - CLASS_WORDS + 1)),
 							   .flags = (uint8_t)rng_below(rng, 2), .mask = rng_below(rng, 2) ? UINT32_MAX : 15,
@@ -81,11 +116,21 @@ static void random_term(struct rng *rng, struct class_rule *rule)
 	}
 }
 
+static const char *name_of(const struct class_key *key, bool in)
+{
+	return names[(in ? key->word[CLASS_MARK] : key->word[CLASS_MARK] / 2) % ARRAY_SIZE(names)];
+}
+
 /* A late word is asked for once, and only when it is missing. */
 static void fill(struct class_key *key, unsigned int word)
 {
+	const bool in = word < CLASS_OUT_NAME;
+
 	assert_true(key->missing >> word & 1);
-	key->word[word] = (key->word[CLASS_MARK] + word) * 5 & 15;
+	if (word >= CLASS_IN_NAME)
+		memcpy(&key->word[word], name_of(key, in) + 4 * (word - (in ? CLASS_IN_NAME : CLASS_OUT_NAME)), 4);
+	else
+		key->word[word] = (key->word[CLASS_MARK] + word) * 5 & 15;
 }
 
 static void random_rule(struct rng *rng, uint8_t family, struct class_rule *rule)
@@ -130,6 +175,8 @@ static void random_key(struct rng *rng, struct class_key *key, const struct set 
 	key->word[CLASS_HEAD] = rng_below(rng, 2) ? 6 : 17;
 	key->word[CLASS_IFACES] = rng_below(rng, 4) << 16 | rng_below(rng, 4);
 	key->word[CLASS_MARK] = rng_below(rng, 8);
+	if (rng_below(rng, 2))
+		key->word[CLASS_IFACES] = (uint32_t)class_name_hash(name_of(key, true)) << 16 | class_name_hash(name_of(key, false));
 	key->word[CLASS_PORTS] = (uint32_t)port(rng) << 16 | port(rng);
 	key->states = (uint16_t)(1u << rng_below(rng, 5));
 	key->unknown = rng_below(rng, 6) ? 0 : rng_u32(rng);
@@ -367,6 +414,78 @@ static void newcomers_get_a_group(void **state)
 	free(set);
 }
 
+static bool is_between(const uint8_t *addr, const uint8_t *low, const uint8_t *high, size_t len)
+{
+	return memcmp(addr, low, len) >= 0 && memcmp(addr, high, len) <= 0;
+}
+
+static void addr_to_key(struct class_key *key, const uint8_t *addr, unsigned int words)
+{
+	for (unsigned int i = 0; i < words; i++)
+		key->word[CLASS_SRC + i] = get_be32(addr + 4 * i);
+}
+
+/* All of a range is said, whichever word its ends differ in, and if it is empty. */
+static void ranges_say_all(void **state)
+{
+	struct class_key key = { .states = 1 };
+	struct rng rng;
+
+	rng_seed(&rng, 9);
+	for (unsigned int i = 0; i < 200000; i++) {
+		const bool v6 = i % 4, inverted = rng_below(&rng, 2);
+		const size_t len = v6 ? 16 : 4;
+		uint8_t low[16], high[16], addr[16];
+		struct class_rule rule;
+
+		random_addr(&rng, low);
+		random_addr(&rng, high);
+		random_addr(&rng, addr);
+		memcpy(high, low, rng_below(&rng, 17));
+		memcpy(addr, rng_below(&rng, 2) ? low : high, rng_below(&rng, 17));
+		if (!rng_below(&rng, 8)) {	/* a block */
+			memset(low + 10, 0, 6);
+			memset(high + 10, 0xff, 6);
+		}
+		class_rule_init(&rule, v6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+		(inverted ? class_rule_unless_between : class_rule_between)(&rule, CLASS_SRC, low, high);
+		assert_false(rule.is_partial);
+		addr_to_key(&key, addr, v6 ? 4 : 1);
+		assert_int_equal(class_rule_allows(&rule, &key), is_between(addr, low, high, len) != inverted);
+	}
+}
+
+static bool name_fits(const char *name, const char *want, const unsigned char *mask)
+{
+	for (unsigned int i = 0; i < IFNAMSIZ; i++)
+		if ((name[i] ^ want[i]) & mask[i])
+			return false;
+	return true;
+}
+
+static void names_say_all(void **state)
+{
+	struct rng rng;
+
+	rng_seed(&rng, 10);
+	for (unsigned int i = 0; i < 20000; i++) {
+		struct class_key key = { .states = 1, .missing = CLASS_LATE, .fill = fill };
+		const bool in = rng_below(&rng, 2), inverted = rng_below(&rng, 2);
+		unsigned char mask[IFNAMSIZ];
+		struct class_rule rule;
+		char name[IFNAMSIZ];
+
+		random_name(&rng, name, mask);
+		class_rule_init(&rule, NFPROTO_IPV4);
+		class_rule_name(&rule, in, name, mask, inverted);
+		key.word[CLASS_MARK] = rng_below(&rng, 14);
+		key.word[CLASS_IFACES] = (uint32_t)class_name_hash(name_of(&key, true)) << 16 | class_name_hash(name_of(&key, false));
+		/* a whole name is said by its hash, which is not all */
+		assert_int_equal(rule.is_partial, rule.mask[CLASS_IFACES] != 0);
+		assert_int_equal(class_rule_allows(&rule, &key), name_fits(name_of(&key, in), name, mask) != inverted);
+	}
+}
+
 static void beyond_the_room_nothing_is_added(void **state)
 {
 	struct class_rule rule;
@@ -385,6 +504,8 @@ int main(void)
 		cmocka_unit_test(finds_what_the_plain_way_finds),
 		cmocka_unit_test(rules_come_and_go),
 		cmocka_unit_test(newcomers_get_a_group),
+		cmocka_unit_test(ranges_say_all),
+		cmocka_unit_test(names_say_all),
 		cmocka_unit_test(beyond_the_room_nothing_is_added),
 	};
 
