@@ -32,9 +32,9 @@ static bool stands_in(const struct needle *needle, const uint8_t *bytes, uint32_
 	return false;
 }
 
-static void random_needle(struct rng *rng, uint32_t shortest, uint8_t *bytes, struct needle *out)
+static void random_needle(struct rng *rng, uint32_t shortest, bool may_fold, uint8_t *bytes, struct needle *out)
 {
-	*out = (struct needle){ .bytes = bytes, .len = shortest + rng_below(rng, 9), .to = UINT16_MAX, .folds = rng_below(rng, 2) };
+	*out = (struct needle){ .bytes = bytes, .len = shortest + rng_below(rng, 9), .to = UINT16_MAX, .folds = may_fold && rng_below(rng, 2) };
 	for (uint32_t i = 0; i < out->len; i++) {
 		bytes[i] = letter(rng);
 		if (out->folds)
@@ -59,14 +59,14 @@ static void all_that_stand_there_are_found(void **state)
 		struct needles *n;
 
 		for (uint32_t i = 0; i < count; i++)
-			random_needle(&rng, shortest, bytes[i], &needles[i]);
+			random_needle(&rng, shortest, round % 2, bytes[i], &needles[i]);
 		n = needles_new(needles, count);
 		assert_non_null(n);
 		for (unsigned int t = 0; t < TEXTS; t++) {
 			const uint32_t len = rng_below(&rng, LEN + 1), put = rng_below(&rng, count);
 			uint32_t found[NEEDLES], found_count;
 			bool is_found[NEEDLES] = { false };
-			uint8_t *exact = malloc(len + 1);	/* so that a byte beyond is seen to be read */
+			uint8_t *exact = malloc(MAX_OF(len, 1u));	/* so that a byte beyond is seen to be read */
 
 			for (uint32_t i = 0; i < len; i++)
 				text[i] = letter(&rng);
