@@ -8,6 +8,12 @@
 
 enum { TAG_LEN = 4 };
 
+static inline void write_macs(uint8_t *frame, const struct iface *out, const uint8_t mac[6])
+{
+	memcpy(frame, mac, ETH_ALEN);
+	memcpy(frame + ETH_ALEN, out->mac, ETH_ALEN);
+}
+
 /* Writes the header in front of data, innermost word first; returns where the frame begins, NULL without memory. */
 static uint8_t *push_ethernet(struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
 {
@@ -25,10 +31,8 @@ static uint8_t *push_ethernet(struct iface *out, struct pkt *pkt, const uint8_t 
 		put_be16(at, ETH_P_8021Q);
 		put_be16(at + 2, i->vlan_id);
 	}
-	at -= ETH_ALEN;
-	memcpy(at, out->mac, ETH_ALEN);
-	at -= ETH_ALEN;
-	memcpy(at, mac, ETH_ALEN);
+	at -= 2 * ETH_ALEN;
+	write_macs(at, out, mac);
 	return at;
 }
 
@@ -60,10 +64,9 @@ void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, co
 	if (unlikely(pkt->flags & PKT_FLAG_CSUM_LATER))
 		pkt_sum_finish(pkt);
 	if (likely(out->type == ARPHRD_ETHER && out->up && !out->vlan_parent && pkt->data - pkt->buf >= ETH_HLEN)) {
-		frame = pkt->data - ETH_HLEN;		/* as push_ethernet() does it */
+		frame = pkt->data - ETH_HLEN;
 		put_be16(frame + 2 * ETH_ALEN, ethertype);
-		memcpy(frame + ETH_ALEN, out->mac, ETH_ALEN);
-		memcpy(frame, mac, ETH_ALEN);
+		write_macs(frame, out, mac);
 		out->stats.tx_packets++;
 		out->stats.tx_bytes += pkt->len + ETH_HLEN;
 		leave(inst, out, pkt, frame);

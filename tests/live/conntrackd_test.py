@@ -3,7 +3,6 @@
 built without NFNL_SUBSYS_CTHELPER, so what must come is written here from the protocols. Ends with "N passed, N failed, N skipped"."""
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -13,17 +12,10 @@ import time
 from queue_test import seen
 from worlds import LAN, WAN, Weir
 from packets import ip, tcp, udp
+from tally import check, done
 
-passed = failed = 0
 A, B = "10.0.0.2", "10.1.0.2"
 HELPERS = {"rpc inet udp": ("rpc", 1), "rpc inet tcp": ("rpc", 1), "tns inet tcp": ("tns", 1), "dhcpv6 inet6 udp": ("dhcpv6", 1), "mdns inet udp": ("mdns", 8), "ssdp inet udp": ("ssdp", 8), "slp inet udp": ("slp", 8)}
-
-
-def check(what, is_so, note=""):
-    global passed, failed
-    passed, failed = passed + bool(is_so), failed + (not is_so)
-    if not is_so:
-        print("FAILED: %s: %s" % (what, note))
 
 
 def conf(where):
@@ -99,8 +91,7 @@ def main():
         play(w)
     finally:
         w.close()
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 sys.exit(main())

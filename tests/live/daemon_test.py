@@ -13,6 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import tally  # noqa: E402
 import traffic_test as t  # noqa: E402
 from traffic_test import A, B, R, WEIR, check, sh, sock_in, tool  # noqa: E402
 
@@ -455,8 +456,7 @@ def main():
             subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
         for d in t.dirs:
             shutil.rmtree(d, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (t.passed, t.failed))
-    return 1 if t.failed else 0
+    return tally.done()
 
 
 if __name__ == "__main__":

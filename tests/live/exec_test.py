@@ -10,21 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tally
+from tally import check, done
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 MODE = ()  # options of weir exec for all that follows
-passed = failed = skipped = 0
 NS = "weir-live-%d" % os.getpid()
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED: %s%s\n%s" % (name, " (%s)" % MODE[0] if MODE else "", detail))
 
 
 class Daemon:
@@ -291,7 +283,7 @@ def daemon_goes(d):
 
 
 def main():
-    global skipped, MODE
+    global MODE
     need = ["iptables-legacy", "conntrack", "ip", "setpriv", "sysctl"]
     missing = [x for x in need if not shutil.which(x)]
     if os.geteuid() or missing:
@@ -301,6 +293,7 @@ def main():
     subprocess.run(["ip", "netns", "add", NS], check=True)
     try:
         for MODE in ((), ("--preload",)):
+            tally.where = MODE[0] if MODE else ""
             d = Daemon()
             for part in (tables, connections, forms, events, own_events, files, processes, daemon_goes):
                 try:
@@ -315,8 +308,7 @@ def main():
         check("the namespace's kernel has no connection", host == "", host)
     finally:
         subprocess.run(["ip", "netns", "del", NS])
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
+    return done()
 
 
 sys.exit(main())

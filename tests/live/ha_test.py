@@ -8,20 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from tally import check, done
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 TAG = "weirct%d" % os.getpid()
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED: %s\n%s" % (name, detail))
 
 
 def sample(mode):
@@ -143,8 +134,7 @@ def main():
             part()
         except Exception as e:
             check("high availability", False, repr(e))
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 sys.exit(main())

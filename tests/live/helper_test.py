@@ -11,18 +11,11 @@ import sys
 from queue_test import ACCEPT, ACK, Program, attr, be32, message
 from worlds import LAN, Weir
 from packets import ip, tcp
+from tally import check, done
 
 NEW, GET, DEL = 0x900, 0x901, 0x902
 CREATE, EXCL, DUMP = 0x400, 0x200, 0x300
 RULE = "iptables-legacy -t raw -A PREROUTING -p tcp --dport 2000 -j CT --helper chat".split()
-passed = failed = 0
-
-
-def check(what, is_so, note=""):
-    global passed, failed
-    passed, failed = passed + bool(is_so), failed + (not is_so)
-    if not is_so:
-        print("FAILED: %s: %s" % (what, note))
 
 
 def protocols(l3=2, l4=6):
@@ -160,8 +153,7 @@ def main():
         nfct(w)
     finally:
         w.close()
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return failed > 0
+    return done()
 
 
 if __name__ == "__main__":

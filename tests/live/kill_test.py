@@ -13,22 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from tally import check, done
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 NS = "weirkill%d" % os.getpid()
 CONNECTIONS, RULES = 400, 1500
 NET = "link add eth0 type dummy\nlink set eth0 up\naddr add 10.0.0.1/24 dev eth0\n"
-passed = failed = 0
 STRIP = re.compile(r"^#.*\n|\[\d+:\d+\]|^(\*mangle|\*nat|\*raw|\*security)\n(:.*\n)*COMMIT\n", re.M)
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print("FAILED: %s\n%s" % (name, str(detail)[-1500:]), flush=True)
-    return ok
 
 
 def rules(generation):
@@ -285,8 +277,7 @@ def main():
         subprocess.run(["ip", "netns", "del", NS], check=False)
         if template:
             shutil.rmtree(template, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 sys.exit(main())

@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import browser  # noqa: E402
 import daemon_test as d  # noqa: E402
+import tally  # noqa: E402
 import traffic_test as t  # noqa: E402
 from traffic_test import A, B, R, check, sock_in, tool  # noqa: E402
 
@@ -142,7 +143,6 @@ def main():
         print("the page's test needs root and %s" % ", ".join(missing or ["iptables-legacy", "conntrack", "ip"]))
         print("0 passed, 0 failed, 1 skipped")
         return 0
-    skipped = 0
     try:
         t.world()
         t.sh("ip link set lo up", R)
@@ -160,8 +160,7 @@ def main():
             if browser.program():
                 page()
             else:
-                print("skipped: no Chromium")
-                skipped = 1
+                tally.skip("no Chromium")
         except Exception as e:
             check("the page's test", False, repr(e))
         check("the daemon stops in order while somebody watches", d.end(p) == 0)
@@ -172,8 +171,7 @@ def main():
             subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
         for x in t.dirs:
             shutil.rmtree(x, ignore_errors=True)
-    print("%d passed, %d failed, %d skipped" % (t.passed, t.failed, skipped))
-    return 1 if t.failed else 0
+    return tally.done()
 
 
 if __name__ == "__main__":

@@ -11,22 +11,9 @@ import time
 
 from queue_test import Program, attr, be32, seen, udp4
 from worlds import LAN, ROOT, Kernel, Weir
+from tally import check, done, skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-passed = failed = skipped = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print("FAILED: %s\n%s" % (name, detail))
-
-
-def skip(why):
-    global skipped
-    skipped += 1
-    print("skipped: " + why)
 
 
 class Running:
@@ -201,5 +188,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    sys.exit(failed > 0)
+    sys.exit(done())

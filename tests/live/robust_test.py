@@ -17,6 +17,7 @@ WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 NS = "weirrob%d" % os.getpid()
 SOCKETS = """
 import socket, struct
+from tally import check, done
 held = []
 for i in range(60):
     s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
@@ -28,16 +29,6 @@ for s in held:
 print(sum(len(s.recv(65536)) > 20 for s in held))
 """
 RULES = 110000    # of 208 bytes and more: above 20 MB
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED: %s\n%s" % (name, detail))
 
 
 class World:
@@ -163,8 +154,7 @@ def main():
     finally:
         subprocess.run(["ip", "netns", "del", NS])
         shutil.rmtree(w.dir, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 sys.exit(main())

@@ -13,6 +13,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, ROOT + "/tests/kernel")
 import libiptc_test  # noqa: E402
+from tally import check, done  # noqa: E402
 
 WEIR = os.path.abspath(os.environ.get("WEIR", ROOT + "/build/src/cli/weir"))
 CALLS = os.path.join(os.path.dirname(WEIR), "../api/iptc-calls")
@@ -48,15 +49,6 @@ LINES = [
     "ip6tables -S", "ip6tables -A INPUT -p icmpv6 --icmpv6-type echo-request -j ACCEPT", "ip6tables -A INPUT -s 192.0.2.1", "ip6tables -t nat -A PREROUTING -j DNAT --to-destination 2001:db8::1", "ip6tables-save -c",
     "ip6tables-restore BAD", "ip6tables -L -nv", "iptables-save",
 ]
-passed = failed = 0
-
-
-def check(what, is_so, note=""):
-    global passed, failed
-    passed += is_so
-    failed += not is_so
-    if not is_so:
-        print("FAIL %s%s" % (what, ": " + note if note else ""))
 
 
 def run(words, text="", **env):
@@ -111,8 +103,7 @@ def main():
             keeper.terminate()
             keeper.wait()
         shutil.rmtree(work)
-    print("%d passed, %d failed" % (passed, failed))
-    return failed != 0
+    return done()
 
 
 def by_namespace(work):

@@ -16,11 +16,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, ROOT + "/tests/kernel")
 
 from packets import ip, udp  # noqa: E402
+from tally import check, done  # noqa: E402
 
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 TAG = "weir%d" % os.getpid()
 A, R, B = TAG + "a", TAG + "r", TAG + "b"
-passed = failed = 0
 daemons, dirs, namespaces, more = [], [], [], []
 
 NET = """link add eth0 type dummy
@@ -43,15 +43,6 @@ COMMIT
 -A FORWARD -i eth0 -j ACCEPT
 COMMIT
 """
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED: %s\n%s" % (name, detail))
 
 
 def sh(line, ns=None, ok=True):
@@ -338,8 +329,7 @@ def main():
             subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL)
         for d in dirs:
             shutil.rmtree(d, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 if __name__ == "__main__":
