@@ -1,7 +1,7 @@
 /*
  * port/ring.c - AF_PACKET through a ring of blocks that the kernel fills and weir reads where they lie (TPACKET_V3). A
  * block is handed over when it is full or a millisecond old: more frames for one look than port/packet.c gets, and up to a
- * millisecond later when there are few.
+ * millisecond later when there are few. So the ring holds what comes in as many milliseconds as it has blocks, when nobody looks.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -11,12 +11,12 @@
 #include "packet/packet.h"
 #include "port/af_packet.h"
 
-enum { BLOCK_SIZE = 256 << 10, BLOCKS = 64, FRAME_SIZE = 2048, RETIRE_MS = 1 };
+enum { BLOCK_SIZE = 128 << 10, BLOCKS = 128, BLOCKS_MAX = 4096, FORMER_BLOCKS = 64, RING_SIZE = BLOCK_SIZE * BLOCKS, FRAME_SIZE = 2048, RETIRE_MS = 1 };
 
 struct ring {
 	struct packet_batch *out;
 	uint8_t *blocks;
-	unsigned int next;
+	uint32_t next, block_count;	/* of as many as whoever opened it chose: all are RING_SIZE */
 };
 
 static void ring_close(struct port *port)
@@ -24,7 +24,7 @@ static void ring_close(struct port *port)
 	struct ring *ring = port->priv;
 
 	if (ring && ring->blocks)
-		munmap(ring->blocks, (size_t)BLOCK_SIZE * BLOCKS);
+		munmap(ring->blocks, RING_SIZE);
 	close(port->fd);
 	if (ring)
 		packet_batch_free(ring->out);
@@ -41,10 +41,11 @@ static int map_blocks(struct port *port, struct ring *ring)
 	if (setsockopt(port->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) ||
 	    setsockopt(port->fd, SOL_PACKET, PACKET_RX_RING, &req, sizeof(req)))
 		return -errno;
-	memory = mmap(NULL, (size_t)BLOCK_SIZE * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, port->fd, 0);
+	memory = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, port->fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	ring->blocks = memory;
+	ring->block_count = BLOCKS;
 	return 0;
 }
 
@@ -54,6 +55,7 @@ static unsigned int ring_give(struct port *port, int *fds, struct strbuf *bytes)
 	struct ring *ring = port->priv;
 
 	out_u32(bytes, ring->next);
+	out_u32(bytes, ring->block_count);
 	fds[0] = port->fd;
 	return 1;
 }
@@ -67,10 +69,11 @@ static int ring_adopt(struct port *port, const char *arg, const int *fds, unsign
 
 	if (ring) {
 		ring->next = in_u32(&in);
+		ring->block_count = in.at < in.end ? in_u32(&in) : FORMER_BLOCKS;
 		ring->out = packet_batch_new();
 	}
-	if (count == 1 && ring && ring->out && !in.failed && ring->next < BLOCKS)
-		memory = mmap(NULL, (size_t)BLOCK_SIZE * BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	if (count == 1 && ring && ring->out && !in.failed && ring->block_count <= BLOCKS_MAX && ring->next < ring->block_count)
+		memory = mmap(NULL, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
 	if (memory == MAP_FAILED) {
 		if (ring)
 			packet_batch_free(ring->out);
@@ -122,7 +125,7 @@ static void read_block(struct port *port, struct tpacket_block_desc *block)
 static int ring_receive(struct port *port)
 {
 	struct ring *ring = port->priv;
-	struct tpacket_block_desc *block = (void *)(ring->blocks + (size_t)ring->next * BLOCK_SIZE);
+	struct tpacket_block_desc *block = (void *)(ring->blocks + (size_t)ring->next * (RING_SIZE / ring->block_count));
 	uint32_t *status = &block->hdr.bh1.block_status;
 	socklen_t size = sizeof(int);
 	int err;
@@ -134,7 +137,7 @@ static int ring_receive(struct port *port)
 	}
 	read_block(port, block);
 	__atomic_store_n(status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-	ring->next = (ring->next + 1) % BLOCKS;
+	ring->next = (ring->next + 1) % ring->block_count;
 	return 0;
 }
 
