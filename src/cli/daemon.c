@@ -110,6 +110,9 @@ static int add_port(struct daemon *d, char *arg, bool is_local)
 		return usage_error("--port wants IFACE=PORT, not ", arg);
 	if (!is_local)
 		*equal = '\0';
+	for (unsigned int i = 0; i < d->port_count; i++)
+		if (is_local ? !d->ports[i].iface : d->ports[i].iface && !strcmp(d->ports[i].iface, arg))
+			return usage_error(is_local ? "one --local is enough: " : "an interface has one port: ", arg);
 	d->ports[d->port_count].iface = is_local ? NULL : arg;
 	d->ports[d->port_count++].spec = is_local ? arg : equal + 1;
 	return -1;

@@ -100,11 +100,11 @@ static int open_one(struct daemon *d, unsigned int which, struct refusal *why)
 	struct port *first = port_open(d->ports[which].spec, d->ports[which].iface ? MAX_OF(d->workers, 1u) : 1, why);
 
 	d->ports[which].port = first;
-	for (unsigned int i = 1; first && i < first->queues_wanted && d->port_count < DAEMON_PORTS_MAX; i++) {
-		struct port *queue = port_open_queue(d->ports[which].spec, first, i, why);
+	for (unsigned int i = 1; first && i < first->queues_wanted; i++) {
+		struct port *queue = d->port_count == DAEMON_PORTS_MAX ? NULL : port_open_queue(d->ports[which].spec, first, i, why);
 
 		if (!queue)
-			return why->err;
+			return why->err ? why->err : refuse(why, -EMFILE, "%s: too many queues of all ports together", d->ports[which].spec);
 		d->ports[d->port_count] = d->ports[which];
 		d->ports[d->port_count++].port = queue;
 	}

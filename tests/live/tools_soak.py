@@ -40,11 +40,13 @@ def one_round(sock, number):
     """Rules that come and go, connections that come and go, lists, followers of events; what is killed is killed at any moment."""
     rule = ["-s", "10.9.0.0/16", "-m", "hashlimit", "--hashlimit-upto", "5/s", "--hashlimit-name", "r%d" % (number % 7), "-m", "comment", "--comment", "x" * (number % 200 + 1), "-j", "ACCEPT"]
     followers = [start(sock, ["conntrack", "-E"]) for _ in range(TOOLS // 10)]
-    done, doomed = [], []
+    done, doomed, either = [], [], []	# either: there may be nothing to delete
     for i in range(TOOLS - len(followers)):
         kind = i % 9
-        if kind < 2:
+        if kind == 0:
             done.append(start(sock, ["iptables-legacy", "-w", "-A", "FORWARD", *rule]))
+        elif kind == 1:
+            either.append(start(sock, ["iptables-legacy", "-w", "-D", "FORWARD", *rule]))
         elif kind < 4:
             done.append(start(sock, ["conntrack", "-L"]))
         elif kind < 6:
@@ -57,7 +59,7 @@ def one_round(sock, number):
     for p in doomed + followers:
         os.killpg(p.pid, signal.SIGKILL)
     codes = [p.wait() for p in done]
-    for p in doomed + followers:
+    for p in doomed + followers + either:
         p.wait()
     subprocess.run([WEIR, "exec", "--socket", sock, "--", "sh", "-c", "iptables-legacy -w -F; conntrack -F"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return sum(c != 0 for c in codes)
