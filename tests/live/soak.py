@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 
+from tally import check, done
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 600
@@ -33,15 +35,7 @@ if DRIVER == "tun":
 NEAR = NET.replace("10.1.0.1/24", "10.9.0.1/24").replace("fd00:1::1/64", "fd00:9::1/64") + "route add 10.1.0.0/24 via 10.9.0.2\nroute add fd00:1::/64 via fd00:9::2\n"
 FAR = NET.replace("10.0.0.1/24", "10.9.0.2/24").replace("fd00::1/64", "fd00:9::2/64") + "route add 10.0.0.0/24 via 10.9.0.1\nroute add fd00::/64 via fd00:9::1\n"
 NAT = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n"
-passed = failed = 0
 deadline = 0.0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print("FAILED: %s %s" % (name, detail))
 
 
 def sh(line, ns=None):
@@ -301,5 +295,4 @@ except Exception as e:
 finally:
     for ns in (A, R, B):
         subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL, check=False)
-print("%d passed, %d failed, 0 skipped" % (passed, failed))
-sys.exit(1 if failed else 0)
+sys.exit(done())

@@ -11,20 +11,14 @@ import sys
 import tempfile
 import time
 
+from tally import check, done
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 TOOLS = int(sys.argv[2]) if len(sys.argv) > 2 else 100
 SETTLED = max(1, ROUNDS // 5)	# rounds in which memory may still grow
 SLACK_KIB = 1024
-passed = failed = 0
-
-
-def check(name, ok, detail=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print("FAILED: %s %s" % (name, detail))
 
 
 def of_process(pid):
@@ -40,25 +34,25 @@ def one_round(sock, number):
     """Rules that come and go, connections that come and go, lists, followers of events; what is killed is killed at any moment."""
     rule = ["-s", "10.9.0.0/16", "-m", "hashlimit", "--hashlimit-upto", "5/s", "--hashlimit-name", "r%d" % (number % 7), "-m", "comment", "--comment", "x" * (number % 200 + 1), "-j", "ACCEPT"]
     followers = [start(sock, ["conntrack", "-E"]) for _ in range(TOOLS // 10)]
-    done, doomed, either = [], [], []	# either: there may be nothing to delete
+    whole, doomed, either = [], [], []	# either: there may be nothing to delete
     for i in range(TOOLS - len(followers)):
         kind = i % 9
         if kind == 0:
-            done.append(start(sock, ["iptables-legacy", "-w", "-A", "FORWARD", *rule]))
+            whole.append(start(sock, ["iptables-legacy", "-w", "-A", "FORWARD", *rule]))
         elif kind == 1:
             either.append(start(sock, ["iptables-legacy", "-w", "-D", "FORWARD", *rule]))
         elif kind < 4:
-            done.append(start(sock, ["conntrack", "-L"]))
+            whole.append(start(sock, ["conntrack", "-L"]))
         elif kind < 6:
-            done.append(start(sock, ["conntrack", "-I", "-p", "udp", "-s", "10.0.%d.%d" % (number % 256, i), "-d", "10.1.0.2", "--sport", "1000", "--dport", "53", "-t", "5"]))
+            whole.append(start(sock, ["conntrack", "-I", "-p", "udp", "-s", "10.0.%d.%d" % (number % 256, i), "-d", "10.1.0.2", "--sport", "1000", "--dport", "53", "-t", "5"]))
         elif kind == 6:
-            done.append(start(sock, ["iptables-legacy-save", "-c"]))
+            whole.append(start(sock, ["iptables-legacy-save", "-c"]))
         else:
             doomed.append(start(sock, [["iptables-legacy", "-w", "-A", "INPUT", *rule], ["conntrack", "-L"], ["conntrack", "-E"]][i % 3]))
     time.sleep(random.uniform(0, 0.3))
     for p in doomed + followers:
         os.killpg(p.pid, signal.SIGKILL)
-    codes = [p.wait() for p in done]
+    codes = [p.wait() for p in whole]
     for p in doomed + followers + either:
         p.wait()
     subprocess.run([WEIR, "exec", "--socket", sock, "--", "sh", "-c", "iptables-legacy -w -F; conntrack -F"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
@@ -78,6 +72,11 @@ def main():
             seen.append(of_process(daemon.pid))
             if number % 20 == 19:
                 print("round %d, %d s: %d KiB, %d descriptors" % (number + 1, time.monotonic() - began, *seen[-1]), flush=True)
+        for _ in range(50):		# the last ones' ends are yet to be seen
+            if of_process(daemon.pid)[1] <= seen[0][1]:
+                break
+            time.sleep(0.1)
+        seen.append(of_process(daemon.pid))
         rss = [kib for kib, _ in seen]
         rules = subprocess.run([WEIR, "exec", "--socket", where + "/s", "--", "iptables-legacy", "-S"], stdout=subprocess.PIPE, text=True, check=False).stdout
         check("no tool that was let live failed", not refused, str(refused))
@@ -100,5 +99,4 @@ try:
     main()
 except Exception as e:
     check("tools_soak", False, repr(e))
-print("%d passed, %d failed, 0 skipped" % (passed, failed))
-sys.exit(1 if failed else 0)
+sys.exit(done())
