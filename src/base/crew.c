@@ -2,9 +2,15 @@
 #include "base/crew.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { TURNS_BUSY = 4000, TURNS_YIELDING = 200 };
+enum { LOOK_ON_NS = 40000, TURNS_A_LOOK = 16, TURNS_YIELDING = 20 };
 
 static inline void relax(void)
 {
@@ -13,40 +19,64 @@ static inline void relax(void)
 #endif
 }
 
-/* Whoever is waited for works for microseconds, unless its processor was taken away. */
-static void give_way(unsigned int turn)
-{
-	const struct timespec nap = { 0, 50000 };
+/*
+ * Whoever is waited for works for microseconds: less than it takes to fall asleep and be woken. Unless its processor was taken away:
+ * then it is milliseconds, and whoever looks on keeps a processor from it. How long relax() takes differs tenfold between processors.
+ */
+struct patience { unsigned int turn; int64_t until_ns; };
 
-	if (turn < TURNS_BUSY)
-		relax();
-	else if (turn < TURNS_BUSY + TURNS_YIELDING)
-		sched_yield();
-	else
-		nanosleep(&nap, NULL);
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* false: enough of it. */
+static bool look_on(struct patience *patience)
+{
+	relax();
+	if (++patience->turn % TURNS_A_LOOK)
+		return true;
+	if (!patience->until_ns)
+		patience->until_ns = clock_ns() + LOOK_ON_NS;
+	return clock_ns() < patience->until_ns;
 }
 
 void spin_wait(const uint8_t *lock)
 {
-	for (unsigned int turn = 0; __atomic_load_n(lock, __ATOMIC_RELAXED); turn++)
-		give_way(turn);
+	const struct timespec nap = { 0, 50000 };
+	struct patience patience = { 0 };
+	unsigned int yields = 0;
+
+	while (__atomic_load_n(lock, __ATOMIC_RELAXED)) {
+		if (look_on(&patience))
+			continue;
+		if (yields++ < TURNS_YIELDING)
+			sched_yield();
+		else
+			nanosleep(&nap, NULL);
+	}
 }
 
-int crew_init(struct crew *crew)
+/* Until @word, last seen as @seen, is changed by somebody who finds it @asleep. */
+static void sleep_over(uint32_t *word, uint32_t seen, uint32_t asleep)
 {
-	return -pthread_mutex_init(&crew->door, NULL);
+	if (seen == asleep || __atomic_compare_exchange_n(word, &seen, asleep, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, asleep, NULL, NULL, 0);
 }
 
-void crew_close(struct crew *crew)
+static void wake(uint32_t *word)
 {
-	pthread_mutex_destroy(&crew->door);
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 int crew_join(struct crew *crew, struct crew_member *member)
 {
 	if (crew->count == CREW_MAX)
 		return -ENOSPC;
-	member->is_in = 0;
+	member->place = CREW_OUT;
 	crew->members[crew->count++] = member;
 	return 0;
 }
@@ -61,18 +91,33 @@ void crew_leave(struct crew *crew, struct crew_member *member)
 	}
 }
 
-/*
- * Mostly somebody is alone for some microseconds: less than it takes to fall asleep and be woken. Who looks on meanwhile also has a
- * chance against who comes again at once.
- */
-static void lock_door(struct crew *crew)
+static void await_turn(struct crew *crew, uint32_t number)
 {
-	for (unsigned int turn = 0; turn < TURNS_BUSY; turn++) {
-		if (!__atomic_load_n(&crew->closed, __ATOMIC_RELAXED) && !pthread_mutex_trylock(&crew->door))
-			return;
-		relax();
-	}
-	pthread_mutex_lock(&crew->door);
+	struct patience patience = { 0 };
+	uint32_t turn;
+
+	while (((turn = __atomic_load_n(&crew->turn, __ATOMIC_SEQ_CST)) & ~1u) != number)
+		if (!look_on(&patience))
+			sleep_over(&crew->turn, turn, turn | 1);
+}
+
+static void await_member(struct crew_member *member)
+{
+	struct patience patience = { 0 };
+	uint32_t place;
+
+	while ((place = __atomic_load_n(&member->place, __ATOMIC_SEQ_CST)) != CREW_OUT)
+		if (!look_on(&patience))
+			sleep_over(&member->place, place, CREW_IN_AND_AWAITED);
+}
+
+/* Whose turn it is lets the next one have his. Behind the exchange there may be no crew any more: that one may have been the last. */
+static void pass_on(struct crew *crew)
+{
+	uint32_t next = (__atomic_load_n(&crew->turn, __ATOMIC_RELAXED) & ~1u) + 2;
+
+	if (__atomic_exchange_n(&crew->turn, next, __ATOMIC_SEQ_CST) & 1)
+		wake(&crew->turn);
 }
 
 bool crew_alone_begin(struct crew *crew)
@@ -83,11 +128,9 @@ bool crew_alone_begin(struct crew *crew)
 		crew->depth++;
 		return false;
 	}
-	lock_door(crew);
-	__atomic_store_n(&crew->closed, 1, __ATOMIC_SEQ_CST);
+	await_turn(crew, __atomic_fetch_add(&crew->number, 2, __ATOMIC_SEQ_CST));
 	for (unsigned int i = 0; i < crew->count; i++)
-		for (unsigned int turn = 0; __atomic_load_n(&crew->members[i]->is_in, __ATOMIC_SEQ_CST); turn++)
-			give_way(turn);
+		await_member(crew->members[i]);
 	__atomic_store_n(&crew->alone, me, __ATOMIC_RELAXED);
 	crew->depth = 1;
 	return true;
@@ -98,19 +141,19 @@ bool crew_alone_end(struct crew *crew)
 	if (--crew->depth)
 		return false;
 	__atomic_store_n(&crew->alone, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&crew->closed, 0, __ATOMIC_SEQ_CST);
-	pthread_mutex_unlock(&crew->door);
+	pass_on(crew);
 	return true;
 }
 
-/* Behind somebody who is alone for long they queue at the door's lock. */
-void crew_wait(struct crew *crew)
+void crew_in_late(struct crew *crew, struct crew_member *member)
 {
-	for (unsigned int turn = 0; turn < TURNS_BUSY; turn++) {
-		if (!__atomic_load_n(&crew->closed, __ATOMIC_RELAXED))
-			return;
-		relax();
-	}
-	pthread_mutex_lock(&crew->door);
-	pthread_mutex_unlock(&crew->door);
+	crew_out(member);
+	await_turn(crew, __atomic_fetch_add(&crew->number, 2, __ATOMIC_SEQ_CST));
+	__atomic_store_n(&member->place, CREW_IN, __ATOMIC_SEQ_CST);
+	pass_on(crew);
+}
+
+void crew_wake(struct crew_member *member)
+{
+	wake(&member->place);
 }

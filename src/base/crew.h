@@ -1,17 +1,18 @@
 /*
  * base/crew.h - threads that work in company, and one that wants to be alone.
  *
- * A member goes in and out for each burst of its work: while it is in, nobody is alone. Going in costs a member one exchange on
- * a line of its own, nothing that others write. Who wants to be alone closes the door, and waits until all members that are in
+ * A member goes in and out for each burst of its work: while it is in, nobody is alone. Going in and out costs a member two exchanges
+ * on a line of its own, nothing that others write. Who wants to be alone closes the door, and waits until all members that are in
  * have come out: what is changed only by those who are alone, members may read without any further thought.
+ *
+ * Who wants to be alone, or finds the door closed, takes a number and has his turn in order: nobody comes twice before another who
+ * waits, and who fell asleep is woken once. (Whoever comes first had it otherwise: others then slept dozens of times a burst.)
  *
  * Lock order: the door, a connection (ct_lock()), crew->telling.
  */
 #ifndef WEIR_CREW_H
 #define WEIR_CREW_H
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,24 +20,24 @@
 
 enum { CREW_MAX = 64 };
 
+enum crew_place { CREW_OUT, CREW_IN, CREW_IN_AND_AWAITED };
+
 struct crew_member {
-	_Alignas(64) uint32_t is_in;	/* written by its thread alone */
+	_Alignas(64) uint32_t place;	/* written by its thread, and by who falls asleep over it */
 	char rest[60];
 };
 
-struct crew {
-	uint32_t closed;		/* somebody is alone, or waits to be */
+struct crew {			/* zeroed: nobody is there */
+	uint32_t number;		/* the next one's; they go up by two */
+	uint32_t turn;			/* whose number it is; odd: somebody is asleep until the next one's */
 	uint8_t telling;		/* lock: somebody tells an observer what several may have to say */
 	uint64_t serial;		/* crew_serials() */
-	pthread_mutex_t door;
 	uintptr_t alone;		/* which thread is; 0 = none */
 	unsigned int depth;		/* how often it said so */
 	unsigned int count;
 	struct crew_member *members[CREW_MAX];
 };
 
-int crew_init(struct crew *crew);
-void crew_close(struct crew *crew);
 /* Alone only. -ENOSPC when there are too many. */
 int crew_join(struct crew *crew, struct crew_member *member);
 void crew_leave(struct crew *crew, struct crew_member *member);
@@ -45,22 +46,28 @@ void crew_leave(struct crew *crew, struct crew_member *member);
 bool crew_alone_begin(struct crew *crew);
 bool crew_alone_end(struct crew *crew);
 
-void crew_wait(struct crew *crew);
-
-static inline void crew_in(struct crew *crew, struct crew_member *member)
-{
-	for (;;) {
-		__atomic_store_n(&member->is_in, 1, __ATOMIC_SEQ_CST);
-		if (likely(!__atomic_load_n(&crew->closed, __ATOMIC_SEQ_CST)))
-			return;
-		__atomic_store_n(&member->is_in, 0, __ATOMIC_RELEASE);
-		crew_wait(crew);
-	}
-}
+void crew_in_late(struct crew *crew, struct crew_member *member);
+void crew_wake(struct crew_member *member);
 
 static inline void crew_out(struct crew_member *member)
 {
-	__atomic_store_n(&member->is_in, 0, __ATOMIC_RELEASE);
+	if (unlikely(__atomic_exchange_n(&member->place, CREW_OUT, __ATOMIC_RELEASE) == CREW_IN_AND_AWAITED))
+		crew_wake(member);
+}
+
+/* Whoever takes a number after this one was read looks whether the caller is in. */
+static inline bool crew_is_open(const struct crew *crew)
+{
+	uint32_t number = __atomic_load_n(&crew->number, __ATOMIC_SEQ_CST);
+
+	return number == (__atomic_load_n(&crew->turn, __ATOMIC_SEQ_CST) & ~1u);
+}
+
+static inline void crew_in(struct crew *crew, struct crew_member *member)
+{
+	__atomic_store_n(&member->place, CREW_IN, __ATOMIC_SEQ_CST);
+	if (unlikely(!crew_is_open(crew)))
+		crew_in_late(crew, member);
 }
 
 /* The first of @count numbers that nobody else gets. */

@@ -145,10 +145,6 @@ static struct crew *crew_of(struct instance *inst)
 
 	if (!crew || inst->crew)
 		return crew;
-	if (crew_init(crew)) {
-		free(crew);
-		return NULL;
-	}
 	crew->serial = inst->serial;
 	inst->crew = crew;
 	return crew;
@@ -196,7 +192,6 @@ void worker_free(struct worker *worker)
 	if (!is_last)
 		return;
 	inst->crew = NULL;
-	crew_close(crew);
 	free(crew);
 }
 
