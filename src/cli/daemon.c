@@ -495,7 +495,7 @@ static void tell_parent(int ready, char code)
 static struct server *server_begin(struct daemon *d, struct refusal *why)
 {
 	const struct server_callbacks callbacks = { .priv = d, .command = command, .unserved = unserved, .follow = follow, .unfollow = unfollow,
-						    .takeover = daemon_takeover_give };
+						    .takeover = daemon_takeover_give, .burst = daemon_burst };
 	int listener = d->former_listener;
 
 	d->former_listener = -1;

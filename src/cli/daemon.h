@@ -58,6 +58,7 @@ int daemon_ports_ifaces(struct daemon *d, struct refusal *why);
 int daemon_ports_attach(struct daemon *d, struct refusal *why);
 /* What the calling thread has sent, or may have, and waits. */
 void daemon_ports_flush(struct daemon *d);
+void daemon_burst(void *priv, bool begins);
 void daemon_observe(struct daemon *d);
 
 /* --- daemon_workers.c --- */

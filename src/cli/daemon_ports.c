@@ -22,6 +22,15 @@ void daemon_ports_flush(struct daemon *d)
 			port_flush(d->ports[i].port);
 }
 
+void daemon_burst(void *priv, bool begins)
+{
+	struct daemon *d = priv;
+
+	d->in_burst = begins;
+	if (!begins)
+		daemon_ports_flush(d);
+}
+
 /* What a burst sends waits for its end, a worker's too; what timers and commands send does not. */
 static void send_on(struct daemon *d, struct port *port, const void *frame, uint32_t len)
 {
@@ -66,10 +75,9 @@ static void on_port(void *priv, uint32_t events)
 	struct daemon *d = port->owner;
 	int err;
 
-	d->in_burst = true;
+	daemon_burst(d, true);
 	err = port_receive(port);
-	d->in_burst = false;
-	daemon_ports_flush(d);
+	daemon_burst(d, false);
 	if (!err)
 		return;
 	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",

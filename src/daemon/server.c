@@ -17,11 +17,12 @@
 #include "table/table.h"
 #include "wire/wire.h"
 
-enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768 };
+enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10, COMMAND_WORDS_MAX = 1024, FOLLOW_OVERHEAD = 768, POSTED_AT_ONCE = 64, POSTED_MAX = 4096 };
 
 struct watch {
 	struct list node;
 	int fd;
+	uint32_t events;
 	void (*fn)(void *priv, uint32_t events);
 	void *priv;
 	bool gone;
@@ -38,6 +39,9 @@ struct conn {
 	struct control_cred cred;
 	struct nl_sock *sock;		/* of a DATA connection */
 	struct nl_datagram *unsent;	/* the tool did not read on */
+	bool is_ready;			/* something is queued: the loop comes by */
+	struct list ready_node;		/* where it is among those of this round */
+	bool posts;			/* requests come here, too: see WIRE_WILL_POST */
 	uint32_t file_cookie;		/* of a connection that is a file opened to write; 0: it is none */
 	char *path;			/* of that file; owned */
 	void *following;		/* the command that goes on here; NULL: none */
@@ -52,13 +56,14 @@ struct server {
 	struct instance *inst;
 	struct control *control;
 	struct server_callbacks callbacks;
-	struct list conns, watches, gone;
+	struct list conns, watches, gone, ready;
 	struct watch listener;
 	int epoll;
 	uint32_t file_cookie;
 	uint64_t netns;			/* cookie of the network namespace that the socket was made in; 0: unknown */
 	struct conn *holder;		/* who changes rules, see WIRE_LOCK; NULL: nobody */
 	bool stop, taken_over;
+	bool in_round;			/* nobody else runs */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -69,6 +74,7 @@ static int watch_add(struct server *server, struct watch *watch, int fd, uint32_
 	struct epoll_event ev = { .events = events, .data.ptr = watch };
 
 	watch->fd = fd;
+	watch->events = events;
 	watch->gone = false;
 	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &ev))
 		return -errno;
@@ -79,6 +85,9 @@ static void watch_events(struct server *server, struct watch *watch, uint32_t ev
 {
 	struct epoll_event ev = { .events = events, .data.ptr = watch };
 
+	if (watch->events == events)
+		return;
+	watch->events = events;
 	epoll_ctl(server->epoll, EPOLL_CTL_MOD, watch->fd, &ev);
 }
 
@@ -133,11 +142,50 @@ static void conn_close(struct conn *conn)
 	list_init(&conn->said);
 	free(conn->unsent);
 	free(conn->path);
+	list_remove(&conn->ready_node);
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, conn->watch.fd, NULL);
 	close(conn->watch.fd);
 	conn->watch.gone = true;
 	list_remove(&conn->node);
 	list_append(&server->gone, &conn->node);
+}
+
+static void reply(struct conn *conn, struct wire_head *head, int err, const void *payload, size_t len)
+{
+	head->err = (int16_t)err;
+	head->flags = 0;
+	if (wire_send(conn->watch.fd, head, payload, len, 0))
+		conn_close(conn);
+}
+
+/* Requests that nobody waits for, @max of them. False: the tool is gone, and all that it said is done. */
+static bool take_posted(struct conn *conn, unsigned int max)
+{
+	const struct server_callbacks *callbacks = &conn->server->callbacks;
+	bool was_reset = false, is_there = true;
+
+	if (callbacks->burst)
+		callbacks->burst(callbacks->priv, true);
+	for (unsigned int i = 0; i < max && is_there && !conn->watch.gone; i++) {
+		struct wire_record r;
+		int err = wire_receive(conn->watch.fd, &r, MSG_DONTWAIT);
+
+		if (err == -EAGAIN)
+			break;
+		if (err == -ECONNRESET && !was_reset) {	/* it left messages unread: that is told before what it had still said */
+			was_reset = true;
+			continue;
+		}
+		is_there = !err;
+		if (!err && r.head.op == WIRE_NLSEND)
+			nl_sock_send(conn->sock, r.data, r.head.len);
+		else if (!err)
+			reply(conn, &r.head, -EINVAL, NULL, 0);
+		wire_record_free(&r);
+	}
+	if (callbacks->burst)
+		callbacks->burst(callbacks->priv, false);
+	return is_there;
 }
 
 static void drain(struct conn *conn)
@@ -159,10 +207,13 @@ static void drain(struct conn *conn)
 		}
 		free(d);
 		if (err) {
+			take_posted(conn, POSTED_MAX);
 			conn_close(conn);
 			return;
 		}
 	}
+	conn->is_ready = false;
+	list_remove(&conn->ready_node);
 	watch_events(conn->server, &conn->watch, conn->unsent ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
@@ -225,16 +276,13 @@ static void on_ready(void *priv, struct nl_sock *sock)
 	struct conn *conn = nl_sock_owner(sock);
 
 	/* sent when the loop comes by, after the request that caused it was answered in full */
-	if (conn && !conn->watch.gone && !conn->unsent)
+	if (!conn || conn->watch.gone || conn->unsent || conn->is_ready)
+		return;
+	conn->is_ready = true;
+	if (conn->server->in_round)
+		list_append(&conn->server->ready, &conn->ready_node);
+	else
 		watch_events(conn->server, &conn->watch, EPOLLIN | EPOLLOUT);
-}
-
-static void reply(struct conn *conn, struct wire_head *head, int err, const void *payload, size_t len)
-{
-	head->err = (int16_t)err;
-	head->flags = 0;
-	if (wire_send(conn->watch.fd, head, payload, len, 0))
-		conn_close(conn);
 }
 
 static void serve_open(struct conn *conn, struct wire_record *r)
@@ -281,14 +329,24 @@ static void drain_file(struct conn *conn)
 		conn_close(conn);
 }
 
-/* Before anything is asked: what was written in one command is there in the next. */
-static void drain_files(struct server *server)
+static void drain_posted(struct conn *conn)
+{
+	if (!take_posted(conn, POSTED_MAX))
+		conn_close(conn);
+	else if (!conn->watch.gone && conn->is_ready)
+		drain(conn);
+}
+
+/* Before anything is asked: what was written or posted in one command is there in the next. */
+static void drain_told(struct server *server)
 {
 	list_for_each_safe(node, &server->conns) {
 		struct conn *conn = list_entry(node, struct conn, node);
 
 		if (conn->file_cookie)
 			drain_file(conn);
+		else if (conn->posts)
+			drain_posted(conn);
 	}
 }
 
@@ -417,8 +475,12 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 	case WIRE_NLSEND:
 		sock = sock_of(conn, head.cookie);
 		err = sock ? nl_sock_send(sock, r->data, head.len) : -ECONNREFUSED;
-		if (sock)
-			drain(nl_sock_owner(sock));	/* the answer is there when send() returns */
+		if (sock) {
+			struct conn *owner = nl_sock_owner(sock);
+
+			owner->posts = owner->posts || head.flags & WIRE_WILL_POST;
+			drain(owner);	/* the answer is there when send() returns */
+		}
 		break;
 	case WIRE_BIND:
 		sock = sock_of(conn, head.cookie);
@@ -514,6 +576,11 @@ static void on_conn(void *priv, uint32_t events)
 		drain_file(conn);
 		return;
 	}
+	if (conn->sock) {
+		if (!take_posted(conn, POSTED_AT_ONCE))
+			conn_close(conn);
+		return;
+	}
 	err = wire_receive(conn->watch.fd, &r, MSG_DONTWAIT);
 	if (err == -EAGAIN)
 		return;
@@ -524,17 +591,15 @@ static void on_conn(void *priv, uint32_t events)
 	server_tick(conn->server);
 	if (r.head.op == WIRE_NLOPEN) {
 		serve_open(conn, &r);
-	} else if (r.head.op == WIRE_TAKEOVER && !conn->sock) {
+	} else if (r.head.op == WIRE_TAKEOVER) {
+		drain_told(conn->server);
 		serve_takeover(conn, &r);
 	} else if (r.head.op == WIRE_FOLLOW) {
 		serve_follow(conn, &r);
 	} else if (r.head.op == WIRE_FWOPEN) {
 		serve_file(conn, &r);
-	} else if (conn->sock && r.head.op == WIRE_NLSEND) {	/* posted: nobody waits */
-		nl_sock_send(conn->sock, r.data, r.head.len);
-		drain(conn);
 	} else {
-		drain_files(conn->server);
+		drain_told(conn->server);
 		serve_request(conn, &r);
 	}
 	wire_record_free(&r);
@@ -559,6 +624,7 @@ static void on_accept(void *priv, uint32_t events)
 	conn->server = server;
 	conn->cred.may_change = peer.uid == 0 || peer.uid == geteuid();
 	list_init(&conn->said);
+	list_init(&conn->ready_node);
 	conn->watch.fn = on_conn;
 	conn->watch.priv = conn;
 	list_append(&server->conns, &conn->node);
@@ -627,6 +693,7 @@ struct server *server_new_at(struct instance *inst, int listener, const char *pa
 	list_init(&server->conns);
 	list_init(&server->watches);
 	list_init(&server->gone);
+	list_init(&server->ready);
 	snprintf(server->path, sizeof(server->path), "%s", path);
 	if (getsockopt(listener, SOL_SOCKET, SO_NETNS_COOKIE, &server->netns, &(socklen_t){ sizeof(server->netns) }))
 		server->netns = 0;
@@ -713,6 +780,7 @@ int server_run(struct server *server)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		worker_alone_begin(server->inst, NULL);
+		server->in_round = true;
 		server_tick(server);
 		for (int i = 0; i < n; i++) {
 			struct watch *watch = events[i].data.ptr;
@@ -720,6 +788,9 @@ int server_run(struct server *server)
 			if (!watch->gone)
 				watch->fn(watch->priv, events[i].events);
 		}
+		while (!list_is_empty(&server->ready))
+			drain(list_entry(server->ready.next, struct conn, ready_node));
+		server->in_round = false;
 		forget_gone(server);
 		wait_ms = until_timer_ms(server);
 		worker_alone_end(server->inst, NULL);

@@ -27,6 +27,8 @@ struct server_callbacks {
 			int *code);
 	/* It ends: its last words, unless nobody is there (NULL). */
 	void (*unfollow)(void *priv, void *following, struct strbuf *out, struct strbuf *err);
+	/* What happens between the two may leave together. NULL: nothing waits. */
+	void (*burst)(void *priv, bool begins);
 	/* What a tool asked for and weir does not serve. */
 	void (*unserved)(void *priv, const char *line);
 };

@@ -28,6 +28,8 @@ struct tool_socket {
 	uint32_t rcvbuf, sndbuf;
 	int64_t receive_timeout_ns;	/* 0: forever */
 	bool bound, is_file;
+	bool has_queue;			/* its verdicts are posted */
+	bool posted;			/* some may not have been read yet */
 	char *path;			/* of a file; owned */
 	struct wire_record *kept;	/* owned; taken from the socket, but not yet by the tool */
 };
@@ -80,8 +82,9 @@ bool answer(struct supervisor *s, uint64_t id, int64_t value);
 void answer_by_kernel(struct supervisor *s, uint64_t id);
 /* Gives @fd to the tool as the call's result; @watched: in the range that the filter sees. */
 void answer_fd(struct supervisor *s, const struct seccomp_notif *n, int fd, bool watched, bool cloexec);
-/* A duplicate of the tool's descriptor; negative errno. */
+/* A duplicate of the tool's descriptor, or in the tool the same; negative errno. tool_fd_done() when it is not needed any more. */
 int tool_fd(struct supervisor *s, pid_t pid, int fd);
+void tool_fd_done(int fd);
 int daemon_call(struct supervisor *s, struct wire_head *head, const void *payload, size_t len, struct wire_record *reply);
 void say(struct supervisor *s, pid_t pid, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
@@ -91,13 +94,15 @@ void on_watched_fd(struct supervisor *s, struct seccomp_notif *n);
 struct tool_socket *socket_of_fd(struct supervisor *s, int fd);
 struct tool_socket *socket_remember(struct supervisor *s, int fd);
 void sockets_free(struct supervisor *s);
+/* When it returns, the daemon has done all that was posted on the socket. */
+void socket_settle(struct supervisor *s, struct tool_socket *sock);
 /* --- receive.c --- */
-/* Takes @fd. */
+/* Takes @fd: one of tool_fd(). */
 void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd);
 /* One try; false: nothing is there yet. */
 bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd);
 /* --- park.c --- */
-/* Nothing is there yet: the call waits. Takes @fd. */
+/* Nothing is there yet: the call waits. Takes @fd, as above. */
 void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socket *sock, int fd);
 void parked_ready(struct supervisor *s, unsigned int index);
 /* Ends receives whose time is over or whose caller is gone; when the next is due, in ms, -1: never. */

@@ -114,7 +114,7 @@ static int64_t original_dst(struct supervisor *s, struct seccomp_notif *n)
 		if (!getpeername(fd, (struct sockaddr *)&name, &len) && as_v6(&name, &addrs[1]))
 			result = daemon_call(s, &head, addrs, sizeof(addrs), &reply);
 	}
-	close(fd);
+	tool_fd_done(fd);
 	if (!result) {
 		if (tool_read(pid, n->data.args[4], &room, sizeof(room)))
 			result = -EFAULT;
@@ -213,7 +213,7 @@ static bool on_own(struct supervisor *s, struct seccomp_notif *n)
 	struct tool_socket *sock = fd < 0 ? NULL : socket_of_fd(s, fd);
 
 	if (fd >= 0)
-		close(fd);
+		tool_fd_done(fd);
 	if (!sock || sock->is_file)
 		return false;
 	answer(s, n->id, n->data.nr == SYS_setsockopt ? set_own(s, n, sock) : get_own(n, sock));

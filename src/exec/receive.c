@@ -137,10 +137,15 @@ bool try_receive(struct supervisor *s, const struct seccomp_notif *n, int fd)
 void on_receive(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd)
 {
 	if (try_receive(s, n, fd)) {
-		close(fd);
+		tool_fd_done(fd);
 	} else if (flags_of(n) & MSG_DONTWAIT || fcntl(fd, F_GETFL) & O_NONBLOCK) {
-		close(fd);
-		answer(s, n->id, -EAGAIN);
+		const bool settled = sock->posted;
+
+		if (settled)	/* a verdict's error may be on its way */
+			socket_settle(s, sock);
+		if (!settled || !try_receive(s, n, fd))
+			answer(s, n->id, -EAGAIN);
+		tool_fd_done(fd);
 	} else {
 		park(s, n, sock, fd);
 	}

@@ -6,6 +6,8 @@
 #include "exec/exec_internal.h"
 
 #include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -143,11 +145,50 @@ void on_socket(struct supervisor *s, struct seccomp_notif *n)
 	close(fd);
 }
 
+/* --- verdicts --- */
+
+/* Nothing but requests of NFQUEUE's that @is_wanted, in messages that are whole. */
+static bool all_of_queue(const uint8_t *bytes, size_t len, bool (*is_wanted)(const struct nlmsghdr *nlh))
+{
+	struct nlmsghdr nlh;
+
+	for (size_t at = 0, step; at < len; at += step) {
+		if (len - at < sizeof(nlh))
+			return false;
+		memcpy(&nlh, bytes + at, sizeof(nlh));
+		step = NLMSG_ALIGN((size_t)nlh.nlmsg_len);
+		if (nlh.nlmsg_len < sizeof(nlh) || nlh.nlmsg_len > len - at || NFNL_SUBSYS_ID(nlh.nlmsg_type) != NFNL_SUBSYS_QUEUE ||
+		    !is_wanted(&nlh))
+			return false;
+	}
+	return len;
+}
+
+/* Nobody waits for an answer to it, unless it fails: then the error comes as any message. */
+static bool is_lone_verdict(const struct nlmsghdr *nlh)
+{
+	return (NFNL_MSG_TYPE(nlh->nlmsg_type) == NFQNL_MSG_VERDICT || NFNL_MSG_TYPE(nlh->nlmsg_type) == NFQNL_MSG_VERDICT_BATCH) &&
+	       !(nlh->nlmsg_flags & (NLM_F_ACK | NLM_F_ECHO));
+}
+
+static bool is_config(const struct nlmsghdr *nlh) { return NFNL_MSG_TYPE(nlh->nlmsg_type) == NFQNL_MSG_CONFIG; }
+
+void socket_settle(struct supervisor *s, struct tool_socket *sock)
+{
+	struct wire_head head = { .op = WIRE_ALIVE, .cookie = sock->cookie };
+	struct wire_record reply;
+
+	sock->posted = false;
+	daemon_call(s, &head, NULL, 0, &reply);
+	wire_record_free(&reply);
+}
+
 /* --- calls on it --- */
 
-static int64_t send_bytes(struct supervisor *s, struct tool_socket *sock, pid_t pid, const struct iovec *iov, size_t count)
+/* Verdicts go on the socket itself and are done before whatever the daemon is asked next; all else waits until it was done. */
+static int64_t send_bytes(struct supervisor *s, struct tool_socket *sock, pid_t pid, int fd, const struct iovec *iov, size_t count)
 {
-	struct wire_head head = { .op = WIRE_NLSEND, .cookie = sock->cookie };
+	struct wire_head head = { .op = WIRE_NLSEND, .cookie = sock->cookie }, post = { .op = WIRE_NLSEND, .flags = WIRE_POSTED };
 	struct wire_record reply = { .data = NULL };
 	uint8_t *bytes;
 	size_t len;
@@ -156,14 +197,23 @@ static int64_t send_bytes(struct supervisor *s, struct tool_socket *sock, pid_t 
 	if (err)
 		return err;
 	sock->bound = true;
+	if (sock->has_queue && len <= WIRE_INLINE_MAX && all_of_queue(bytes, len, is_lone_verdict) &&
+	    !wire_send(fd, &post, bytes, len, MSG_DONTWAIT)) {
+		sock->posted = true;
+		free(bytes);
+		return (int64_t)len;
+	}
+	sock->has_queue = sock->has_queue || all_of_queue(bytes, len, is_config);
+	head.flags = sock->has_queue ? WIRE_WILL_POST : 0;
 	err = daemon_call(s, &head, bytes, len, &reply);
+	sock->posted = false;
 	wire_record_free(&reply);
 	free(bytes);
 	return err == -ECONNRESET ? -ECONNREFUSED : err ? err : (int64_t)len;
 }
 
 /* struct msghdr of the tool and its pieces. */
-static int64_t send_msg(struct supervisor *s, struct tool_socket *sock, pid_t pid, uint64_t at)
+static int64_t send_msg(struct supervisor *s, struct tool_socket *sock, pid_t pid, int fd, uint64_t at)
 {
 	struct msghdr msg;
 	struct iovec *iov;
@@ -177,18 +227,18 @@ static int64_t send_msg(struct supervisor *s, struct tool_socket *sock, pid_t pi
 	if (!iov)
 		return -ENOMEM;
 	sent = tool_read(pid, (uintptr_t)msg.msg_iov, iov, msg.msg_iovlen * sizeof(*iov)) ? -EFAULT :
-	       send_bytes(s, sock, pid, iov, msg.msg_iovlen);
+	       send_bytes(s, sock, pid, fd, iov, msg.msg_iovlen);
 	free(iov);
 	return sent;
 }
 
-static int64_t send_many(struct supervisor *s, struct tool_socket *sock, pid_t pid, uint64_t at, uint32_t count)
+static int64_t send_many(struct supervisor *s, struct tool_socket *sock, pid_t pid, int fd, uint64_t at, uint32_t count)
 {
 	int64_t done = 0;
 
 	for (; done < count && done < IOV_MAX_COUNT; done++) {
 		uint64_t here = at + (uint64_t)done * sizeof(struct mmsghdr);
-		int64_t sent = send_msg(s, sock, pid, here);
+		int64_t sent = send_msg(s, sock, pid, fd, here);
 		unsigned int len = (unsigned int)sent;
 
 		if (sent < 0)
@@ -199,7 +249,7 @@ static int64_t send_many(struct supervisor *s, struct tool_socket *sock, pid_t p
 	return done;
 }
 
-static int64_t send_vector(struct supervisor *s, struct tool_socket *sock, pid_t pid, uint64_t at, uint64_t count)
+static int64_t send_vector(struct supervisor *s, struct tool_socket *sock, pid_t pid, int fd, uint64_t at, uint64_t count)
 {
 	struct iovec *iov;
 	int64_t sent;
@@ -209,7 +259,7 @@ static int64_t send_vector(struct supervisor *s, struct tool_socket *sock, pid_t
 	iov = calloc(count + 1, sizeof(*iov));
 	if (!iov)
 		return -ENOMEM;
-	sent = tool_read(pid, at, iov, count * sizeof(*iov)) ? -EFAULT : send_bytes(s, sock, pid, iov, count);
+	sent = tool_read(pid, at, iov, count * sizeof(*iov)) ? -EFAULT : send_bytes(s, sock, pid, fd, iov, count);
 	free(iov);
 	return sent;
 }
@@ -258,7 +308,7 @@ static void duplicate(struct supervisor *s, struct seccomp_notif *n, int fd)
 	answer_fd(s, n, fd, true, cloexec);
 }
 
-/* The first argument is a descriptor in the watched range. @fd: our duplicate of it, closed here or handed on. */
+/* The first argument is a descriptor in the watched range. @fd: of tool_fd(), given back here or handed on. */
 static void on_netlink_fd(struct supervisor *s, struct seccomp_notif *n, struct tool_socket *sock, int fd)
 {
 	const uint64_t *a = (const void *)n->data.args;
@@ -277,20 +327,20 @@ static void on_netlink_fd(struct supervisor *s, struct seccomp_notif *n, struct 
 	case SYS_dup:
 	case SYS_fcntl:
 		duplicate(s, n, fd);
-		close(fd);
+		tool_fd_done(fd);
 		return;
 	case SYS_sendto:
 	case SYS_write:
-		result = send_bytes(s, sock, pid, &one, 1);
+		result = send_bytes(s, sock, pid, fd, &one, 1);
 		break;
 	case SYS_writev:
-		result = send_vector(s, sock, pid, a[1], a[2]);
+		result = send_vector(s, sock, pid, fd, a[1], a[2]);
 		break;
 	case SYS_sendmsg:
-		result = send_msg(s, sock, pid, a[1]);
+		result = send_msg(s, sock, pid, fd, a[1]);
 		break;
 	case SYS_sendmmsg:
-		result = send_many(s, sock, pid, a[1], (uint32_t)a[2]);
+		result = send_many(s, sock, pid, fd, a[1], (uint32_t)a[2]);
 		break;
 	case SYS_bind:
 		result = bind_it(s, sock, pid, a[1], a[2]);
@@ -308,7 +358,7 @@ static void on_netlink_fd(struct supervisor *s, struct seccomp_notif *n, struct 
 		result = -EMFILE;
 		say(s, pid, "dup2() of a netlink socket is not served");
 	}
-	close(fd);
+	tool_fd_done(fd);
 	answer(s, n->id, result);
 }
 
@@ -328,5 +378,5 @@ void on_watched_fd(struct supervisor *s, struct seccomp_notif *n)
 	else
 		answer_by_kernel(s, n->id);	/* the tool's own: it chose a high number */
 	if (fd >= 0)
-		close(fd);
+		tool_fd_done(fd);
 }

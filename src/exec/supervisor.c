@@ -12,6 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS	/* Linux 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1ull
+#endif
+
 enum { EVENTS_AT_ONCE = 32 };
 
 void say(struct supervisor *s, pid_t pid, const char *fmt, ...)
@@ -73,6 +78,8 @@ int tool_fd(struct supervisor *s, pid_t pid, int fd)
 	got = syscall(SYS_pidfd_getfd, s->pidfd, fd, 0);
 	return got < 0 ? -errno : (int)got;
 }
+
+void tool_fd_done(int fd) { close(fd); }
 
 static int free_watched_fd(struct supervisor *s, pid_t pid)
 {
@@ -171,6 +178,7 @@ int supervisor_run(struct supervisor *s, const struct exec_options *options, int
 
 	s->options = options;
 	s->notify = notify;
+	ioctl(notify, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);	/* the tool waits: its CPU is free */
 	s->ctl = ctl;
 	s->pidfd = -1;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -56,6 +56,7 @@ enum wire_flag {
 	WIRE_OVERRUN = 2,	/* NLDATA without data: messages were lost (ENOBUFS) */
 	WIRE_POSTED = 4,	/* no reply is wanted */
 	WIRE_FDS = 8,		/* descriptors come along; of the payload all is inline */
+	WIRE_WILL_POST = 16,	/* NLSEND: from now on some of this socket's datagrams come on DATA, and nobody waits */
 };
 
 struct wire_head {

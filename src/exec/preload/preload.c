@@ -109,9 +109,36 @@ void answer_fd(struct supervisor *s, const struct seccomp_notif *n, int fd, bool
 
 int tool_fd(struct supervisor *s, pid_t pid, int fd)
 {
-	int got = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd;
+}
 
-	return got < 0 ? -errno : got;
+void tool_fd_done(int fd) { }
+
+bool preload_socket(int fd, struct tool_socket *out)
+{
+	struct tool_socket *sock;
+
+	pthread_mutex_lock(&lock);
+	inside = true;
+	sock = socket_of_fd(&the, fd);
+	if (sock)
+		*out = *sock;
+	inside = false;
+	pthread_mutex_unlock(&lock);
+	return sock && !sock->is_file;
+}
+
+void preload_settle(int fd)
+{
+	struct tool_socket *sock;
+
+	pthread_mutex_lock(&lock);
+	inside = true;
+	sock = socket_of_fd(&the, fd);
+	if (sock)
+		socket_settle(&the, sock);
+	inside = false;
+	pthread_mutex_unlock(&lock);
 }
 
 /* Far up, where tools do not look for free numbers. */
@@ -194,6 +221,11 @@ void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socke
 	struct served *own = box;
 	bool done = false;
 
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);	/* other threads may close the tool's */
+	if (fd < 0) {
+		answer(s, n->id, -errno);
+		return;
+	}
 	while (!done) {
 		ssize_t got;
 

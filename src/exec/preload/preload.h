@@ -8,6 +8,9 @@
 
 #include "exec/exec_internal.h"
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
 #define PUBLIC __attribute__((visibility("default")))
 
 /* A served call's result; @by_kernel: it is not ours, the kernel has it. */
@@ -26,6 +29,16 @@ bool preload_owns(int fd);
 void preload_owns_too(int fd, int like);	/* fd was made from like */
 void preload_closed(int fd);
 bool preload_is_own_line(int fd);		/* the library's connection: tools that close everything do not close it */
+
+/* Is it a netlink socket of ours? A copy of what is known of it. */
+bool preload_socket(int fd, struct tool_socket *out);
+/* As socket_settle(). */
+void preload_settle(int fd);
+/*
+ * receive.c: the next message straight into the tool's pieces, @name for its sender; as recvmsg(2) with its flags in
+ * *out_flags, or negative errno.
+ */
+int64_t preload_receive(int fd, const struct iovec *iov, size_t count, int flags, struct sockaddr_nl *from, int *out_flags);
 
 /* As libc's calls return: -1 with errno. */
 static inline long preload_result(int64_t value)
