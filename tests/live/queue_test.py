@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""NFQUEUE and NFLOG programs on the real kernel and on `weir daemon`: every scenario runs on both, and netlink messages, errors,
+"""NFQUEUE and NFLOG programs on the real kernel and on `weir daemon`, with a supervisor and with --preload: every scenario runs on all, and netlink messages, errors,
 frames and files must be equal (ports, stamps and connection ids aside). queue_test.py [NAME...]. Ends with "N passed, N failed, N skipped"."""
 import os
 import re
@@ -225,6 +225,36 @@ def errors(w):
     w.send(LAN, udp4())
     yield "closed", q.recv(), q.agent("close", "q"), seen(w), other.files("nfnetlink_queue")
     yield "free again", other.bind()
+
+
+@scenario(FORWARD)
+def nobody_waits(w):
+    """Verdicts without an answer: done before what is asked next, errors come all the same, and the last words of a program count."""
+    q = Program(w)
+    yield q.bind()
+    for data in (b"one", b"two", b"three", b"four"):
+        w.send(LAN, udp4(data=data))
+    yield "four wait", q.recv(0.5, 4), q.files("nfnetlink_queue")
+    for i, what in enumerate((ACCEPT, DROP)):
+        q.send(message(0x301, [attr(2, struct.pack("!II", what, q.ids[i]))], flags=0))
+    yield "two are gone", q.files("nfnetlink_queue"), seen(w)
+    q.send(message(0x301, [attr(2, struct.pack("!II", ACCEPT, 77))], flags=0, seq=21))
+    yield "its error is there", [show(d) for d in q.agent("recv", "q", 0)]
+    for number in (0, 5):
+        q.send(message(0x303, [attr(2, struct.pack("!II", STOLEN, q.ids[3]))], number, flags=0, seq=22))
+    q.send(message(0x302, [attr(3, be32(2))], seq=23) + message(0x301, [attr(2, struct.pack("!II", ACCEPT, q.ids[2]))], flags=0, seq=24))
+    yield "errors before the answer", [show(d) for d in q.agent("recv", "q", 0.5, 3)], q.files("nfnetlink_queue")
+    two = b"".join(message(0x301, [attr(2, struct.pack("!II", ACCEPT, i)), attr(3, be32(9))], flags=0, seq=25) for i in (q.ids[3], q.ids[3], 78))
+    q.send(two + b"\1\0")
+    yield "three in one", [show(d) for d in q.agent("recv", "q", 0.5, 2)], seen(w)
+    for data in (b"five", b"six", b"seven"):
+        w.send(LAN, udp4(data=data))
+    yield "three more", q.recv(0.5, 3)
+    w.send(LAN, udp4(data=b"unread"))
+    time.sleep(0.1)
+    q.send(message(0x303, [attr(2, struct.pack("!II", ACCEPT, q.ids[-1]))], flags=0))
+    q.agent("close", "q")
+    yield "last words", seen(w), Program(w, q.agent, "again").files("nfnetlink_queue")
 
 
 @scenario("*mangle\n-A PREROUTING -j MARK --set-mark 0x1234\nCOMMIT\n*filter\n-A FORWARD -p udp -j NFQUEUE --queue-num 3\n-A FORWARD -m mark --mark 0x99 -j DROP\nCOMMIT\n",
@@ -490,6 +520,24 @@ def flat(value):
         yield str(value)
 
 
+class Preload(Weir):
+    def agent(self):
+        self.agents.append(worlds.Agent([self.weir, "exec", "--socket", self.sock, "--preload", "--"]))
+        return self.agents[-1]
+
+
+def tell(kernel, weir):
+    for i in range(max(len(kernel), len(weir))):
+        k, m = ([*flat(s[i])] if i < len(s) else ["(nothing)"] for s in (kernel, weir))
+        if k == m:
+            continue
+        print("  step %d: %s" % (i, k[0][:60]))
+        for j in range(max(len(k), len(m))):
+            a, b = (x[j] if j < len(x) else "(nothing)" for x in (k, m))
+            if a != b:
+                print("    kernel: %s\n    weir:   %s" % (a, b))
+
+
 def main():
     passed = failed = 0
     names = sys.argv[1:] or list(SCENARIOS)
@@ -498,27 +546,20 @@ def main():
         return 0
     for name in names:
         sides = []
-        for world in (Kernel, Weir):
+        for world in (Kernel, Weir, Preload):
             try:
                 sides.append(play(world, name))
             except Exception as e:  # the other side is still worth seeing
                 import traceback
                 traceback.print_exc()
                 sides.append([repr(e)])
-        same = sides[0] == sides[1]
-        passed += same
-        failed += not same
-        if not same:
-            print("FAILED: " + name)
-            for i in range(max(map(len, sides))):
-                k, m = ([*flat(s[i])] if i < len(s) else ["(nothing)"] for s in sides)
-                if k == m:
-                    continue
-                print("  step %d: %s" % (i, k[0][:60]))
-                for j in range(max(len(k), len(m))):
-                    a, b = (x[j] if j < len(x) else "(nothing)" for x in (k, m))
-                    if a != b:
-                        print("    kernel: %s\n    weir:   %s" % (a, b))
+        for side, way in zip(sides[1:], ("", " with --preload")):
+            same = sides[0] == side
+            passed += same
+            failed += not same
+            if not same:
+                print("FAILED: " + name + way)
+                tell(sides[0], side)
     print("%d passed, %d failed, 0 skipped" % (passed, failed))
     return failed > 0
 
