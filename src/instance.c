@@ -147,6 +147,8 @@ void instance_advance(struct instance *inst, int64_t now_ns)
 {
 	int64_t due;
 
+	inst->advance_ns = now_ns;
+	inst->advances++;
 	while ((due = timers_due_ns(inst->timers, now_ns)) != INT64_MAX) {
 		inst->now_ns = MAX_OF(inst->now_ns, due);
 		timers_run(inst->timers, inst->now_ns);

@@ -94,6 +94,8 @@ struct iface {
 
 struct instance {
 	int64_t now_ns;			/* the clock: since the epoch; only instance_advance() moves it */
+	int64_t advance_ns;		/* where it moves it to, */
+	uint32_t advances;		/* so many times so far */
 	struct timers *timers;
 	struct rng rng;			/* every random choice of the engine comes from here */
 	struct hash_key hash_key;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, SMALL_PAGE = 4096 };
 
 static size_t round_up(size_t size, size_t to)
 {
@@ -43,6 +43,14 @@ static void *alloc(size_t size, int advice)
 
 void *bigmem_alloc(size_t size) { return alloc(size, MADV_HUGEPAGE); }
 void *bigmem_alloc_small(size_t size) { return alloc(size, MADV_NOHUGEPAGE); }
+
+void bigmem_touch(void *memory, size_t size)
+{
+	volatile uint8_t *at = memory;
+
+	for (size_t i = 0; i < size; i += SMALL_PAGE)
+		at[i] = at[i];
+}
 
 void bigmem_release(void *memory, size_t size, size_t from, size_t to)
 {

@@ -22,7 +22,7 @@ enum conntrack_opt {
 enum conntrack_field {
 	FIELD_ORIG_SRC, FIELD_ORIG_DST, FIELD_REPLY_SRC, FIELD_REPLY_DST, FIELD_ORIG_FAMILY, FIELD_REPLY_FAMILY,
 	FIELD_PROTO, FIELD_ORIG_SPORT, FIELD_ORIG_DPORT, FIELD_REPLY_SPORT, FIELD_REPLY_DPORT,
-	FIELD_ICMP_TYPE, FIELD_ICMP_CODE, FIELD_ICMP_ID, FIELD_TCP_STATE,
+	FIELD_ICMP_TYPE, FIELD_ICMP_CODE, FIELD_ICMP_ID, FIELD_TCP_STATE, FIELD_SCTP_STATE, FIELD_DCCP_STATE,
 };
 
 enum { OUTPUT_XML = 1, OUTPUT_EXTENDED = 2, OUTPUT_ID = 4, OUTPUT_KERNEL_STAMP = 8, OUTPUT_LABELS = 16,
@@ -49,6 +49,8 @@ struct conntrack_args {
 	uint32_t status, status_mask;	/* of a listing: (status & mask) == status; else the bits to set */
 	uint16_t zone, orig_zone, reply_zone;
 	uint8_t tcp_state;
+	struct ct_sctp sctp;
+	bool has_vtag[IP_CT_DIR_MAX];
 	bool is_tcp;			/* -p tcp: window tracking is switched off for what is changed */
 	struct nat_filter snat, dnat;
 	uint8_t labels[CT_LABEL_BYTES];		/* -l: all of them */

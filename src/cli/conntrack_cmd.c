@@ -51,6 +51,10 @@ static bool field_matches(const struct conntrack_args *args, const struct ct *ct
 		return orig->src_l4.icmp_id == args->orig.src_l4.icmp_id;
 	case FIELD_TCP_STATE:
 		return orig->proto == IPPROTO_TCP && ct->proto.tcp.state == args->tcp_state;
+	case FIELD_SCTP_STATE:
+		return orig->proto == IPPROTO_SCTP && ct->proto.sctp.state == args->sctp.state;
+	case FIELD_DCCP_STATE:
+		return false;
 	}
 	return true;
 }
@@ -138,8 +142,6 @@ static bool values_match(const struct instance *inst, const struct conntrack_arg
 		return false;
 	if (args_have(args, OPT_ID) && ct_id(inst, ct) != args->id)
 		return false;
-	if (args_have(args, OPT_SECMARK) && ct_secmark(ct) != args->secmark)
-		return false;
 	if (args_have(args, OPT_ZONE) && zone_of(ct, CT_ZONE_DIR_BOTH) != args->zone)
 		return false;
 	if (args_have(args, OPT_LABEL) && !has_labels(ct, args->labels))
@@ -170,7 +172,7 @@ bool conntrack_is_meant(const struct instance *inst, const struct conntrack_args
 static bool is_meant_for_update(const struct instance *inst, const struct conntrack_args *args,
 				const struct ct *ct)
 {
-	const uint32_t all = ~(1u << FIELD_TCP_STATE);
+	const uint32_t all = ~(1u << FIELD_TCP_STATE | 1u << FIELD_SCTP_STATE | 1u << FIELD_DCCP_STATE);
 
 	if (args->family && ct_family(ct) != args->family)
 		return false;
@@ -225,9 +227,13 @@ static void print_as(const struct instance *inst, const struct ct *ct, const str
 
 static char *line_of(const struct walk *walk, const struct ct *ct)
 {
+	const struct ct_event ended = { .ct = ct, .kind = CT_EVENT_DESTROY };
 	struct strbuf line = STRBUF_INIT;
 
-	print_as(walk->inst, ct, walk->args, walk->args->output & OUTPUT_XML, &line);
+	if (walk->args->output & OUTPUT_SAVE && walk->args->cmd == CMD_DELETE)
+		conntrack_event_save(walk->inst, &ended, &line);
+	else
+		print_as(walk->inst, ct, walk->args, walk->args->output & OUTPUT_XML, &line);
 	return line.s;
 }
 
@@ -437,6 +443,9 @@ static void fill_values(const struct conntrack_args *args, struct ct_request *re
 	req->tcp_flags = IP_CT_TCP_FLAG_BE_LIBERAL | IP_CT_TCP_FLAG_SACK_PERM;
 	if (req->has_tcp_state && req->tcp_state >= TCP_CONNTRACK_TIME_WAIT)
 		req->tcp_flags |= IP_CT_TCP_FLAG_CLOSE_INIT;
+	req->has_sctp = (args->fields & 1u << FIELD_SCTP_STATE) && args->has_vtag[0] && args->has_vtag[1];
+	req->sctp.state = args->sctp.state;
+	memcpy(req->sctp.vtag, args->sctp.vtag, sizeof(req->sctp.vtag));
 	req->has_snat = args->snat.addr_family || args->snat.has_port;
 	req->has_dnat = args->dnat.addr_family || args->dnat.has_port;
 }
@@ -446,7 +455,9 @@ static bool is_unchanged(const struct walk *walk, const struct ct *ct, const str
 	return (!req->has_timeout || ct_expires_sec(walk->inst, ct) == req->timeout_sec) &&
 	       (!req->has_status || (ct->status & req->status) == req->status) &&
 	       (!req->has_mark || ct->mark == req->mark) && !req->has_labels &&
-	       (!req->has_tcp_state || (ct_proto_num(ct) == IPPROTO_TCP && ct->proto.tcp.state == req->tcp_state));
+	       (!req->has_tcp_state || (ct_proto_num(ct) == IPPROTO_TCP && ct->proto.tcp.state == req->tcp_state)) &&
+	       (!(walk->args->fields & 1u << FIELD_SCTP_STATE) ||
+		(ct_proto_num(ct) == IPPROTO_SCTP && ct->proto.sctp.state == req->sctp.state));
 }
 
 static void ask_to_change(struct walk *walk, struct ct *ct, const struct ct_request *req, struct replies *replies)
@@ -457,6 +468,8 @@ static void ask_to_change(struct walk *walk, struct ct *ct, const struct ct_requ
 		err = EOPNOTSUPP;	/* the request names no family: nothing can be looked up */
 	else if (zone_of(ct, CT_ZONE_DIR_BOTH) || zone_of(ct, CT_ZONE_DIR_ORIGINAL))
 		err = ENOENT;		/* nor does it name a zone */
+	else if (walk->args->fields & 1u << FIELD_SCTP_STATE && !req->has_sctp)
+		err = EINVAL;		/* its state comes with both tags or not at all */
 	else
 		err = -ct_control_change(walk->inst, ct, req);
 	reply_push(replies, NULL, err);
@@ -517,7 +530,7 @@ static int update(struct instance *inst, const struct conntrack_args *args, stru
 
 static bool has_ports(uint8_t proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_UDPLITE || proto == IPPROTO_SCTP || proto == IPPROTO_GRE;
 }
 
 /* The tuples that were given; the one that was not is the other turned round. */
@@ -529,6 +542,10 @@ static int fill_tuples(const struct conntrack_args *args, struct ct_request *req
 
 	req->orig = args->orig;
 	req->reply = args->reply;
+	if (!has_ports(args->orig.proto) && args->orig.proto != IPPROTO_ICMP && args->orig.proto != IPPROTO_ICMPV6) {
+		req->orig.src_l4.all = req->orig.dst_l4.all = 0;	/* its tracker knows none */
+		req->reply.src_l4.all = req->reply.dst_l4.all = 0;
+	}
 	req->has_orig = req->has_reply = true;
 	if (!has_orig)
 		return ct_tuple_invert(&req->orig, &req->reply) ? 0 : -EINVAL;
@@ -622,9 +639,16 @@ static int get(struct instance *inst, const struct conntrack_args *args, struct 
 	ct = ct_find(inst, &zone, by_reply ? &req.reply : &req.orig, &dir);
 	if (!ct)
 		return failed(ENOENT, CMD_GET, err);
-	ct_print(inst, ct, text_flags(args, true), out);
+	if (!fields_match(args, ct, args->fields)) {	/* DCCP's ports, which nobody keeps */
+		ct_put(inst, ct);
+		conntrack_say(err, "0 flow entries have been shown.");
+		return EXIT_FAILED;
+	}
+	if (args->output & OUTPUT_XML)
+		sb_adds(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n");
+	print_as(inst, ct, args, true, out);
 	sb_addc(out, '\n');
-	ct_put(inst, ct);
+	ct_put(inst, ct);		/* what -o xml opened stays open, as upstream has it */
 	conntrack_say(err, "1 flow entries have been shown.");
 	return 0;
 }

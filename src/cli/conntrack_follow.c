@@ -76,14 +76,6 @@ static void say(struct follower *f, const struct strbuf *line)
 }
 
 /* "[1795368777.320649]\t", as wide as upstream has it. */
-static void put_now(struct strbuf *out)
-{
-	struct timeval now;
-
-	gettimeofday(&now, NULL);
-	sb_printf(out, "[%-8lld.%-6lld]\t", (long long)now.tv_sec, (long long)now.tv_usec);
-}
-
 static bool wants(const struct instance *inst, const struct follower *f, const struct ct_event *event)
 {
 	const struct conntrack_args *args = &f->args;
@@ -107,7 +99,7 @@ static void show(const struct instance *inst, struct follower *f, const struct c
 		f->xml_begun = true;
 	}
 	if (output & OUTPUT_STAMP && !(output & (OUTPUT_XML | OUTPUT_JSON)))
-		put_now(line);
+		conntrack_text_when(line);
 	if (output & OUTPUT_XML)
 		conntrack_event_xml(inst, event, conntrack_text_flags(&f->args), output & OUTPUT_STAMP, line);
 	else if (output & OUTPUT_SAVE)
@@ -140,10 +132,9 @@ void followers_expect(const struct instance *inst, struct list *all, const struc
 		struct strbuf line = STRBUF_INIT;
 
 		if (f->args.table == TABLE_EXPECT) {
-			if (f->args.output & OUTPUT_STAMP)
-				put_now(&line);
-			ct_expect_event_print(inst, exp, ended, &line);
-			sb_addc(&line, '\n');
+			if (f->args.output & OUTPUT_XML && !f->shown)
+				sb_adds(&line, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<expect>\n");
+			conntrack_expect_show(inst, exp, ended ? "destroy" : "new", f->args.output, &line);
 			say(f, &line);
 		}
 		sb_free(&line);

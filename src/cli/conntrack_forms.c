@@ -125,15 +125,21 @@ void conntrack_xml(const struct instance *inst, const struct ct *ct, unsigned in
 	sb_adds(out, "</flow>");
 }
 
-void conntrack_event_xml(const struct instance *inst, const struct ct_event *event, unsigned int flags, bool with_when, struct strbuf *out)
+void conntrack_xml_when(struct strbuf *out)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 
-	xml_flow(inst, event->ct, event, flags, out);
-	if (with_when && localtime_r(&now, &tm))
+	if (localtime_r(&now, &tm))
 		sb_printf(out, "<when><hour>%d</hour><min>%02d</min><sec>%02d</sec><wday>%d</wday><day>%d</day><month>%d</month><year>%d</year></when>",
 			  tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_wday + 1, tm.tm_mday, tm.tm_mon + 1, tm.tm_year + 1900);
+}
+
+void conntrack_event_xml(const struct instance *inst, const struct ct_event *event, unsigned int flags, bool with_when, struct strbuf *out)
+{
+	xml_flow(inst, event->ct, event, flags, out);
+	if (with_when)
+		conntrack_xml_when(out);
 	sb_adds(out, "</flow>");
 }
 
@@ -162,7 +168,7 @@ static void save_ports(const struct ct *ct, struct strbuf *out)
 {
 	const struct ct_tuple *orig = ct_tuple(ct, IP_CT_DIR_ORIGINAL), *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
 
-	if (has_ports(orig->proto))
+	if (has_ports(orig->proto) && orig->proto != IPPROTO_DCCP)	/* nobody tracks it: there are none */
 		sb_printf(out, " --sport %u --dport %u --reply-port-src %u --reply-port-dst %u", ntohs(orig->src_l4.port),
 			  ntohs(orig->dst_l4.port), ntohs(reply->src_l4.port), ntohs(reply->dst_l4.port));
 	else if (orig->proto == IPPROTO_GRE)
@@ -180,7 +186,8 @@ static void save_flow(const struct instance *inst, const struct ct *ct, const st
 	const struct ct_tuple *orig = ct_tuple(ct, IP_CT_DIR_ORIGINAL), *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
 	static const char *const zone_option[] = { [CT_ZONE_DIR_ORIGINAL] = "--orig-zone", [CT_ZONE_DIR_REPLY] = "--reply-zone",
 						   [CT_ZONE_DIR_BOTH] = "-w" };
-	bool dnat = !ct_addr_equal(&orig->dst, &reply->src), snat = !ct_addr_equal(&orig->src, &reply->dst);
+	bool dnat = (ct->status & IPS_DST_NAT_DONE) && !ct_addr_equal(&orig->dst, &reply->src);
+	bool snat = (ct->status & IPS_SRC_NAT_DONE) && !ct_addr_equal(&orig->src, &reply->dst);
 	struct strbuf state = STRBUF_INIT;
 	char text[INET6_ADDRSTRLEN];
 

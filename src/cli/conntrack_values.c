@@ -274,6 +274,8 @@ int ct_read_output(struct ct_parser *p)
 			break;
 	}
 	p->args->output = output;
+	if (output & OUTPUT_LABELS && !ct_label_names_are_loaded(p->inst))
+		sb_adds(p->err, "nfct_labelmap_new: No such file or directory\n");
 	if ((output & OUTPUT_SAVE) && (output & ~OUTPUT_SAVE)) {
 		conntrack_say(p->err, "cannot combine save output with any other output type, use -o save only");
 		return EXIT_OTHER;

@@ -21,7 +21,7 @@ enum {
 enum { CT_UDP_UNREPLIED, CT_UDP_STREAM };	/* which of UDP's timeouts */
 
 struct ct_conf {			/* net.netfilter.nf_conntrack_* */
-	unsigned int max, buckets, count_shown;
+	unsigned int max, buckets, reserve;
 	uint8_t acct, events, timestamp, checksum, log_invalid;
 	uint8_t tcp_loose, tcp_be_liberal, tcp_ignore_invalid_rst, tcp_max_retrans;
 };
@@ -44,6 +44,8 @@ struct ct_wheel {
 	unsigned int depth;		/* of CT_LINE_DUE that are in use */
 	struct timer timer;		/* when the next used slot is due */
 	unsigned int batch;		/* sysctl weir_expire_batch; 0 = all at once, at their exact time */
+	unsigned int left;		/* of the batch, in the advance with the number @advance */
+	uint32_t advance;
 };
 
 /*
@@ -61,13 +63,14 @@ struct ct_table {
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
 	uint32_t serial;		/* connections so far */
 	uint32_t id_mask;
-	struct ct_chunk **chunks;	/* by number; the last may have room */
-	uint32_t chunk_count;
+	struct ct_chunk **chunks;	/* by number; those before @filling have no room, those behind it are untouched */
+	uint32_t chunk_count, filling;
 	struct ct *free;		/* chained by node[0].next */
 
 	struct ct_wheel wheel;
 	uint32_t users4, users6;	/* who wants tracking on */
 	struct timer gc;		/* after the table was full: thins it out */
+	uint32_t gc_chunk, gc_record;	/* ... and has come so far */
 	struct ct_conf conf;
 	struct ct_helper_conf helper_conf;
 	struct ct_auto_help auto_help;
@@ -105,15 +108,24 @@ bool ct_read_ports(const struct instance *inst, const uint8_t *l4, uint32_t l4_l
 
 /* --- table.c --- */
 uint32_t ct_hash(const struct ct_table *table, const struct ct_tuple *tuple, uint16_t zone_id);
-static inline ct_link *ct_bucket(const struct ct_table *table, uint32_t hash)
+/* The bucket that @hash lies in now, one of 2^@bits. */
+static inline ct_link *ct_bucket_of(const struct ct_table *table, uint32_t hash, unsigned int *bits)
 {
 	if (table->old_buckets) {
 		uint32_t old = hash >> (32 - table->old_bits);
 
+		*bits = table->old_bits;
 		if (old >= table->moved)
 			return &table->old_buckets[old];
 	}
+	*bits = table->bits;
 	return &table->buckets[hash >> (32 - table->bits)];
+}
+static inline ct_link *ct_bucket(const struct ct_table *table, uint32_t hash)
+{
+	unsigned int bits;
+
+	return ct_bucket_of(table, hash, &bits);
 }
 /* @hash is the node's own: ct_node_hash(). */
 void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash);
@@ -121,11 +133,14 @@ void ct_table_remove(struct ct_table *table, struct ct_node *node);
 uint32_t ct_node_hash(const struct ct_table *table, struct ct_node *node);
 struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone *zone, const struct ct_tuple *tuple,
 			      uint32_t hash);
-void ct_table_finish_growing(struct ct_table *table);
+/* Room for @count connections, with memory that is there: growing then waits for nobody. */
+bool ct_is_listed(const struct ct *ct);	/* what ct_each() visits */
+int ct_table_reserve(struct instance *inst, uint32_t count);
 
 /* --- record.c --- */
 struct ct *ct_record_alloc(struct ct_table *table);
 void ct_record_free(struct ct_table *table, struct ct *ct);
+int ct_records_reserve(struct ct_table *table, uint32_t count);
 void ct_records_free(struct ct_table *table);
 static inline struct ct *ct_at(const struct ct_table *table, uint32_t number)
 {

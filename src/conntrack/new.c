@@ -9,21 +9,23 @@
 #include "conntrack/helper.h"
 
 enum { CT_GC_AFTER_JIFFIES = 60 * WEIR_HZ };	/* the kernel's garbage scan comes round at least this often */
+enum { GC_LOOKS_MAX = 4096 };			/* a tick */
 
 const struct ct_zone ct_zone_default = { 0, 0, CT_ZONE_DIR_BOTH };
 
-/* One of the kernel's buckets: every connection in it that is not assured goes. */
+/* One of the kernel's buckets: every connection in it that is not assured goes. While our table grows, part of it may have moved. */
 static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
 {
 	struct ct_table *table = inst->ct;
-	uint32_t n = table->conf.buckets;
-	uint64_t low = (((uint64_t)nominal << 32) + n - 1) / n;
-	uint64_t high = (((uint64_t)(nominal + 1) << 32) + n - 1) / n - 1;
-	uint32_t first = (uint32_t)(low >> (32 - table->bits)), last = (uint32_t)(high >> (32 - table->bits));
+	const uint32_t n = table->conf.buckets;
+	uint64_t hash = (((uint64_t)nominal << 32) + n - 1) / n;
+	const uint64_t end = (((uint64_t)(nominal + 1) << 32) + n - 1) / n;
 	unsigned int dropped = 0;
 
-	for (uint32_t b = first; b <= last; b++) {
-		struct ct_node *node = ct_link_node(table->buckets[b]);
+	while (hash < end) {
+		unsigned int bits;
+		const ct_link *bucket = ct_bucket_of(table, (uint32_t)hash, &bits);
+		struct ct_node *node = ct_link_node(*bucket);
 
 		while (node) {
 			struct ct *ct = ct_of_node(node);
@@ -34,8 +36,9 @@ static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
 				continue;
 			}
 			dropped++;
-			node = ct_link_node(table->buckets[b]);	/* both its nodes may have been in here */
+			node = ct_link_node(*bucket);	/* both its nodes may have been in here */
 		}
+		hash = ((hash >> (32 - bits)) + 1) << (32 - bits);
 	}
 	return dropped;
 }
@@ -45,7 +48,6 @@ static bool early_drop(struct instance *inst, uint32_t hash)
 	struct ct_table *table = inst->ct;
 	uint32_t nominal = hash_scale(hash, table->conf.buckets);
 
-	ct_table_finish_growing(table);
 	for (int i = 0; i < CT_EVICTION_RANGE; i++) {
 		unsigned int dropped = drop_in_bucket(inst, nominal);
 
@@ -76,12 +78,40 @@ static bool thin_out(void *priv, struct ct *ct)
 	return true;
 }
 
+/* The same in a live instance: a number of records a tick, and the next ones at the next tick. */
+static void thin_out_some(struct instance *inst)
+{
+	struct ct_table *table = inst->ct;
+	uint32_t looked = 0, batch = table->wheel.batch;
+	const unsigned int count = table->count;
+
+	while (table->gc_chunk < table->chunk_count && looked < GC_LOOKS_MAX && count - table->count < batch) {
+		struct ct_chunk *chunk = table->chunks[table->gc_chunk];
+		struct ct *ct = &chunk->records[table->gc_record];
+
+		if (table->gc_record++ >= chunk->used) {
+			table->gc_chunk++;
+			table->gc_record = 0;
+			continue;
+		}
+		looked++;
+		if (ct_is_listed(ct) && !thin_out(inst, ct))
+			return;
+	}
+	if (table->gc_chunk < table->chunk_count)
+		timer_arm(inst->timers, &table->gc, inst->now_ns + NSEC_PER_JIFFY);
+}
+
 /* Some time after the table was full: whatever is expendable goes, until 95 percent are left. */
 static void gc_run(struct timer *timer, void *arg, int64_t now_ns)
 {
 	struct instance *inst = arg;
 
-	if (inst->ct->conf.max >= 100)
+	if (inst->ct->conf.max < 100)
+		return;
+	if (inst->ct->wheel.batch)
+		thin_out_some(inst);
+	else
 		ct_each(inst, thin_out, inst);
 }
 
@@ -92,6 +122,7 @@ void ct_gc_start(struct instance *inst)
 	if (timer_is_armed(gc))
 		return;
 	timer_init(gc, gc_run, inst);
+	inst->ct->gc_chunk = inst->ct->gc_record = 0;
 	timer_arm(inst->timers, gc, inst->now_ns + (int64_t)CT_GC_AFTER_JIFFIES * NSEC_PER_JIFFY);
 }
 

@@ -36,7 +36,7 @@ static struct ct_chunk *chunk_new(struct ct_table *table)
 
 struct ct *ct_record_alloc(struct ct_table *table)
 {
-	struct ct_chunk *chunk = table->chunk_count ? table->chunks[table->chunk_count - 1] : NULL;
+	struct ct_chunk *chunk = table->filling < table->chunk_count ? table->chunks[table->filling] : NULL;
 	struct ct *ct = table->free;
 
 	if (ct) {
@@ -46,9 +46,30 @@ struct ct *ct_record_alloc(struct ct_table *table)
 		memset(ct, 0, sizeof(*ct));
 		return ct;
 	}
-	if (!chunk || chunk->used == chunk->room)
+	if (chunk && chunk->used == chunk->room)
+		chunk = ++table->filling < table->chunk_count ? table->chunks[table->filling] : NULL;
+	if (!chunk)
 		chunk = chunk_new(table);
 	return chunk ? &chunk->records[chunk->used++] : NULL;	/* zeroed already */
+}
+
+/* Pieces for @count records in all, touched; those of the next ones in use. */
+int ct_records_reserve(struct ct_table *table, uint32_t count)
+{
+	uint64_t room = 0;
+
+	for (uint32_t i = 0; i < table->chunk_count; i++)
+		room += table->chunks[i]->room;
+	while (room < count) {
+		struct ct_chunk *chunk = chunk_new(table);
+
+		if (!chunk)
+			return -ENOMEM;
+		room += chunk->room;
+	}
+	for (uint32_t i = table->filling; i < table->chunk_count; i++)
+		bigmem_touch(table->chunks[i], CT_CHUNK_SIZE);
+	return 0;
 }
 
 void ct_record_free(struct ct_table *table, struct ct *ct)

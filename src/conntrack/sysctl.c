@@ -16,6 +16,13 @@ static void print_count(void *priv, const struct sysctl *ctl, struct strbuf *out
 	sb_printf(out, "%u", table->count);
 }
 
+static int reserve_changed(void *priv, const struct sysctl *ctl, const char *text, struct refusal *why)
+{
+	struct instance *inst = priv;
+
+	return ct_table_reserve(inst, inst->ct->conf.reserve) ? refuse(why, -ENOMEM, "sysctl: no memory for %s connections", text) : 0;
+}
+
 /* Under net.netfilter.nf_conntrack_. */
 static int register_all(struct instance *inst, const struct sysctl *ctls, size_t count)
 {
@@ -108,6 +115,8 @@ int ct_sysctls_register(struct instance *inst, struct ct_table *table)
 		  .min = 0, .max = 1 },
 		{ .name = "tcp_max_retrans", .kind = SYSCTL_U8, .value = &conf->tcp_max_retrans, .min = 0, .max = 255 },
 		{ .name = "weir_expire_batch", .kind = SYSCTL_UINT, .value = &table->wheel.batch, .min = 0, .max = UINT32_MAX },
+		{ .name = "weir_reserve", .kind = SYSCTL_UINT, .value = &conf->reserve, .min = 0, .max = CT_BUCKETS_MAX / IP_CT_DIR_MAX,
+		  .changed = reserve_changed, .priv = inst },
 		{ .name = "expect_max", .kind = SYSCTL_INT, .value = &table->expects.max, .min = 0, .max = INT32_MAX },
 	};
 	int err;

@@ -106,12 +106,6 @@ static void move_some(struct ct_table *table, uint32_t count)
 	}
 }
 
-void ct_table_finish_growing(struct ct_table *table)
-{
-	if (table->old_buckets)
-		move_some(table, UINT32_MAX);
-}
-
 static void grow(struct ct_table *table)
 {
 	ct_link *buckets = bigmem_alloc(2 * sizeof(*buckets) << table->bits);
@@ -124,6 +118,25 @@ static void grow(struct ct_table *table)
 	table->bits++;
 	table->moved = 0;
 	table->move_debt = 0;
+}
+
+int ct_table_reserve(struct instance *inst, uint32_t count)
+{
+	struct ct_table *table = inst->ct;
+	const uint64_t nodes = (uint64_t)count * IP_CT_DIR_MAX;
+
+	if (table->old_buckets)
+		move_some(table, UINT32_MAX);
+	while ((uint64_t)CT_NODES_PER_BUCKET << table->bits < nodes && table->bits < CT_BITS_MAX) {
+		grow(table);
+		if (!table->old_buckets)
+			return -ENOMEM;
+		move_some(table, UINT32_MAX);
+	}
+	bigmem_touch(table->buckets, sizeof(*table->buckets) << table->bits);
+	if (ct_records_reserve(table, count))
+		return -ENOMEM;
+	return inst->nat ? nat_reserve(inst, count) : 0;
 }
 
 void ct_table_insert(struct ct_table *table, struct ct_node *node, uint32_t hash)
@@ -249,7 +262,7 @@ static int by_serial(const void *a, const void *b)
 	return (int32_t)(x->serial - y->serial) < 0 ? -1 : 1;
 }
 
-static bool is_listed(const struct ct *ct)
+bool ct_is_listed(const struct ct *ct)
 {
 	return ct->refs && ct_is_confirmed(ct) && !ct_is_dying(ct) &&
 	       !(ct->status & (CT_STATUS_NAT_CLASH | IPS_TEMPLATE));
@@ -268,7 +281,7 @@ void ct_each(struct instance *inst, bool (*visit)(void *priv, struct ct *ct), vo
 		struct ct_chunk *chunk = inst->ct->chunks[k];
 
 		for (uint32_t i = 0; i < chunk->used; i++) {
-			if (!is_listed(&chunk->records[i]))
+			if (!ct_is_listed(&chunk->records[i]))
 				continue;
 			found[n] = &chunk->records[i];
 			is_sorted &= !n || by_serial(&found[n - 1], &found[n]) < 0;

@@ -6,7 +6,7 @@
  * A connection hangs on the level of the highest 6-bit digit in which its tick differs from the hand's, so
  * only slots ahead of the hand are in use (see base/timer.c).
  *
- * When very many end at one tick, a live instance would stand still: weir_expire_batch ends that many a tick, and
+ * When very many end at one tick, a live instance would stand still: weir_expire_batch ends that many a step of the clock, and
  * who is late ends when somebody meets it.
  */
 #include <limits.h>
@@ -181,23 +181,29 @@ static void turn(struct timer *timer, void *arg, int64_t now_ns)
 {
 	struct instance *inst = arg;
 	struct ct_wheel *wheel = &inst->ct->wheel;
-	unsigned int level, i, budget = wheel->batch ? wheel->batch : UINT_MAX;
+	unsigned int level, i, all = UINT_MAX, *budget = wheel->batch ? &wheel->left : &all;
+	/* Whoever was away for a hundred ticks does not want a hundred batches now. */
+	const uint64_t later = (uint64_t)(MAX_OF(inst->advance_ns, inst->now_ns) / NSEC_PER_JIFFY) + 1;
 
+	if (wheel->advance != inst->advances) {
+		wheel->advance = inst->advances;
+		wheel->left = wheel->batch;
+	}
 	ct_wheel_end_overdue(inst);
-	look_at_line(inst, CT_LINE_LATE, &budget);
+	look_at_line(inst, CT_LINE_LATE, budget);
 	while (first_slot(wheel, &level, &i)) {
 		uint64_t tick = slot_tick(wheel, level, i);
 
 		if (tick > (uint64_t)inst_jiffies(inst)) {
-			arm(inst, !wheel->line[CT_LINE_LATE].first ? tick : (uint64_t)inst_jiffies(inst) + 1);
+			arm(inst, !wheel->line[CT_LINE_LATE].first ? tick : MIN_OF(tick, later));
 			return;
 		}
 		wheel->tick = tick;
 		wheel->used[level] &= ~(1ull << i);
-		look_at_line(inst, level * SLOTS + i, &budget);
+		look_at_line(inst, level * SLOTS + i, budget);
 	}
 	if (wheel->line[CT_LINE_LATE].first)
-		arm(inst, (uint64_t)inst_jiffies(inst) + 1);
+		arm(inst, later);
 }
 
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel)

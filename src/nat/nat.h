@@ -55,6 +55,7 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 
 /* Called by conntrack: */
 void nat_ct_restored(struct instance *inst, struct ct *ct);	/* a connection with its mapping came from elsewhere */
+int nat_reserve(struct instance *inst, uint32_t count);	/* room for so many sources */
 void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */
 void nat_ct_ending(const struct instance *inst, const struct ct *ct);	/* asks for what that will need */
 void nat_cone_put(struct nat_cone *cone);	/* gives its share of a mapping back; NULL: had none */

@@ -180,7 +180,8 @@ static void move_bucket(struct instance *inst, struct nat *nat)
 
 static void move_some(struct instance *inst, struct nat *nat)
 {
-	uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
+	const uint32_t count = (nat->bucket_mask + 1) / 2, until = MIN_OF(count, nat->moved + MOVE_EVERY * MOVE_PER_INSERT);
+	const uint32_t begin = nat->moved, page = BIGMEM_PAGE / sizeof(*nat->old_by_source);
 
 	for (uint32_t i = nat->moved; i < until; i++) {
 		const struct ct *ct = first_of(inst, nat->old_by_source[i]);
@@ -193,6 +194,10 @@ static void move_some(struct instance *inst, struct nat *nat)
 	}
 	while (nat->moved < until)
 		move_bucket(inst, nat);
+	/* What was moved is read no more; all of it at the end would take long. */
+	if (begin / page != nat->moved / page)
+		bigmem_release(nat->old_by_source, count * sizeof(*nat->old_by_source), begin / page * BIGMEM_PAGE,
+			       nat->moved * sizeof(*nat->old_by_source));
 	if (nat->moved < count)
 		return;
 	buckets_free(nat->old_by_source, count);
@@ -211,6 +216,23 @@ static void index_grow(struct nat *nat)
 	nat->by_source = wider;
 	nat->bucket_mask = 2 * count - 1;
 	nat->moved = 0;
+}
+
+int nat_reserve(struct instance *inst, uint32_t count)
+{
+	struct nat *nat = inst->nat;
+
+	for (;;) {
+		while (nat->old_by_source)
+			move_some(inst, nat);
+		if (count / PER_BUCKET <= nat->bucket_mask)
+			break;
+		index_grow(nat);
+		if (!nat->old_by_source)
+			return -ENOMEM;
+	}
+	bigmem_touch(nat->by_source, (nat->bucket_mask + 1) * sizeof(*nat->by_source));
+	return 0;
 }
 
 void nat_source_add(struct instance *inst, struct ct *ct)

@@ -68,6 +68,51 @@ def conntrack():
                 "conntrack -S expect")
 
 
+def options():
+    """Every option of conntrack(8), in both its names, where it belongs and where it does not; expectations."""
+    four = "--orig-src 192.0.2.1 --orig-dst 192.0.2.2 --timeout 5000"
+    make = ["--create --protonum tcp %s --orig-port-src 11 --orig-port-dst 20 --state SYN_RECV --status SEEN_REPLY --mark 0x17" % four,
+            "--create --proto udp %s --sport 13 --dport 53 --src-nat 10.9.9.9 --zone 3" % four, "-I -p udp %s --sport 14 --dport 53 --dst-nat 10.8.8.8:5353" % four,
+            "-I -p udp %s --sport 15 --dport 53 --any-nat 10.7.7.7" % four, "-I -p udp %s --sport 16 --dport 53 --src-nat 10.9.9.9 --dst-nat 10.8.8.8" % four,
+            "-I -p udp %s --sport 17 --dport 53 --secmark 5" % four, "-I -p udp %s --sport 18 --dport 53 --label-add 3" % four, "-I -p udp %s --sport 21 --dport 53 --state NEW" % four,
+            "--add -p sctp %s --sport 1 --dport 2 --state COOKIE_WAIT --orig-vtag 7 --reply-vtag 9" % four, "-A -p gre %s --orig-key-src 0x11 --orig-key-dst 0x12 --reply-key-src 0x12 --reply-key-dst 0x11" % four,
+            "-I -p icmp %s --icmp-type 13 --icmp-code 0 --icmp-id 77" % four, "-I -p icmp %s --icmp-type 3 --icmp-code 1 --icmp-id 77" % four, "-I -p icmp %s --icmp-type 8" % four,
+            "-I -p udp %s --reply-src 192.0.2.2 --reply-dst 192.0.2.99 --sport 22 --dport 53 --reply-port-src 53 --reply-port-dst 4000" % four,
+            "-I -p udp %s --sport 23 --dport 53 -f ipv6" % four, "-I -p udp %s --sport 70000 --dport 53" % four, "-I -p udp %s --sport 24 --dport 53 -m 4294967296" % four, "-I -p udp %s --sport 25 --dport 53 -t x" % four,
+            "-I -p udp %s --sport 26 --dport 53 -w 70000" % four, "-I -p udp %s --sport 27 --dport 53 -w x" % four, "-I -p tcp %s --sport 28 --dport 53 --state NONSENSE" % four,
+            "-I -p udp -s 192.0.2.1 -d nonsense --sport 1 --dport 2 -t 5", "-I -p nonsense %s" % four, "-I -p udp -s 192.0.2.1 -d 2001:db8::1 --sport 1 --dport 2 -t 5", "-I -p udp %s --sport 29 --dport 53 -u OFFLOAD" % four,
+            "-I -p udp %s --sport 30 --dport 53 -u EXPECTED" % four, "-I -p udp %s --sport 31 --dport 53 -u UNSET" % four, "-I -p udp %s --sport 32 --dport 53 -u SRC_NAT" % four]
+    for words in make:
+        yield "conntrack " + words
+    for words in ("", "conntrack", "-o timestamp", "-o ktimestamp", "-o ktimestamp,id,extended", "-o labels", "-o labels,save", "-o save,extended", "-o save,id", "-o xml,labels,timestamp", "-o save,xml", "-o userspace", "-o id,id", "-o",
+                  "--output extended,labels,id", "--zone 3", "--orig-zone 3", "--reply-zone 3", "--zone 0", "--mark 0x17/0xff", "--mark 0x17/", "--mark x", "--mark 23", "--src-nat", "--dst-nat", "--any-nat", "--any-nat 10.9.9.9",
+                  "--src-nat 10.9.9.9 --dst-nat 10.8.8.8", "--dst-nat 10.8.8.8:5353", "--src-nat 10.9.9.0/24", "--status SEEN_REPLY", "--status SEEN_REPLY,ASSURED", "--status CONFIRMED", "--status FIXED_TIMEOUT", "--status OFFLOAD", "--family ipv4",
+                  "--family ipv7", "--protonum 17", "--protonum 300", "--proto udp --reply-port-dst 4000", "--proto udp --orig-port-src 13", "-p udp --dport 53 --sport 13", "-p sctp --state COOKIE_WAIT", "-p sctp --orig-vtag 7",
+                  "-p gre --srckey 0x11", "-p icmp --icmp-id 77", "-p icmp --icmp-code 0", "-p icmp --icmp-type x", "--sport 13", "--state ESTABLISHED", "--reply-src 192.0.2.2 -p udp", "--reply-dst 192.0.2.0/24", "-s 192.0.2.1/33", "-s ::/0",
+                  "-s 0.0.0.0/0", "-d 192.0.2.2 -d 192.0.2.2", "--secmark 5", "--label 3", "--label-add 3", "--tuple-src 1.2.3.4", "--mask-src 255.0.0.0", "--mask-src 255.255.255.0 -s 192.0.2.77", "--mask-dst 255.255.0.0 -d 192.0.9.9",
+                  "--buffer-size 100", "-e ALL", "--timeout 5000", "-i 7", "--role client", "--zero -p udp", "-B", "-4", "extra words", "dying -p tcp", "dying -o xml", "unconfirmed -p udp -o id"):
+        yield ("conntrack -L " + words).rstrip()
+    yield from ("conntrack --dump -p sctp", "conntrack -L -p dccp --state OPEN", "conntrack -L -p dccp --sport 5", "conntrack -L -p sctp --state NONE", "conntrack -L -p dccp --role client",
+                "conntrack -I -p dccp %s --sport 1 --dport 2 --state OPEN --role nobody" % four, "conntrack -I -p dccp %s --sport 1 --dport 2 --state OPEN" % four, "conntrack -I -p dccp %s --sport 1" % four,
+                "conntrack -I -p dccp %s --sport 1 --dport 2 --state REQUEST --role s" % four, "conntrack -L -p dccp --state OPEN", "conntrack -L -p dccp --dport 7", "conntrack -G -p dccp %s --sport 1 --dport 2" % four[:-15],
+                "conntrack -I -p sctp %s --sport 9 --dport 2 --state CLOSED --orig-vtag 7" % four, "conntrack -I -p gre %s --srckey 5" % four, "conntrack -I -p gre %s --reply-key-src 5" % four, "conntrack -G -p gre %s --srckey 0x11 --dstkey 18" % four[:-15],
+                "conntrack -U -p sctp --state SHUTDOWN_SENT", "conntrack -U -p sctp --state SHUTDOWN_RECD --orig-vtag 21 --reply-vtag 22", "conntrack -U -f ipv4 -p sctp --state SHUTDOWN_SENT", "conntrack -U -f ipv4 -p sctp --state SHUTDOWN_RECD --orig-vtag 21 --reply-vtag 22", "conntrack -L -o save", "conntrack -L -p sctp", "conntrack -U -p sctp -m 3",
+                "conntrack -U -f ipv4 -p sctp -m 3", "conntrack -U -f ipv4 -p gre -m 4", "conntrack -U -f ipv4 -p dccp -m 5", "conntrack -G -p udp %s --sport 14 --dport 53 -m 99" % four[:-15], "conntrack -G -p tcp %s --sport 11 --dport 20 --state CLOSE" % four[:-15], "conntrack -U -p gre -m 4", "conntrack -U -p dccp -m 5", "conntrack -L", "conntrack --get -p sctp %s --sport 1 --dport 2 --orig-vtag 7" % four[:-15], "conntrack -G -p udp %s --sport 13 --dport 53 -w 3" % four[:-15], "conntrack -G -p udp %s --sport 13 --dport 53" % four[:-15],
+                "conntrack -G -p icmp %s --icmp-type 13 --icmp-code 0 --icmp-id 77" % four[:-15], "conntrack -G -p udp %s --sport 14 --dport 53 -o id,extended" % four[:-15], "conntrack -G", "conntrack -G -p tcp -s 192.0.2.1",
+                "conntrack --update -p udp --mark 0xf0/0xff", "conntrack -U -p udp --orig-port-src 14 --status ASSURED", "conntrack -U -p udp --sport 14 --label-add 5", "conntrack -U -p udp --label-del", "conntrack -U -p udp --label-del 5",
+                "conntrack -U --zone 3 -m 99", "conntrack -U -s 192.0.2.1 -t 5000 -p icmp", "conntrack -U", "conntrack -U -p tcp --state CLOSE", "conntrack -U -p udp --src-nat 1.1.1.1", "conntrack -U -m 1 -p udp --dport 99", "conntrack -L",
+                "conntrack -R {file}", "conntrack -R /nonexistent", "conntrack --load-file {bad}", "conntrack -L", "conntrack -L -o save",
+                "conntrack --delete -p udp --zone 3", "conntrack -D --mark 0xf0/0xff -p udp --sport 14", "conntrack -D --src-nat 10.9.9.9", "conntrack -D --dst-nat", "conntrack -D --status SEEN_REPLY", "conntrack -D -p udp --reply-port-dst 4000 -o id,extended",
+                "conntrack -D -o xml -p sctp", "conntrack -D -o save -p gre", "conntrack -D -l 3", "conntrack -D -p tcp --state SYN_RECV", "conntrack -L", "conntrack --count", "conntrack --flush", "conntrack -C", "conntrack -C conntrack", "conntrack -C nonsense",
+                "conntrack -F nonsense", "conntrack -F -p tcp", "conntrack --version", "conntrack -L -D", "conntrack -I expect", "conntrack -A expect")
+    master = "--orig-src 192.0.2.9 --orig-dst 192.0.2.2"
+    tuple_ = "--tuple-src 192.0.2.2 --tuple-dst 192.0.2.9"
+    yield from ("conntrack -I -p tcp %s --sport 1000 --dport 21 --state ESTABLISHED -u SEEN_REPLY,ASSURED -t 3000" % master, "conntrack -I expect -p 6 %s %s --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -t 200" % (tuple_, master),
+                "conntrack -G expect -p tcp %s --sport 5 --dport 6" % tuple_[:44], "conntrack -G expect -p tcp -s 192.0.2.2 -d 192.0.2.9", "conntrack -D expect -p tcp -s 192.0.2.2 -d 192.0.2.9", "conntrack -D expect -p tcp %s" % tuple_,
+                "conntrack -U expect -p tcp %s" % tuple_, "conntrack -L expect -o xml", "conntrack -L expect -o id", "conntrack -L expect -o extended", "conntrack -L expect -o save", "conntrack -L expect -o timestamp", "conntrack -L expect -p tcp", "conntrack -L expect -f ipv6",
+                "conntrack -L expect -s 192.0.2.2", "conntrack -L expect -w 3", "conntrack -L expect -m 3", "conntrack -C expect", "conntrack -F expect", "conntrack -E expect -e NONSENSE", "conntrack -E expect -p tcp", "conntrack -R expect", "conntrack -F")
+
+
 def accounts():
     """Also as `weir nfacct`, which the daemon carries out itself."""
     for words in ("", "add", "add a", "add a", "add b byte 1000", "add c packet 5", "add d packet", "add e nonsense 5", "add e byte xx", "add e byte 10x", "add f byte 5 x", "get a", "get", "get nobody", "get b reset",
@@ -76,15 +121,31 @@ def accounts():
         yield ("nfacct " + words).rstrip()
 
 
-PARTS = {"accounts": accounts, "nfct": nfct, "shared": shared, "conntrack": conntrack}
+PARTS = {"accounts": accounts, "nfct": nfct, "shared": shared, "conntrack": conntrack, "options": options}
 STEPS = [("sysctl -qw net.netfilter.nf_conntrack_acct=1", "conntrack -I -p udp -s 1.2.3.4 -d 5.6.7.8 --sport 1 --dport 2 -t 900", "conntrack -L", "conntrack -L -z", "conntrack -L", "conntrack -F")]
 
 
+# for -R: what -o save prints, and lines that end it
+FILES = {"{file}": "# comment\n\n-A -p udp -s 192.0.2.60 -d 192.0.2.61 --sport 1 --dport 2 -t 5000 -u SEEN_REPLY\n"
+                   "-I -p tcp -s 192.0.2.60 -d 192.0.2.61 --sport 3 --dport 4 -t 5000 --state ESTABLISHED -m 6\n-D -p udp -s 192.0.2.60\n-A -p udp -s 2001:db8::60 -d 2001:db8::61 --sport 1 --dport 2 -t 5000 -w 4\n",
+         "{bad}": "-A -p udp -s 192.0.2.70 -d 192.0.2.71 --sport 1 --dport 2 -t 5000\n-A -p nonsense\n-A -p udp -s 192.0.2.72 -d 192.0.2.71 --sport 1 --dport 2 -t 5000\n"}
+
+
 def run(itself=False):
-    for name, lines in [("accounts", accounts)] if itself else list(PARTS.items()) + [("counted", lambda: STEPS[0])]:
+    folder = tempfile.mkdtemp(prefix="weir-commands-files-")
+    for name, text in FILES.items():
+        with open("%s/%s" % (folder, name), "w", encoding="ascii") as f:
+            f.write(text)
+    for name, lines in [(n, PARTS[n]) for n in ("accounts", "conntrack", "options")] if itself else list(PARTS.items()) + [("counted", lambda: STEPS[0])]:
         for number, line in enumerate(lines()):
-            r = subprocess.run(([WEIR] if itself else []) + line.split(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-            print("%s %d %s\x01%d\x01%s\x01%s" % (name, number, line, r.returncode, r.stdout, r.stderr), end="\x02")
+            words = [folder + "/" + w if w in FILES else w for w in line.split()]
+            try:
+                r = subprocess.run(([WEIR] if itself else []) + words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=4 if "-E" in line else 30)
+                code, out, err = r.returncode, r.stdout, r.stderr
+            except subprocess.TimeoutExpired:
+                code, out, err = -1, "", "goes on"
+            print("%s %d %s\x01%d\x01%s\x01%s" % (name, number, line, code, out, err.replace(folder, "")), end="\x02", flush=True)
+    shutil.rmtree(folder)
 
 
 def plain(text):
@@ -129,8 +190,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="weir-commands-") as folder:
         daemon = subprocess.Popen([WEIR, "daemon", "--socket", folder + "/s", "--seed", "1"], stderr=subprocess.PIPE, text=True)
         daemon.stderr.readline()
-        ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", *me], capture_output=True, text=True, timeout=300)
         itself = subprocess.run([*me[:-1], "--run-itself"], capture_output=True, text=True, timeout=300, env={**os.environ, "WEIR_SOCKET": folder + "/s"})
+        ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", *me], capture_output=True, text=True, timeout=300)
         fingers = fingerprints(folder)
         daemon.terminate()
         daemon.wait()
@@ -140,7 +201,7 @@ def main():
         return 1
     kernel, weir = by_line(theirs.stdout), by_line(ours.stdout)
     own = by_line(itself.stdout)
-    for line in [line for line in kernel if line.startswith("accounts ")]:
+    for line in [line for line in kernel if line.startswith(("accounts ", "conntrack ", "options "))]:
         kernel["weir " + line], weir["weir " + line] = kernel[line], own.get(line)
     kernel["weir nfnl_osf"], weir["weir nfnl_osf"] = fingers
     failed = [line for line in kernel if kernel[line] != weir.get(line)]

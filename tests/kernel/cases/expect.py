@@ -38,6 +38,11 @@ def cases():
     yield case("by-hand-any", [first, make("1.2.3.4", CLIENT, 0, 300, "0.0.0.0"), come[3], come[0]])
     yield case("by-hand-source-port", [first, make(SERVER, CLIENT, 4001, 300, port_mask=65535)] + come)
     yield case("by-hand-port-bits", [first, make(SERVER, CLIENT, 1, 300, port_mask=1)] + come)
+    for i, words in enumerate(("-L expect", "-L expect -o xml", "-L expect -o extended,id", "-L expect -o save", "-L expect -f ipv4 -o xml", "-L expect -f ipv6 -o xml", "-L expect -o labels", "-C expect", "-S expect",
+                               "-G expect -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 300 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT),
+                               "-G expect -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 301 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT),
+                               "-G expect -o xml -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 300 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT))):
+        yield case("by-hand-shown-%d" % i, [first, make("10.1.0.0", CLIENT, 0, 300, "255.255.255.0"), Do("conntrack " + words)] + come[:1] + [Do("conntrack " + words)])
     yield case("by-hand-again", [first, make(SERVER, CLIENT, 0, 300), make(SERVER, CLIENT, 0, 300)] + come)
     yield case("by-hand-evicts", [first, make(SERVER, CLIENT, 0, 300), make(SERVER, CLIENT, 0, 301)] + come)    # tftp: one at a time
     yield case("by-hand-overlap", [first, make(SERVER, CLIENT, 0, 300), make("10.1.0.0", CLIENT, 0, 300, "255.255.255.0")] + come)

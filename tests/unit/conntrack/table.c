@@ -61,6 +61,79 @@ static void full(void **state)
 	assert_int_equal(ct_count(d->inst), 0);
 }
 
+/* A table that is full while it grows makes room among those that have moved and those that have not. */
+static void full_while_growing(void **state)
+{
+	struct drive *d = *state;
+	unsigned int n = 0, room = 0;
+
+	d->inst->observer.ct_event = NULL;
+	drive_sysctl(d, "buckets", "256");
+	while (d->inst->ct->old_bits < 12 || d->inst->ct->moved < 1500)
+		assert_int_equal(begin(d, n++), IP_CT_NEW);
+	assert_true(d->inst->ct->moved < 1u << d->inst->ct->old_bits);
+	d->inst->ct->conf.max = ct_count(d->inst);
+	for (unsigned int i = 0; i < 400; i++) {
+		const uint32_t before = ct_count(d->inst);
+
+		assert_int_equal(begin(d, n++), IP_CT_NEW);
+		room += ct_count(d->inst) <= before;
+		assert_true(ct_count(d->inst) <= d->inst->ct->conf.max);
+	}
+	assert_true(room > 5 && d->inst->ct->old_buckets);
+	drive_wait_ms(d, 30000);
+	assert_int_equal(ct_count(d->inst), 0);
+	assert_int_equal(d->inst->ct->nodes, 0);
+}
+
+/* After it was full a live instance ends what is expendable some a tick, until a twentieth is free. */
+static void thinned_in_steps(void **state)
+{
+	struct drive *d = *state;
+	unsigned int n = 0;
+
+	drive_sysctl(d, "weir_expire_batch", "20");
+	drive_sysctl(d, "udp_timeout", "600");
+	while (n < 1000)
+		begin(d, n++);
+	drive_sysctl(d, "max", "1000");
+	assert_int_equal(begin(d, n), CTSTATE_DROPPED);
+	for (int i = 0; i < 60; i++)
+		drive_wait_ms(d, 1000);
+	assert_true(ct_count(d->inst) >= 980);
+	for (uint32_t before = ct_count(d->inst); ct_count(d->inst) >= 950; before = ct_count(d->inst)) {
+		drive_wait_ms(d, 4);
+		assert_in_range(before - ct_count(d->inst), 1, 20);
+	}
+	drive_wait_ms(d, 1000);
+	assert_int_equal(ct_count(d->inst), 949);
+}
+
+/* Room that was asked for before, in the middle, or not at all: nobody can tell. */
+static void reserved(void **state)
+{
+	struct drive *d = *state;
+	unsigned int n = 60000, seen = 0;
+	uint32_t bits, chunks;
+
+	d->inst->observer.ct_event = NULL;
+	for (unsigned int i = 0; i < 1500; i++)
+		begin(d, i);
+	drive_sysctl(d, "weir_reserve", "60000");
+	assert_null(d->inst->ct->old_buckets);
+	bits = d->inst->ct->bits;
+	chunks = d->inst->ct->chunk_count;
+	assert_true(1u << bits >= 2 * n && chunks > 5);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(begin(d, i), IP_CT_NEW);
+	assert_true(d->inst->ct->bits == bits && d->inst->ct->chunk_count == chunks && !d->inst->ct->old_buckets);
+	ct_each(d->inst, count_one, &seen);
+	assert_int_equal(seen, n);
+	for (unsigned int i = n; i < n + 20000; i++)	/* and more */
+		assert_int_equal(begin(d, i), IP_CT_NEW);
+	assert_int_equal(ct_count(d->inst), n + 20000);
+}
+
 static void zones(void **state)
 {
 	static const struct ct_zone five = { 5, 0, CT_ZONE_DIR_BOTH }, reply_six = { 6, 0, CT_ZONE_DIR_REPLY };
@@ -165,6 +238,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(growth, drive_setup, drive_teardown),
 		cmocka_unit_test_setup_teardown(full, drive_setup, drive_teardown),
+		cmocka_unit_test_setup_teardown(full_while_growing, drive_setup, drive_teardown),
+		cmocka_unit_test_setup_teardown(thinned_in_steps, drive_setup, drive_teardown),
+		cmocka_unit_test_setup_teardown(reserved, drive_setup, drive_teardown),
 		cmocka_unit_test_setup_teardown(zones, drive_setup, drive_teardown),
 		cmocka_unit_test_setup_teardown(clash, drive_setup, drive_teardown),
 		cmocka_unit_test_setup_teardown(listing, drive_setup, drive_teardown),
