@@ -138,6 +138,7 @@ struct target {
 	const char *table;
 	uint16_t proto;
 	uint32_t depends;		/* what its effect rests on */
+	uint32_t depends_whole;		/* of a whole TCP, UDP or echo packet without options: less, since nothing is cut; 0: .depends */
 	/* XT_CONTINUE or a verdict; may replace nothing but bytes: the packet pointer stays. */
 	unsigned int (*target)(struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);

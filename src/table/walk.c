@@ -188,10 +188,12 @@ static __attribute__((noinline)) void record_header(struct record *rec, const ui
 
 static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target)
 {
+	const uint32_t depends = target->depends_whole ? target->depends_whole : target->depends;	/* others are not recorded */
+
 	rec->has_target = true;
-	rec->is_spoiled |= !target->depends;
-	rec->depends |= target->depends;
-	if (target->depends & DEP_L4_FLAGS)
+	rec->is_spoiled |= !depends;
+	rec->depends |= depends;
+	if (depends & DEP_L4_FLAGS)
 		rec->tcp_flags = 0xff;
 }
 

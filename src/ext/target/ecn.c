@@ -138,5 +138,6 @@ static const struct ext_text ecn_text = {
 const struct target target_ecn = {
 	.name = "ECN", .families = FAMILY_V4, .table = "mangle", .info_size = sizeof(struct ipt_ECN_info),
 	.depends = DEP_L3_TOS | DEP_L3_PROTO | DEP_L3_OPTIONS | DEP_L3_LEN | DEP_L4_FLAGS,
+	.depends_whole = DEP_L3_TOS | DEP_L3_PROTO | DEP_L4_FLAGS,
 	.target = ecn_target, .checkentry = ecn_check, .text = &ecn_text,
 };

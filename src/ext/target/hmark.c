@@ -476,5 +476,6 @@ const struct target target_hmark = {
 	.name = "HMARK", .families = FAMILY_ANY, .info_size = sizeof(struct xt_hmark_info),
 	.depends = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L3_LEN | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | DEP_PAYLOAD |
 		   DEP_CT_STATE | DEP_CT_TUPLE,
+	.depends_whole = DEP_L3_ADDRS | DEP_L3_PROTO | DEP_L4_PORTS | DEP_CT_STATE | DEP_CT_TUPLE,
 	.target = hmark_target, .checkentry = hmark_check, .text = &hmark_text,
 };
