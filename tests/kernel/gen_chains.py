@@ -75,6 +75,8 @@ class ChainsGen(gen.Gen):
             out.append("-p " + proto)
             if s.random() < 0.5:
                 out.append("-m %s %s--dport %s" % (proto, self.neg(), s.choice(("80", "53", "1:1024", "1024:"))))
+        if proto == "tcp" and s.random() < 0.2:
+            out.append("-m ecn %s--ecn-tcp-%s" % (self.neg(), s.choice(("ece", "cwr"))))
         kinds = ["iprange"] * 3 + ["types"] * 3 + ["traceless"] * 2 + (["conntrack"] * 4 + ["connmark"] if table != "raw" else []) + ["mark", "length", "ttl"]
         for kind in s.sample(kinds, s.choice((0, 1, 1, 1, 2))):
             out.append({"iprange": lambda: self.ranges(v), "types": lambda: self.types(v, hook), "traceless": lambda: self.traceless(v, hook, table),

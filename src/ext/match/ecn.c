@@ -49,6 +49,20 @@ static uint32_t ecn_depends(const void *data)
 	return DEP_L3_TOS | (info->operation & TCP_BITS ? DEP_L4_FLAGS | DEP_L3_LEN : 0);
 }
 
+static void ecn_classify(const void *data, struct class_rule *rule)
+{
+	const struct xt_ecn_info *info = data;
+	const uint32_t ect = (uint32_t)info->ip_ect << CLASS_HEAD_TOS, bits = (uint32_t)ECN_BITS << CLASS_HEAD_TOS;
+	const uint32_t ece = (uint32_t)TCP_ECE << CLASS_HEAD_FLAGS, cwr = (uint32_t)TCP_CWR << CLASS_HEAD_FLAGS;
+
+	if (info->operation & XT_ECN_OP_MATCH_IP)
+		(info->invert & XT_ECN_OP_MATCH_IP ? class_rule_unless : class_rule_bits)(rule, CLASS_HEAD, ect, bits);
+	if (info->operation & XT_ECN_OP_MATCH_ECE)
+		class_rule_bits(rule, CLASS_HEAD, info->invert & XT_ECN_OP_MATCH_ECE ? 0 : ece, ece);
+	if (info->operation & XT_ECN_OP_MATCH_CWR)
+		class_rule_bits(rule, CLASS_HEAD, info->invert & XT_ECN_OP_MATCH_CWR ? 0 : cwr, cwr);
+}
+
 #define ECN_OPTION(n, bit, h) { .name = n, .type = OPT_FLAG, .flags = OPT_INVERTIBLE, \
 	.set_at = offsetof(struct xt_ecn_info, operation), .set_bits = bit, .set_width = 1, \
 	.invert_at = offsetof(struct xt_ecn_info, invert), .invert_bits = bit, .invert_width = 1, .help = h }
@@ -105,5 +119,5 @@ static const struct ext_text ecn_text = {
 const struct match match_ecn = {
 	.name = "ecn", .families = FAMILY_ANY, .info_size = sizeof(struct xt_ecn_info),
 	.depends = DEP_L3_TOS | DEP_L4_FLAGS | DEP_L3_LEN, .depends_of = ecn_depends,
-	.match = ecn_match, .classify = class_rule_nothing, .checkentry = ecn_check, .text = &ecn_text,
+	.match = ecn_match, .classify = ecn_classify, .checkentry = ecn_check, .text = &ecn_text,
 };
