@@ -21,6 +21,8 @@ static bool field_matches(const struct conntrack_args *args, const struct ct *ct
 {
 	const struct ct_tuple *orig = ct_tuple(ct, IP_CT_DIR_ORIGINAL), *reply = ct_tuple(ct, IP_CT_DIR_REPLY);
 
+	if (orig->proto == IPPROTO_GRE && field >= FIELD_ORIG_SPORT && field <= FIELD_REPLY_DPORT)
+		return true;		/* upstream's library compares ports, not keys */
 	switch (field) {
 	case FIELD_ORIG_SRC:
 		return args_have(args, OPT_MASK_SRC) || ct_addr_equal(&args->orig.src, &orig->src);
@@ -592,7 +594,7 @@ static void fill_range(const struct nat_filter *filter, uint8_t proto, struct nf
 		range->flags |= NF_NAT_RANGE_MAP_IPS;
 		range->min_addr = range->max_addr = filter->addr;
 	}
-	if (filter->has_port && has_ports(proto)) {
+	if (filter->has_port && (proto == IPPROTO_TCP || proto == IPPROTO_UDP)) {	/* upstream's library sends no others */
 		range->flags |= NF_NAT_RANGE_PROTO_SPECIFIED;
 		range->min_proto.all = range->max_proto.all = filter->port;
 	}
