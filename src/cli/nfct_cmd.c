@@ -150,7 +150,7 @@ static int set_default(struct instance *inst, int argc, char **argv, struct strb
 	uint8_t family;
 	int code;
 
-	if (argc < 2) {
+	if (argc < 3) {
 		fail(err, "missing parameters");
 		sb_adds(err, "syntax: nfct default-set timeout family protocol state1 timeout1...\n");
 		return EXIT_FAILED;
@@ -198,26 +198,39 @@ static int get_default(struct instance *inst, int argc, char **argv, struct strb
 	return 0;
 }
 
+#define USAGE "Usage: nfct command subsystem [parameters]...\n"
+
+/* The first of @words that begins like @given; NULL: none does. */
+static const char *word_of(const char *given, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(words[i], given, strlen(given)) == 0)
+			return words[i];
+	return NULL;
+}
+
 int nfct_command(struct instance *inst, int argc, char **argv, struct strbuf *out, struct strbuf *err)
 {
-	const char *command = argc > 2 ? argv[1] : "", *subsystem = argc > 2 ? argv[2] : "";
+	static const char *const commands[] = { "list", "add", "delete", "get", "flush", "disable", "default-set", "default-get" };
+	static const char *const subsystems[] = { "timeout", "helper", "version", "help" };
+	const char *command, *subsystem;
 	struct ct_timeout_policy *policy;
 
-	if (strcmp(command, "timeout") == 0) {
-		command = argv[2];
-		subsystem = argv[1];
-	}
 	if (argc < 3) {
-		sb_adds(err, "Usage: nfct command subsystem [parameters]...\n");
+		sb_adds(err, USAGE);
 		return EXIT_FAILED;
 	}
-	if (strcmp(subsystem, "timeout") != 0) {
-		if (strcmp(subsystem, "helper") == 0)
-			return fail(err, "weir nfct knows no helpers; weir exec -- nfct ... does");
-		fail(err, "Unknown subsystem: %s", subsystem);
-		sb_adds(err, "Usage: nfct command subsystem [parameters]...\n");
+	command = word_of(argv[1], commands, ARRAY_SIZE(commands));
+	subsystem = word_of(argv[command ? 2 : 1], subsystems, ARRAY_SIZE(subsystems));
+	if (!command && subsystem)	/* its old order */
+		command = word_of(argv[2], commands, ARRAY_SIZE(commands));
+	if (!subsystem || !command) {	/* upstream blames the first word in either case */
+		fail(err, "Unknown %s: %s", subsystem ? "command" : "subsystem", argv[1]);
+		sb_adds(err, USAGE);
 		return EXIT_FAILED;
 	}
+	if (strcmp(subsystem, "timeout") != 0)
+		return fail(err, "weir nfct knows no %s; weir exec -- nfct ... does", strcmp(subsystem, "helper") ? subsystem : "helpers");
 	argc -= 3;
 	argv += 3;
 	if (strcmp(command, "add") == 0)
@@ -236,8 +249,9 @@ int nfct_command(struct instance *inst, int argc, char **argv, struct strbuf *ou
 		return set_default(inst, argc, argv, err);
 	if (strcmp(command, "default-get") == 0)
 		return get_default(inst, argc, argv, out, err);
-	if (strcmp(command, "delete") != 0 && strcmp(command, "get") != 0) {
-		sb_adds(err, "Usage: nfct command subsystem [parameters]...\n");
+	if (strcmp(command, "disable") == 0) {
+		fail(err, "Missing command");
+		sb_adds(err, "nfct <list|add|delete|get|default-set|default-get|flush> timeout [<parameters>, ...]\n");
 		return EXIT_FAILED;
 	}
 	if (!argc)

@@ -24,7 +24,8 @@ def nfct():
                     "nfct timeout get " + name, "nfct timeout default-get inet " + proto, "nfct timeout default-set inet %s %s" % (proto, every), "nfct timeout default-get inet6 " + proto)
     yield from ("nfct list timeout", "nfct add timeout", "nfct add timeout a inet", "nfct add timeout a inet tcp", "nfct add timeout a inet tcp nonsense 5", "nfct add timeout a inet9 tcp close 5",
                 "nfct add timeout %s inet tcp close 5" % ("n" * 31), "nfct add timeout %s inet tcp close 5" % ("n" * 40), "nfct flush timeout", "nfct list timeout",  # helpers: tests/live/helper_test.py
-                "nfct nonsense timeout", "nfct list nonsense")
+                "nfct nonsense timeout", "nfct list nonsense", "nfct timeout nonsense", "nfct li timeout", "nfct add tim a inet udp replied 5", "nfct g t a", "nfct ti li", "nfct de timeout a", "nfct d timeout a", "nfct default timeout inet udp",
+                "nfct disable timeout a", "nfct list", "nfct nonsense")
 
 
 def shared():
@@ -138,7 +139,7 @@ def run(itself=False):
     for name, text in FILES.items():
         with open("%s/%s" % (folder, name), "w", encoding="ascii") as f:
             f.write(text)
-    for name, lines in [(n, PARTS[n]) for n in ("accounts", "conntrack", "options")] if itself else list(PARTS.items()) + [("counted", lambda: STEPS[0])]:
+    for name, lines in [(n, PARTS[n]) for n in ("accounts", "nfct", "conntrack", "options")] if itself else list(PARTS.items()) + [("counted", lambda: STEPS[0])]:
         for number, line in enumerate(lines()):
             words = [folder + "/" + w if w in FILES else w for w in line.split()]
             try:
@@ -190,20 +191,23 @@ def main():
     me = [sys.executable, os.path.abspath(__file__), "--run"]
     theirs = subprocess.run(["unshare", "-n", *me], capture_output=True, text=True, timeout=300)
     with tempfile.TemporaryDirectory(prefix="weir-commands-") as folder:
-        daemon = subprocess.Popen([WEIR, "daemon", "--socket", folder + "/s", "--seed", "1"], stderr=subprocess.PIPE, text=True)
-        daemon.stderr.readline()
-        itself = subprocess.run([*me[:-1], "--run-itself"], capture_output=True, text=True, timeout=300, env={**os.environ, "WEIR_SOCKET": folder + "/s"})
+        # each way has an instance that nobody has changed
+        daemons = [subprocess.Popen([WEIR, "daemon", "--socket", folder + name, "--seed", "1"], stderr=subprocess.PIPE, text=True) for name in ("/s", "/own")]
+        for daemon in daemons:
+            daemon.stderr.readline()
         ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", *me], capture_output=True, text=True, timeout=300)
+        itself = subprocess.run([*me[:-1], "--run-itself"], capture_output=True, text=True, timeout=300, env={**os.environ, "WEIR_SOCKET": folder + "/own"})
         fingers = fingerprints(folder)
-        daemon.terminate()
-        daemon.wait()
-        daemon.stderr.close()
+        for daemon in daemons:
+            daemon.terminate()
+            daemon.wait()
+            daemon.stderr.close()
     if theirs.returncode or ours.returncode:
         print(theirs.stderr[-600:], ours.stderr[-600:], "0 passed, 1 failed, 0 skipped", sep="\n")
         return 1
     kernel, weir = by_line(theirs.stdout), by_line(ours.stdout)
     own = by_line(itself.stdout)
-    for line in [line for line in kernel if line.startswith(("accounts ", "conntrack ", "options "))]:
+    for line in [line for line in kernel if line.startswith(("accounts ", "nfct ", "conntrack ", "options "))]:
         kernel["weir " + line], weir["weir " + line] = kernel[line], own.get(line)
     kernel["weir nfnl_osf"], weir["weir nfnl_osf"] = fingers
     failed = [line for line in kernel if kernel[line] != weir.get(line)]
