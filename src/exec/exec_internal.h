@@ -14,7 +14,7 @@
 enum {
 	WATCHED_FD_FIRST = 896,		/* weir's descriptors in a tool stand here: a filter sees numbers only, and */
 	WATCHED_FD_END = 1024,		/* tools that use select() can still reach them */
-	PARKED_MAX = 256,
+	PARKED_FIRST = 64,		/* doubled as needed */
 	TOOL_SOCKETS_MAX = 1024,	/* before it is asked which are still there */
 	IOV_AT_ONCE = 64,
 	IOV_MAX_COUNT = 1024,		/* what the kernel takes in one call */
@@ -48,7 +48,8 @@ struct supervisor {
 	int notify, ctl, epoll;
 	struct tool_socket *sockets;
 	unsigned int socket_room, kept_count;
-	struct parked parked[PARKED_MAX];
+	struct parked *parked;		/* owned */
+	unsigned int parked_room;
 	int pidfd;			/* of the task that called last */
 	pid_t pidfd_of;
 };

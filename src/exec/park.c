@@ -1,6 +1,7 @@
 /* exec/park.c - receives that wait: their callers stand still, the supervisor goes on. */
 #include "exec/exec_internal.h"
 
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -21,17 +22,33 @@ static void unpark(struct supervisor *s, struct parked *p)
 	p->used = false;
 }
 
+static struct parked *more_room(struct supervisor *s)
+{
+	unsigned int room = s->parked_room ? s->parked_room * 2 : PARKED_FIRST;
+	struct parked *more = realloc(s->parked, room * sizeof(*more)), *first;
+
+	if (!more)
+		return NULL;
+	first = more + s->parked_room;
+	memset(first, 0, (room - s->parked_room) * sizeof(*more));
+	s->parked = more;
+	s->parked_room = room;
+	return first;
+}
+
 void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socket *sock, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT };
 	struct parked *p = NULL;
 
-	for (unsigned int i = 0; i < PARKED_MAX; i++) {
+	for (unsigned int i = 0; i < s->parked_room; i++) {
 		if (s->parked[i].used && s->parked[i].notif.pid == n->pid)
 			unpark(s, &s->parked[i]);	/* a signal ended that one; its thread asks anew */
 		if (!s->parked[i].used)
 			p = &s->parked[i];
 	}
+	if (!p)
+		p = more_room(s);
 	if (!p) {
 		close(fd);
 		answer(s, n->id, -ENOBUFS);
@@ -61,7 +78,7 @@ int parked_check(struct supervisor *s)
 {
 	int64_t now = 0, next = INT64_MAX;
 
-	for (unsigned int i = 0; i < PARKED_MAX; i++) {
+	for (unsigned int i = 0; i < s->parked_room; i++) {
 		struct parked *p = &s->parked[i];
 
 		if (!p->used || !p->deadline_ns)

@@ -18,6 +18,7 @@
 #endif
 
 enum { EVENTS_AT_ONCE = 32 };
+#define NOTIFICATION UINT32_MAX	/* anything else is a parked call's place */
 
 void say(struct supervisor *s, pid_t pid, const char *fmt, ...)
 {
@@ -172,7 +173,7 @@ static bool serve_one(struct supervisor *s)
 
 int supervisor_run(struct supervisor *s, const struct exec_options *options, int notify, int ctl)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = PARKED_MAX };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = NOTIFICATION };
 	bool alive = true;
 	int err = 0;
 
@@ -191,7 +192,7 @@ int supervisor_run(struct supervisor *s, const struct exec_options *options, int
 		if (count < 0 && errno != EINTR)
 			err = -errno;
 		for (int i = 0; i < count; i++) {
-			if (events[i].data.u32 < PARKED_MAX)
+			if (events[i].data.u32 != NOTIFICATION)
 				parked_ready(s, events[i].data.u32);
 			else if (events[i].events & EPOLLIN)
 				alive = serve_one(s);
@@ -200,6 +201,7 @@ int supervisor_run(struct supervisor *s, const struct exec_options *options, int
 		}
 	}
 	sockets_free(s);
+	free(s->parked);
 	close(s->epoll);
 	return err;
 }

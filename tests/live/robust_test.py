@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from tally import check, done
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 NS = "weirrob%d" % os.getpid()
 SOCKETS = """
 import socket, struct
-from tally import check, done
 held = []
 for i in range(60):
     s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
@@ -53,7 +53,26 @@ def many(w):
     said = [p.communicate(timeout=120) for p in askers]
     check("1,020 netlink sockets at once", sum(int(out or 0) for out, _ in said) == 1020, str(said))
     r = w.run("sh", "-c", "seq 1000 | xargs -P 100 -I{} conntrack -I -p udp -s 10.0.0.1 -d 10.0.0.2 --sport {} --dport 5 -t 600 2>/dev/null; conntrack -C")
-    check("1,000 tools at once", r.stdout == "1000\n", r.stdout + r.stderr[-300:])
+    check("1,000 tools, 100 at a time", r.stdout == "1000\n", r.stdout + r.stderr[-300:])
+
+
+def at_once(w):
+    """All are there at the same time, below one `weir exec`, and each hears of connections that come."""
+    os.mkdir(w.dir + "/heard")
+    p = subprocess.Popen(w.command("sh", "-c", "for i in $(seq 1000); do conntrack -E -e NEW -p udp > %s/heard/$i 2>/dev/null & done; wait" % w.dir), start_new_session=True)
+    try:
+        heard, port, end = 0, 4000, time.time() + 90
+        while heard < 1000 and time.time() < end:
+            time.sleep(1)
+            port += 1
+            w.run("conntrack", "-I", "-p", "udp", "-s", "10.0.0.9", "-d", "10.0.0.2", "--sport", str(port), "--dport", "5", "-t", "600")
+            heard = sum(os.path.getsize(w.dir + "/heard/" + name) > 0 for name in os.listdir(w.dir + "/heard"))
+        check("1,000 tools at once", heard == 1000 and w.open_files() >= w.fds + 1000, "%d heard, %d open" % (heard, w.open_files()))
+    finally:
+        os.killpg(p.pid, signal.SIGKILL)
+        p.wait()
+    r = w.run("conntrack", "-D", "-p", "udp", "-s", "10.0.0.9")
+    check("and it goes on", r.returncode == 0, r.stderr)
 
 
 def large(w):
@@ -133,7 +152,7 @@ def main():
     subprocess.run(["ip", "netns", "add", NS], check=True)
     w = World()
     try:
-        for part in (many, large, killed):
+        for part in (many, at_once, large, killed):
             try:
                 part(w)
             except Exception as e:
