@@ -207,11 +207,9 @@ def datagrams(seen):
         t.join()
 
 
-def main():
-    global deadline
-    where = tempfile.mkdtemp(prefix="weir-soak-")
-    for name, text in (("net.ip", NEAR if DRIVER == "unix" else NET), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"), ("rules.v4", COUNT + NAT + FILTER[0]),
-                       ("0.v4", FILTER[0]), ("1.v4", FILTER[1])):
+def build(where, files, more_net=""):
+    """The world, the daemon and those beside it; @files: rules by their names."""
+    for name, text in (("net.ip", (NEAR if DRIVER == "unix" else NET) + more_net), ("sysctl.conf", "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"), *files):
         with open(where + "/" + name, "w", encoding="ascii") as f:
             f.write(text)
     world()
@@ -230,6 +228,13 @@ def main():
         else:
             sh("ip link set eth0 up; ip addr add 10.0.0.2/24 dev eth0; ip addr add fd00::2/64 dev eth0 nodad; ip route add default dev eth0; ip -6 route add default dev eth0", A)
     sh("ping -c 1 -W 3 10.1.0.2; ping -c 1 -W 3 fd00:1::2", A)
+    return daemon, others
+
+
+def main():
+    global deadline
+    where = tempfile.mkdtemp(prefix="weir-soak-")
+    daemon, others = build(where, (("rules.v4", COUNT + NAT + FILTER[0]), ("0.v4", FILTER[0]), ("1.v4", FILTER[1])))
     before = int(re.search(r"\[(\d+):\d+\] -A FORWARD -p icmp", sh("%s exec --socket %s/s -- iptables-legacy-save -c -t mangle" % (WEIR, where))).group(1))
     rss = [int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % daemon.pid, encoding="ascii").read()).group(1))]
     deadline = time.monotonic() + SECONDS
@@ -283,16 +288,25 @@ def all_at_once():
     sys.exit(1 if sums[1] else 0)
 
 
-if os.geteuid():
-    print("soak.py needs root\n0 passed, 0 failed, 1 skipped")
-    sys.exit(0)
-if len(sys.argv) > 3:
-    all_at_once()
-try:
-    main()
-except Exception as e:
-    check("soak", False, repr(e))
-finally:
+def end_world():
     for ns in (A, R, B):
         subprocess.run(["ip", "netns", "del", ns], stderr=subprocess.DEVNULL, check=False)
-sys.exit(done())
+
+
+def run():
+    if os.geteuid():
+        print("soak.py needs root\n0 passed, 0 failed, 1 skipped")
+        sys.exit(0)
+    if len(sys.argv) > 3:
+        all_at_once()
+    try:
+        main()
+    except Exception as e:
+        check("soak", False, repr(e))
+    finally:
+        end_world()
+    sys.exit(done())
+
+
+if __name__ == "__main__":
+    run()
