@@ -6,6 +6,7 @@
 #include "cli/iptables.h"
 
 #include <getopt.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -54,25 +55,35 @@ bool iptables_name(const char *name, struct iptables_role *role)
 	return false;
 }
 
-/* "--instance NAME" before everything else, and WEIR_INSTANCE: these are not iptables' words. */
-static const char *instance_named(int *argc, char ***argv)
+/* "--instance NAME" and "--resolve" before everything else, and WEIR_INSTANCE: these are not iptables' words. */
+static void own_words_take(struct iptables_role *role, int *argc, char ***argv)
 {
 	static const char option[] = "--instance";
-	const char *name = getenv("WEIR_INSTANCE");
 	char **words = *argv;
 	int taken = 0;
 
-	if (*argc > 2 && !strcmp(words[1], option)) {
-		name = words[2];
-		taken = 2;
-	} else if (*argc > 1 && !strncmp(words[1], option, strlen(option)) && words[1][strlen(option)] == '=') {
-		name = words[1] + strlen(option) + 1;
-		taken = 1;
+	role->instance = getenv("WEIR_INSTANCE");
+	while (taken + 1 < *argc) {
+		const char *word = words[taken + 1];
+
+		if (!strcmp(word, "--resolve")) {
+			role->looks_up = true;
+			taken++;
+		} else if (!strcmp(word, option) && taken + 2 < *argc) {
+			role->instance = words[taken + 2];
+			taken += 2;
+		} else if (!strncmp(word, option, strlen(option)) && word[strlen(option)] == '=') {
+			role->instance = word + strlen(option) + 1;
+			taken++;
+		} else {
+			break;
+		}
 	}
 	words[taken] = words[0];
 	*argv += taken;
 	*argc -= taken;
-	return name && *name ? name : NULL;
+	if (role->instance && !*role->instance)
+		role->instance = NULL;
 }
 
 int iptables_main(int argc, char **argv)
@@ -81,7 +92,7 @@ int iptables_main(int argc, char **argv)
 
 	if (!iptables_name(argv[0], &role))
 		return EXIT_USAGE;
-	role.instance = instance_named(&argc, &argv);
+	own_words_take(&role, &argc, &argv);
 	return role.run(&role, argc, argv);
 }
 
@@ -126,7 +137,7 @@ static void complain(const struct iptables_role *role, int code, const struct re
 		sb_printf(&out, "%s v1.8.9 (legacy): %s\n", role->program, why->upstream[0] ? why->upstream : text);
 	else
 		sb_printf(&out, "%s: %s\n", role->program, why->upstream[0] ? why->upstream : text);
-	if (usage && code == UPSTREAM_PARAMETER)
+	if ((usage && code == UPSTREAM_PARAMETER) || meant)
 		print_caret(&out, argc, argv, &why->at);
 	if (why->upstream[0] && strcmp(why->upstream, text))
 		sb_printf(&out, "weir: %s\n", text);
@@ -155,15 +166,50 @@ struct session {
 	struct place *place;
 };
 
+static void warn(const char *line)
+{
+	fprintf(stderr, "%s\n", line);
+}
+
+/* /etc/networks first, as iptables does; then whoever answers for hosts. */
+static unsigned int look_up(uint8_t family, const char *name, union nf_inet_addr *addrs, unsigned int max)
+{
+	const struct addrinfo hints = { .ai_family = family == NFPROTO_IPV4 ? AF_INET : AF_INET6, .ai_socktype = SOCK_RAW };
+	struct netent *net = family == NFPROTO_IPV4 ? getnetbyname(name) : NULL;
+	struct addrinfo *found;
+	unsigned int count = 0;
+
+	if (net) {
+		addrs[0].ip = htonl(net->n_net);
+		return 1;
+	}
+	if (getaddrinfo(name, NULL, &hints, &found))
+		return 0;
+	for (const struct addrinfo *at = found; at && count < max; at = at->ai_next, count++) {
+		if (at->ai_family == AF_INET)
+			addrs[count].in = ((const struct sockaddr_in *)at->ai_addr)->sin_addr;
+		else
+			addrs[count].in6 = ((const struct sockaddr_in6 *)at->ai_addr)->sin6_addr;
+	}
+	freeaddrinfo(found);
+	return count;
+}
+
 static int session_open(const struct iptables_role *role, struct session *s, struct refusal *why)
 {
 	struct timespec now;
+	int err;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	s->inst = instance_new(1, now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec, why);
 	if (!s->inst)
 		return -ENOMEM;
-	return place_open(role->instance, s->inst, &s->place, why);
+	err = place_open(role->instance, s->inst, &s->place, why);
+	if (!err) {
+		place_tables(s->place)->warn = warn;
+		place_tables(s->place)->look_up = role->looks_up ? look_up : NULL;
+	}
+	return err;
 }
 
 static void session_close(struct session *s)

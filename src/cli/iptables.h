@@ -8,6 +8,7 @@ struct iptables_role {
 	uint8_t family;
 	const char *program;	/* "iptables" or "ip6tables", as messages name it */
 	const char *instance;	/* NULL: by network namespace and user */
+	bool looks_up;		/* names of hosts and networks are asked for */
 	int (*run)(const struct iptables_role *role, int argc, char **argv);
 };
 

@@ -51,13 +51,16 @@ static int chain_unknown(const struct parse_env *env, const struct rule_command 
 {
 	struct suggestion near = { .wanted = name };
 
-	if (!env->restoring)
-		return table_error(env, cmd, word, -ENOENT, why);
 	for (uint32_t i = 0; i < edit->count; i++)
 		suggest_offer(&near, edit->chains[i]->name);
-	if (near.best)
-		return refuse_at(why, word_pos(env, word), -ENOENT, "unknown chain '%s': did you mean '%s'?", name,
-				 near.best);
+	if (!near.best && !env->restoring)
+		return table_error(env, cmd, word, -ENOENT, why);
+	if (near.best) {
+		refuse_at(why, word_pos(env, word), -ENOENT, "unknown chain '%s': did you mean '%s'?", name, near.best);
+		if (!env->restoring)
+			refuse_upstream(why, "%s", table_error_text(cmd->kind, ENOENT));
+		return -ENOENT;
+	}
 	return refuse_at(why, word_pos(env, word), -ENOENT, "unknown chain '%s'", name);
 }
 
@@ -370,11 +373,24 @@ static int words_take(struct rule_words *words, int argc, char **argv)
 	return 0;
 }
 
+static void table_unknown(const char *program, const char *name, struct refusal *why)
+{
+	struct suggestion near = { .wanted = name };
+
+	for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
+		suggest_offer(&near, (*kind)->name);
+	if (near.best)
+		refuse(why, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
+	else
+		refuse(why, -ENOENT, "unknown table '%s'", name);
+	refuse_upstream(why, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
+}
+
 int rules_command_in(struct table_source *tables, int argc, char **argv, struct strbuf *out, struct refusal *why)
 {
 	const bool v6 = argc > 0 && !strncmp(argv[0], "ip6tables", 9);
 	const struct parse_env env = {
-		.inst = tables->inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter",
+		.inst = tables->inst, .family = v6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .table = "filter", .tables = tables,
 	};
 	struct rule_words words = { 0 };
 	struct rule_command cmd;
@@ -411,8 +427,7 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 		goto out_command;
 	}
 	if (err == -ENOENT)
-		refuse(why, err, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)",
-		       v6 ? "ip6tables" : "iptables", cmd.table);
+		table_unknown(v6 ? "ip6tables" : "iptables", cmd.table, why);
 	if (err) {
 		exit_code = EXIT_VERSION;
 		goto out_command;

@@ -52,6 +52,17 @@ bool proto_parse(const char *text, uint8_t *out)
 	return false;
 }
 
+const char *proto_nearest(const char *text)
+{
+	struct suggestion near = { .wanted = text };
+
+	for (size_t i = 0; i < ARRAY_SIZE(well_known); i++)
+		suggest_offer(&near, well_known[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(lesser_known); i++)
+		suggest_offer(&near, lesser_known[i].name);
+	return near.best;
+}
+
 const char *proto_name(uint16_t proto)
 {
 	const struct protoent *known;

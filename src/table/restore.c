@@ -390,7 +390,8 @@ int rules_check(struct instance *inst, uint8_t family, const char *text, size_t 
 	struct table_source tables = table_source_of(inst);
 	struct refusal why = { 0 };
 	struct restore r = {
-		.env = { .inst = inst, .family = family, .table = "filter", .restoring = true, .file = file },
+		.env = { .inst = inst, .family = family, .table = "filter", .restoring = true, .file = file,
+			 .tables = &tables },
 		.tables = &tables,
 		.why = &why,
 		.visit = visit_counted,
@@ -410,7 +411,7 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 {
 	struct restore r = {
 		.exit_code = 1,
-		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file,
+		.env = { .inst = tables->inst, .family = family, .table = "filter", .restoring = true, .file = file, .tables = tables,
 			 .tells = (flags & (RESTORE_VERBOSE | RESTORE_NOFLUSH)) == RESTORE_VERBOSE },
 		.tables = tables,
 		.only = only,

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -55,6 +56,19 @@ static char command_letter(unsigned int kind)
 	while (kind >> (bit + 1))
 		bit++;
 	return bit < sizeof(letters) - 1 ? letters[bit] : '?';
+}
+
+void parser_warn(const struct parser *p, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (!p->env->tables || !p->env->tables->warn)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	p->env->tables->warn(line);
 }
 
 static int command_add(struct parser *p, unsigned int kind, unsigned int beside)
@@ -190,6 +204,13 @@ static int command_option(struct parser *p, char letter)
 	return 0;
 }
 
+/* IPv6 headers that only lead on to the protocol. */
+static bool never_last(uint8_t proto)
+{
+	return proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT || proto == IPPROTO_AH ||
+	       proto == IPPROTO_DSTOPTS;
+}
+
 static int protocol_option(struct parser *p)
 {
 	/* upstream takes the whole word here, "-ptcp" too, and finds no such protocol */
@@ -202,8 +223,13 @@ static int protocol_option(struct parser *p)
 	for (char *c = text; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	p->proto_text = text;
-	if (!proto_parse(text, &proto))
+	if (!proto_parse(text, &proto)) {
+		const char *meant = proto_nearest(text);
+
+		if (meant)
+			return FAIL(p, parser_last(p), "unknown protocol \"%s\" specified: did you mean \"%s\"?", text, meant);
 		return FAIL(p, parser_last(p), "unknown protocol \"%s\" specified", text);
+	}
 	if (!proto && *head_invflags(p) & XT_INV_PROTO)
 		return FAIL(p, parser_last(p), "rule would never match protocol");
 	if (p->env->family == NFPROTO_IPV4) {
@@ -211,6 +237,8 @@ static int protocol_option(struct parser *p)
 	} else {
 		((struct ip6t_entry *)p->cmd->head)->ipv6.proto = proto;
 		*head_flags(p) |= IP6T_F_PROTO;
+		if (never_last(proto) && !(*head_invflags(p) & XT_INV_PROTO))
+			parser_warn(p, "Warning: never matched protocol: %s. use extension match instead.", text);
 	}
 	return 0;
 }
@@ -235,6 +263,8 @@ static int iface_option(struct parser *p, unsigned int bit)
 	if (len + 1 > IFNAMSIZ)
 		return FAIL(p, parser_last(p), "interface name `%s' must be shorter than IFNAMSIZ (%i)", text, IFNAMSIZ - 1);
 	memcpy(name, text, len + 1);
+	if (strpbrk(text, "/ "))
+		parser_warn(p, "Warning: weird character in interface `%s' ('/' and ' ' are not allowed by the kernel).", text);
 	if (text[len - 1] == '+')
 		memset(mask, 0xff, len - 1);	/* the + itself stays in the name */
 	else
@@ -283,6 +313,8 @@ static int wait_option(struct parser *p, char letter)
 		return FAIL(p, p->word, letter == 'w' ? "wait seconds not numeric" : "wait interval not numeric");
 	if (letter == 'w')
 		p->cmd->wait_sec = text ? seconds : -1;
+	else
+		parser_warn(p, "Ignoring deprecated --wait-interval option.");
 	return 0;
 }
 
@@ -472,66 +504,6 @@ static int words_read(struct parser *p)
 
 /* --- after the last word --- */
 
-/* An address may be short ("10.1"), a mask has all its bytes or is a length. */
-static bool mask_is_whole(const char *text, uint8_t family)
-{
-	uint64_t len;
-	unsigned int dots = 0;
-
-	if (family == NFPROTO_IPV6 || opt_u64(text, 0, 32, &len))
-		return true;
-	for (const char *c = text; (c = strchr(c, '.')); c++)
-		dots++;
-	return dots == 3;
-}
-
-static int addrs_parse(struct parser *p, const char *text, const struct rule_word *word, struct addr_list *out)
-{
-	const uint8_t family = p->env->family;
-	unsigned int count = 1;
-
-	for (const char *c = text; (c = strchr(c, ',')); c++)
-		count++;
-	out->addrs = count == 1 ? &out->one[0] : calloc(count, sizeof(*out->addrs));
-	out->masks = count == 1 ? &out->one[1] : calloc(count, sizeof(*out->masks));
-	if (!out->addrs || !out->masks)
-		return refuse(p->why, -ENOMEM, "no memory");
-	for (unsigned int i = 0; i < count; i++) {
-		union nf_inet_addr *addr = &out->addrs[i], *mask = &out->masks[i];
-		const union nf_inet_addr none = { 0 };
-		char item[256], *slash;
-		size_t len;
-
-		while (isspace((unsigned char)*text))
-			text++;
-		len = strcspn(text, ",");
-		if (len >= sizeof(item))
-			return FAIL(p, word, "host/network `%.60s...' not found", text);
-		memcpy(item, text, len);
-		item[len] = '\0';
-		text += len + (text[len] == ',');
-		slash = strrchr(item, '/');
-		if (slash) {
-			char any[300];
-
-			*slash++ = '\0';
-			strcpy(stpcpy(any, family == NFPROTO_IPV4 ? "0.0.0.0/" : "::/"), slash);
-			if (!mask_is_whole(slash, family) || opt_addr_mask(any, family, addr, mask, NULL))
-				return FAIL(p, word, "invalid mask `%s' specified", slash);
-			if (!memcmp(mask, &none, sizeof(none)))
-				continue;	/* whatever the name is */
-		}
-		if (opt_addr(item, family, addr, NULL))
-			return FAIL(p, word, "host/network `%s' not found", item);
-		if (!slash)
-			memset(mask, 0xff, family == NFPROTO_IPV4 ? 4 : 16);
-		for (unsigned int word32 = 0; word32 < 4; word32++)
-			addr->all[word32] &= mask->all[word32];
-	}
-	out->count = count;
-	return 0;
-}
-
 static int contradictions_check(struct parser *p)
 {
 	const struct rule_command *cmd = p->cmd;
@@ -573,9 +545,9 @@ static int command_complete(struct parser *p)
 		*head_flags(p) |= p->env->family == NFPROTO_IPV4 ? IPT_F_GOTO : IP6T_F_GOTO;
 	*entry_counters(cmd->head, p->env->family) = cmd->counters;
 	if (p->sources || cmd->kind & CMD_WITH_RULE)
-		err = addrs_parse(p, p->sources ? p->sources : any, p->sources_word, &cmd->sources);
+		err = parser_addrs(p, p->sources ? p->sources : any, p->sources_word, &cmd->sources);
 	if (!err && (p->destinations || cmd->kind & CMD_WITH_RULE))
-		err = addrs_parse(p, p->destinations ? p->destinations : any, p->destinations_word, &cmd->destinations);
+		err = parser_addrs(p, p->destinations ? p->destinations : any, p->destinations_word, &cmd->destinations);
 	if (err)
 		return err;
 	if ((cmd->sources.count > 1 || cmd->destinations.count > 1) &&
@@ -614,15 +586,6 @@ int rule_command_parse(const struct parse_env *env, const struct rule_words *wor
 	if (err)
 		rule_command_free(cmd);
 	return err;
-}
-
-static void addrs_free(struct addr_list *list)
-{
-	if (list->addrs != &list->one[0])
-		free(list->addrs);
-	if (list->masks != &list->one[1])
-		free(list->masks);
-	list->addrs = list->masks = NULL;
 }
 
 void rule_command_free(struct rule_command *cmd)

@@ -62,6 +62,11 @@ struct option_found {
 
 extern const struct base_option base_options[];		/* ends with a NULL name */
 
+/* What iptables says and goes on. */
+void parser_warn(const struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* rule_addrs.c: "10.0.0.0/8,192.0.2.1" and the like, from -s and -d */
+int parser_addrs(struct parser *p, const char *text, const struct rule_word *word, struct addr_list *out);
+void addrs_free(struct addr_list *list);
 bool parser_is_verdict(const char *name);
 /* The extension's option @opt with the parser's name, argument and inversion. */
 int parser_ext_option(struct parser *p, struct ext_use *use, const struct opt *opt);

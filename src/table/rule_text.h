@@ -104,6 +104,7 @@ struct parse_env {
 	const char *table;		/* when no -t says otherwise */
 	bool restoring;
 	struct ext_memo *memo;
+	const struct table_source *tables;	/* whom to ask for names, and to warn */
 	bool tells;			/* iptables-restore -v: every rule is listed as it is added */
 	const char *file;		/* NULL on a command line */
 	unsigned int line;
@@ -137,6 +138,7 @@ void rule_print(const struct edit *edit, const struct edit_chain *chain, const s
 
 /* --- protos.c --- */
 bool proto_parse(const char *text, uint8_t *out);	/* number or name */
+const char *proto_nearest(const char *text);		/* for who mistyped it, or NULL */
 const char *proto_name(uint16_t proto);			/* as -p prints it, or NULL */
 
 /* --- list.c: iptables -L, -S --- */

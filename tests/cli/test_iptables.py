@@ -60,6 +60,35 @@ class Kept(unittest.TestCase):
         self.assertIn("\nError occurred at line: 2\n", err)
         self.assertIn("iptables-restore: line 2 failed\n", err)
 
+    def test_names_are_looked_up_when_asked(self):
+        """localhost stands in /etc/hosts: no resolver is needed."""
+        err = self.run_as("iptables", "-A", "INPUT", "-s", "localhost", code=2).stderr.split("\n")
+        self.assertEqual(err[0], "iptables v1.8.9 (legacy): host/network `localhost' not found")
+        self.assertIn("--resolve", err[3])
+        self.run_as("iptables", "--resolve", "-A", "INPUT", "-s", "localhost,10.0.0.1", "-j", "DROP")
+        self.run_as("iptables", "--instance", self.dir + "/instance", "--resolve", "-A", "INPUT", "-d", "localhost/8")
+        self.run_as("iptables-restore", "--resolve", "--noflush", stdin="*filter\n-A INPUT ! -s localhost\nCOMMIT\n")
+        self.assertIn("not found", self.run_as("iptables", "--resolve", "-A", "INPUT", "-s", "no..name", code=2).stderr)
+        self.assertEqual(self.run_as("iptables", "-S", "INPUT").stdout, "-P INPUT ACCEPT\n-A INPUT -s 127.0.0.1/32 -j DROP\n"
+                         "-A INPUT -s 10.0.0.1/32 -j DROP\n-A INPUT -d 127.0.0.0/8\n-A INPUT ! -s 127.0.0.1/32\n")
+
+    def test_what_was_meant(self):
+        for words, code, meant in ((("-A", "INPT", "-j", "DROP"), 1, "'INPUT'"), (("-L", "FORWRAD"), 1, "'FORWARD'"),
+                                   (("-t", "mangel", "-L"), 3, "'mangle'"), (("-A", "INPUT", "-p", "tpc"), 2, '"tcp"'),
+                                   (("-A", "INPUT", "-p", "tcp", "--dprot", "1"), 2, '"--dport"'), (("-A", "INPUT", "-j", "DORP"), 2, "'DROP'")):
+            err = self.run_as("iptables", *words, code=code).stderr
+            self.assertIn("did you mean %s?" % meant, err)
+            self.assertNotIn("did you mean", err.split("\n")[0])
+
+    def test_warnings(self):
+        """What iptables says beside, it goes on."""
+        self.assertEqual(self.run_as("iptables", "-A", "INPUT", "-i", "a/b").stderr,
+                         "Warning: weird character in interface `a/b' ('/' and ' ' are not allowed by the kernel).\n")
+        self.assertEqual(self.run_as("ip6tables", "-A", "INPUT", "-p", "ah").stderr,
+                         "Warning: never matched protocol: ah. use extension match instead.\n")
+        self.assertEqual(self.run_as("ip6tables", "-A", "INPUT", "!", "-p", "ah").stderr, "")
+        self.assertEqual(self.run_as("iptables", "-w", "1", "-W", "1000", "-A", "INPUT").stderr, "Ignoring deprecated --wait-interval option.\n")
+
     def test_lock(self):
         self.run_as("iptables", "-S")
         with open(self.dir + "/instance/lock", "w", encoding="ascii") as lock:
