@@ -1,6 +1,6 @@
 /*
  * weir/libiptc.h - the calls of libiptc over a kept instance: a program written for libip4tc and libip6tc is compiled with this
- * header, linked with -lweir-iptc, and changes the rules that `weir iptables` shows. The instance is found as there:
+ * header (or unchanged, with -I.../weir/compat), linked with -lweir-iptc, and changes the rules that `weir iptables` shows. The instance is found as there:
  * a daemon's or a kept one, by network namespace and user, or through WEIR_INSTANCE or WEIR_SOCKET.
  */
 #ifndef WEIR_LIBIPTC_H
@@ -8,7 +8,12 @@
 
 #include <limits.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <net/if.h>
+#include <sys/types.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 
@@ -22,6 +27,13 @@ struct xtc_handle;
 #define ip6tc_handle xtc_handle
 #define ipt_chainlabel xt_chainlabel
 #define ip6t_chainlabel xt_chainlabel
+#ifndef XT_MIN_ALIGN
+#define XT_MIN_ALIGN __alignof__(struct _xt_align)
+#endif
+#define XTC_LABEL_ACCEPT IPTC_LABEL_ACCEPT
+#define XTC_LABEL_DROP IPTC_LABEL_DROP
+#define XTC_LABEL_QUEUE IPTC_LABEL_QUEUE
+#define XTC_LABEL_RETURN IPTC_LABEL_RETURN
 #define IPTC_LABEL_ACCEPT "ACCEPT"
 #define IPTC_LABEL_DROP "DROP"
 #define IPTC_LABEL_QUEUE "QUEUE"
@@ -95,6 +107,27 @@ int ip6tc_set_counter(const xt_chainlabel chain, unsigned int number, struct xt_
 int ip6tc_commit(struct xtc_handle *handle);
 int ip6tc_get_raw_socket(void);
 const char *ip6tc_strerror(int error);
+
+/* Every entry of the table as the handle found it, on standard output, in libiptc's words. */
+void dump_entries(struct xtc_handle *handle);
+void dump_entries6(struct xtc_handle *handle);
+
+/* Most calls once more, for programs that choose the family as they run. */
+struct xtc_ops {
+	int (*commit)(struct xtc_handle *handle);
+	struct xtc_handle *(*init)(const char *table);
+	void (*free)(struct xtc_handle *handle);
+	int (*builtin)(const char *chain, struct xtc_handle *handle);
+	int (*is_chain)(const char *chain, struct xtc_handle *handle);
+	int (*flush_entries)(const xt_chainlabel chain, struct xtc_handle *handle);
+	int (*create_chain)(const xt_chainlabel chain, struct xtc_handle *handle);
+	const char *(*first_chain)(struct xtc_handle *handle);
+	const char *(*next_chain)(struct xtc_handle *handle);
+	const char *(*get_policy)(const char *chain, struct xt_counters *counters, struct xtc_handle *handle);
+	int (*set_policy)(const xt_chainlabel chain, const xt_chainlabel policy, struct xt_counters *counters, struct xtc_handle *handle);
+	const char *(*strerror)(int error);
+};
+extern const struct xtc_ops iptc_ops, ip6tc_ops;
 
 #ifdef __cplusplus
 }

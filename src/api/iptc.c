@@ -2,6 +2,7 @@
  * api/iptc.c - libiptc's calls over a kept instance. A handle is the table as it was when it was opened; a commit is refused
  * when the table has become another since. Both families share one code and have names of their own.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/place.h"
@@ -379,6 +380,20 @@ static int tc_commit(struct xtc_handle *h)
 	return err ? fail(err) : 1;
 }
 
+/* As the table was when the handle was made, unless somebody else has changed it. */
+static void tc_dump(struct xtc_handle *h)
+{
+	struct table_source *tables = place_tables(h->place);
+	struct strbuf out = STRBUF_INIT;
+	struct edit *there = NULL;
+
+	if (!tables->open(tables, h->family, h->table, true, &there, NULL) && !edit_dump(there, &out, NULL))
+		fwrite(sb_str(&out), 1, out.len, stdout);
+	edit_free(there);
+	place_unlock(h->place);
+	sb_free(&out);
+}
+
 static const char *tc_strerror(int err)
 {
 	static const struct {
@@ -457,3 +472,27 @@ static const char *tc_strerror(int err)
 
 CALLS(iptc, NFPROTO_IPV4, struct ipt_entry)
 CALLS(ip6tc, NFPROTO_IPV6, struct ip6t_entry)
+CALL(void, dump_entries, (struct xtc_handle *h), tc_dump(h))
+CALL(void, dump_entries6, (struct xtc_handle *h), tc_dump(h))
+
+/* libiptc's own table of them, as its header has it. */
+struct xtc_ops {
+	int (*commit)(struct xtc_handle *);
+	struct xtc_handle *(*init)(const char *);
+	void (*free)(struct xtc_handle *);
+	int (*builtin)(const char *, struct xtc_handle *);
+	int (*is_chain)(const char *, struct xtc_handle *);
+	int (*flush_entries)(const char *, struct xtc_handle *);
+	int (*create_chain)(const char *, struct xtc_handle *);
+	const char *(*first_chain)(struct xtc_handle *);
+	const char *(*next_chain)(struct xtc_handle *);
+	const char *(*get_policy)(const char *, struct xt_counters *, struct xtc_handle *);
+	int (*set_policy)(const char *, const char *, struct xt_counters *, struct xtc_handle *);
+	const char *(*strerror)(int);
+};
+#define OPS(tc) \
+	extern const struct xtc_ops tc##_ops; \
+	EXPORT const struct xtc_ops tc##_ops = { tc##_commit, tc##_init, tc##_free, tc##_builtin, tc##_is_chain, tc##_flush_entries, \
+		tc##_create_chain, tc##_first_chain, tc##_next_chain, tc##_get_policy, tc##_set_policy, tc##_strerror }
+OPS(iptc);
+OPS(ip6tc);

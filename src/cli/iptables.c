@@ -417,6 +417,7 @@ int iptables_restore(const struct iptables_role *role, int argc, char **argv)
 		case 'W':
 			if (!optarg && optind < argc && argv[optind][0] != '-')
 				optind++;
+			warn("Ignoring deprecated --wait-interval option.");
 			break;
 		case 'V':
 			printf("%s-restore v1.8.9 (legacy)\n", role->program);

@@ -379,10 +379,10 @@ static void table_unknown(const char *program, const char *name, struct refusal 
 
 	for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
 		suggest_offer(&near, (*kind)->name);
-	if (near.best)
-		refuse(why, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
-	else
-		refuse(why, -ENOENT, "unknown table '%s'", name);
+	refuse(why, -ENOENT, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
+	if (!near.best)
+		return;
+	refuse(why, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
 	refuse_upstream(why, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
 }
 
@@ -395,6 +395,7 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 	struct rule_words words = { 0 };
 	struct rule_command cmd;
 	struct edit *edit = NULL;
+	struct strbuf dump = STRBUF_INIT;
 	int err, exit_code = EXIT_PARAMETER;
 
 	if (words_take(&words, argc, argv))
@@ -432,7 +433,13 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 		exit_code = EXIT_VERSION;
 		goto out_command;
 	}
-	err = rule_command_run(&env, &cmd, edit, out, &exit_code, why);
+	if (cmd.verbose > 1)		/* the table as it was */
+		err = edit_dump(edit, &dump, why);
+	if (!err)
+		err = rule_command_run(&env, &cmd, edit, out, &exit_code, why);
+	if (!err)
+		sb_add(out, sb_str(&dump), dump.len);
+	sb_free(&dump);
 	if (!err && edit->changed) {
 		err = tables->commit(tables, edit, why);
 		exit_code = err == -EAGAIN ? EXIT_RESOURCE : EXIT_OTHER;

@@ -90,6 +90,7 @@ struct edit_blob {
 };
 int edit_blob_make(struct edit *edit, struct edit_blob *blob, struct refusal *why);
 void edit_blob_free(struct edit_blob *blob);
+int edit_dump(struct edit *edit, struct strbuf *out, struct refusal *why);	/* list_dump.c: every entry, for debugging */
 /* What each entry of the new blob counts from, in @to, when the opened one's entries counted @old until then. */
 void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to);
 /* Makes the rule set; nothing is published. @rs is given: ruleset_free(). */

@@ -8,12 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef WITH_WEIR
-#include <weir/libiptc.h>
-#else
 #include <libiptc/libiptc.h>
 #include <libiptc/libip6tc.h>
-#endif
 #include <linux/netfilter/xt_mark.h>
 
 struct rule4 {
@@ -71,7 +67,7 @@ static int said(int done, const char *(*words)(int))
 	return done;
 }
 
-#define RUN(tc, entry, rule, make)										\
+#define RUN(tc, entry, rule, make, dump)									\
 static void show_##tc(struct xtc_handle *h)									\
 {														\
 	for (const char *chain = tc##_first_chain(h); chain; chain = tc##_next_chain(h)) {			\
@@ -147,6 +143,10 @@ static void run_##tc(const char *table)									\
 			printf("%d\n", tc##_is_chain(a, h));							\
 		else if (!strcmp(op, "show"))									\
 			show_##tc(h);										\
+		else if (!strcmp(op, "dump"))									\
+			dump(h);										\
+		else if (!strcmp(op, "ops"))									\
+			printf("%s %d %d\n", tc##_ops.first_chain(h), tc##_ops.builtin(a, h), tc##_ops.is_chain(a, h));	\
 		else if (!strcmp(op, "commit")) {								\
 			said(tc##_commit(h), tc##_strerror);							\
 			tc##_free(h);										\
@@ -160,8 +160,8 @@ static void run_##tc(const char *table)									\
 	tc##_free(h);												\
 }
 
-RUN(iptc, ipt_entry, rule4, make4)
-RUN(ip6tc, ip6t_entry, rule6, make6)
+RUN(iptc, ipt_entry, rule4, make4, dump_entries)
+RUN(ip6tc, ip6t_entry, rule6, make6, dump_entries6)
 
 int main(int argc, char **argv)
 {

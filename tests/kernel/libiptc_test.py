@@ -34,6 +34,8 @@ replace a QUEUE 5
 replace a DROP 3
 check a QUEUE 5
 check a DROP 77
+dump
+ops a
 delete a DROP 77
 delete a QUEUE 5
 read a 1
@@ -63,6 +65,8 @@ chain zz
 show
 commit
 show
+dump
+ops nosuch
 zero b
 zero FORWARD
 commit

@@ -57,7 +57,7 @@ static const struct opt physdev_options[] = {
 	  .at = offsetof(struct xt_physdev_info, physoutdev), .arg = "name[+]", .help = "bridge port name" },
 	{ .name = "physdev-is-in", .type = OPT_FLAG, PHYSDEV_BITS(XT_PHYSDEV_OP_ISIN), .help = "arriving on a bridge device" },
 	{ .name = "physdev-is-out", .type = OPT_FLAG, PHYSDEV_BITS(XT_PHYSDEV_OP_ISOUT), .help = "will leave on a bridge device" },
-	{ .name = "physdev-is-bridged", .type = OPT_FLAG, PHYSDEV_BITS(XT_PHYSDEV_OP_BRIDGED), .help = "it's a bridged packet" },
+	{ .name = "physdev-is-bridged", .type = OPT_FLAG, PHYSDEV_BITS(XT_PHYSDEV_OP_BRIDGED), .help = "it's a bridged packet; there are no bridges here" },
 	OPT_END
 };
 

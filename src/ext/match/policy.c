@@ -129,7 +129,7 @@ static int parse_property(struct opt_call *call, struct refusal *why)
 static const struct opt policy_options[] = {
 	{ .name = "dir", .type = OPT_CUSTOM, .flags = OPT_REQUIRED, .parse = parse_dir, .arg = "in|out",
 	  .help = "match policy applied during decapsulation or to be applied during encapsulation" },
-	{ .name = "pol", .type = OPT_CUSTOM, .parse = parse_pol, .arg = "none|ipsec", .help = "match policy" },
+	{ .name = "pol", .type = OPT_CUSTOM, .parse = parse_pol, .arg = "none|ipsec", .help = "match policy; no packet here has passed IPsec" },
 	{ .name = "strict", .type = OPT_FLAG, .set_at = offsetof(struct xt_policy_info, flags),
 	  .set_bits = XT_POLICY_MATCH_STRICT, .set_width = 2, .help = "match entire policy instead of single element at any position" },
 	PROPERTY("reqid", BIT_REQID, "reqid", "match reqid"), PROPERTY("spi", BIT_SPI, "spi", "match SPI"),

@@ -157,7 +157,7 @@ static void tproxy_print(const void *data, const struct ext_view *view, struct s
 
 static const struct opt tproxy_options[] = {
 	{ .name = "on-port", .type = OPT_CUSTOM, .flags = OPT_REQUIRED, .parse = parse_port, .arg = "port",
-	  .help = "redirect connection to port, or the original port if 0" },
+	  .help = "redirect to the socket at port (declared by \"socket add\"), the original port if 0" },
 	{ .name = "on-ip", .type = OPT_CUSTOM, .parse = parse_ip, .arg = "ip",
 	  .help = "redirect to the given address" },
 	{ .name = "tproxy-mark", .type = OPT_MARK_MASK, .at = offsetof(struct xt_tproxy_target_info_v1, mark_mask),

@@ -1,0 +1,2 @@
+/* libiptc/xtcshared.h - for programs that are compiled as they are: libiptc's name for weir/libiptc.h. */
+#include "../../libiptc.h"
