@@ -433,11 +433,11 @@ int rules_command_in(struct table_source *tables, int argc, char **argv, struct 
 		exit_code = EXIT_VERSION;
 		goto out_command;
 	}
-	if (cmd.verbose > 1)		/* the table as it was */
+	if (cmd.verbose > 1 && out)	/* the table as it was */
 		err = edit_dump(edit, &dump, why);
 	if (!err)
 		err = rule_command_run(&env, &cmd, edit, out, &exit_code, why);
-	if (!err)
+	if (!err && dump.len)
 		sb_add(out, sb_str(&dump), dump.len);
 	sb_free(&dump);
 	if (!err && edit->changed) {
