@@ -6,10 +6,22 @@
  * to its size.
  */
 #include "rule_packets.h"
+#include "seeds.h"
 
 #include "table/table_internal.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+struct upstream_case {
+	int family;
+	const char *table, *chain, *rule;
+	const char *saved, *numeric, *named, *data;
+	int exit_code;
+};
+
+/* What iptables 1.8.9 makes of its own suite's rules. */
+static const struct upstream_case cases[] = {
+#include "../tests/unit/ext/upstream.inc"
+#include "../tests/unit/ext/upstream_match.inc"
+};
 
 static const char *const tables_tried[] = { "filter", "mangle", "nat", "raw", "security" };
 static const uint8_t protos_tried[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, 132, 33, 50, 51, 108, 135, 136 };
@@ -123,5 +135,102 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	free(blob);
 	world_free(world);
+	return 0;
+}
+
+/* --- what a run begins with --- */
+
+enum { SEED_HEAD = 4, SEED_SIZE = SEED_HEAD + 4200 };
+
+static uint8_t index_of(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (name && !strcmp(names[i], name))
+			return (uint8_t)i;
+	return 1;
+}
+
+/* @data behind a head that puts it into a rule which may well have it. */
+static void seed_ext(uint8_t number, uint8_t family, const char *table, const uint8_t *data, size_t size)
+{
+	const struct chosen ext = choose(number);
+	const uint16_t proto = ext.match ? ext.match->proto : ext.target->proto;
+	const uint32_t hooks = ext.match ? ext.match->hooks : ext.target->hooks;
+	const char *only = ext.match ? ext.match->table : ext.target->table;
+	uint8_t seed[SEED_SIZE];
+
+	seed[0] = (uint8_t)((family == NFPROTO_IPV6) | index_of(tables_tried, ARRAY_SIZE(tables_tried), only ? only : table) << 1);
+	seed[1] = number;
+	for (seed[2] = 0; proto && seed[2] + 1u < ARRAY_SIZE(protos_tried) && protos_tried[seed[2]] != proto;)
+		seed[2]++;
+	seed[3] = hooks ? (uint8_t)__builtin_ctz(hooks) : NF_INET_FORWARD;
+	memcpy(seed + SEED_HEAD, data, size);
+	seed_use(seed, SEED_HEAD + size);
+}
+
+static void seeds_of_registry(uint8_t count)
+{
+	static uint8_t data[SEED_SIZE - SEED_HEAD];
+	static const uint8_t fills[] = { 0, 1, 0xff };
+
+	for (unsigned int n = 0; n < count; n++) {
+		const struct chosen ext = choose((uint8_t)n);
+		const size_t size = ext.match ? ext.match->info_size : ext.target->info_size;
+		const unsigned int families = ext.match ? ext.match->families : ext.target->families;
+
+		if (size > sizeof(data))
+			abort();
+		for (size_t fill = 0; fill < ARRAY_SIZE(fills); fill++) {
+			memset(data, fills[fill], size);
+			if (families & FAMILY_V4)
+				seed_ext((uint8_t)n, NFPROTO_IPV4, "mangle", data, size);
+			if (families & FAMILY_V6)
+				seed_ext((uint8_t)n, NFPROTO_IPV6, "mangle", data, size);
+		}
+	}
+}
+
+/* "tcp/0:00ff.. /0:c8.." - each extension's name, revision and data; the last one is the target. */
+static void seeds_of_rule(const struct upstream_case *c, uint8_t count)
+{
+	static uint8_t data[SEED_SIZE - SEED_HEAD];
+	const uint8_t family = c->family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	for (const char *at = c->data; at && *at;) {
+		char name[32] = "";
+		unsigned int revision, byte;
+		size_t len = strcspn(at, "/"), size = 0;
+
+		memcpy(name, at, MIN_OF(len, sizeof(name) - 1));
+		sscanf(at + len, "/%u", &revision);
+		at = strchr(at, ':') + 1;
+		len = strcspn(at, " ");
+		for (; size < MIN_OF(len / 2, sizeof(data)) && sscanf(at + 2 * size, "%2x", &byte) == 1; size++)
+			data[size] = (uint8_t)byte;
+		for (unsigned int n = 0; n < count && *name; n++) {
+			const struct chosen ext = choose((uint8_t)n);
+
+			if (at[len] == ' ' ? ext.match && ext.match == match_find(name, (uint8_t)revision, family) :
+			    ext.target && ext.target == target_find(name, (uint8_t)revision, family))
+				seed_ext((uint8_t)n, family, c->table, data, size);
+		}
+		at += len + (at[len] == ' ');
+	}
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	unsigned int count = 0;
+
+	for (const struct match *const *m = ext_matches; *m; m++)
+		count++;
+	for (const struct target *const *t = ext_targets; *t; t++)
+		count++;
+	if (count > 255)
+		abort();	/* one byte chooses: make it two */
+	seeds_of_registry((uint8_t)count);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (!cases[i].exit_code)
+			seeds_of_rule(&cases[i], (uint8_t)count);
 	return 0;
 }

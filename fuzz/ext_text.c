@@ -6,10 +6,9 @@
  * argument), the argument's length and bytes. Two arguments are parted by a zero byte.
  */
 #include "rule_packets.h"
+#include "seeds.h"
 
 #include "ext/option.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { WORDS = 60, WORD_SIZE = 264 };
 
@@ -46,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct refusal why = { 0 };
 	struct world *world;
 	struct line *line;
-	/* upstream saves an empty word as nothing, and some names without quotes or with bare quotes, whatever is in them */
+	/* upstream saves an empty word as nothing, and some names without quotes or with bare quotes, whatever is in them; "! --monthdays 0" as what is not saved */
 	bool is_lossy = false, is_bare;
 	uint8_t family;
 
@@ -100,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	} else {
 		rules_save(world->inst, family, true, -1, &saved);
+		is_lossy |= strstr(sb_str(&saved), "--monthdays 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31 ") != NULL;
 		if (!rules_restore(world->inst, family, sb_str(&saved), saved.len, "saved", RESTORE_COUNTERS | RESTORE_ALL_OR_NOTHING,
 				   &why)) {
 			rules_save(world->inst, family, true, -1, &again);
@@ -113,5 +113,47 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sb_free(&again);
 	free(line);
 	world_free(world);
+	return 0;
+}
+
+/* --- what a run begins with: every option of every extension --- */
+
+static void seed_option(uint8_t family, uint8_t number, uint8_t proto, uint8_t row, uint8_t flags, const char *arg)
+{
+	uint8_t seed[64] = { family == NFPROTO_IPV6, number, proto, row, flags, (uint8_t)strlen(arg) };
+
+	memcpy(seed + 6, arg, strlen(arg));
+	seed_use(seed, 6 + strlen(arg));
+}
+
+static void seeds_of_text(uint8_t number, const struct ext_text *text, unsigned int families, uint16_t proto)
+{
+	static const char *const args[] = { "1", "10.0.0.1", "a,b", "1:2", "NEW", "00:11:22:33:44:55", "0xffffffff/0xff", "-1" };
+	static const uint16_t protos[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, 132, 33, 50, 51, 108, 135, 136 };
+	uint8_t at = 0, row = 0;
+
+	while (at + 1u < ARRAY_SIZE(protos) && protos[at] != proto)
+		at++;
+	for (const struct opt *opt = text->options; opt && opt->name; opt++, row++) {
+		for (size_t i = 0; i < (opt_words(opt) ? ARRAY_SIZE(args) : 1); i++) {
+			const uint8_t flags = i & 1 && opt->flags & OPT_INVERTIBLE;
+
+			seed_option(families & FAMILY_V4 ? NFPROTO_IPV4 : NFPROTO_IPV6, number, at, row, flags, opt_words(opt) ? args[i] : "");
+		}
+	}
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	unsigned int number = 0;
+
+	for (const struct match *const *m = ext_matches; *m; m++, number++)
+		if ((*m)->text)
+			seeds_of_text((uint8_t)number, (*m)->text, (*m)->families, (*m)->proto);
+	for (const struct target *const *t = ext_targets; *t; t++, number++)
+		if ((*t)->text)
+			seeds_of_text((uint8_t)number, (*t)->text, (*t)->families, (*t)->proto);
+	if (number > 255)
+		abort();	/* one byte chooses: make it two */
 	return 0;
 }

@@ -125,7 +125,7 @@ static int parse_monthdays(struct opt_call *call, struct refusal *why)
 			if (*at == ',')
 				continue;
 		}
-		day = (unsigned int)(*at - '0');
+		day = isdigit((unsigned char)*at) ? (unsigned int)(*at - '0') : 32;
 		if (day <= 9 && at[1] && at[1] != ',')
 			day = isdigit((unsigned char)at[1]) ? day * 10 + (unsigned int)(at[1] - '0') : 32;
 		if (day > 31)
