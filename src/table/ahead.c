@@ -99,14 +99,14 @@ static uint32_t chain_ifaces(struct ahead_chain *chain, const struct hook_state 
 	return (uint32_t)chain->hashes[0] << 16 | chain->hashes[1];
 }
 
-static inline bool names_differ(const char (*names)[IFNAMSIZ], const struct hook_state *state)
+static __attribute__((noinline)) bool names_differ(const char (*names)[IFNAMSIZ], const struct hook_state *state)
 {
 	static const char none[IFNAMSIZ];
 
 	return memcmp(names[0], state->in ? state->in->name : none, IFNAMSIZ) || memcmp(names[1], state->out ? state->out->name : none, IFNAMSIZ);
 }
 
-static void names_keep(struct ahead_chain *chain, const struct hook_state *state)
+static __attribute__((noinline)) void names_keep(struct ahead_chain *chain, const struct hook_state *state)
 {
 	struct class_key key;
 
@@ -144,7 +144,7 @@ const struct class_found *ahead_take(struct ahead_chain *chain, const struct pkt
 		differs |= pkt->data[family == NFPROTO_IPV4 ? FLAGS_AT4 : FLAGS_AT6] ^ answer->flags;
 	if (chain->asks_ifaces)
 		differs |= chain_ifaces(chain, state) ^ chain->guessed_ifaces;
-	if (chain->asks_names)
+	if (unlikely(chain->asks_names))
 		differs |= names_differ(chain->guessed_names, state);
 	if (half[0] | half[1] | differs)
 		return NULL;
@@ -157,7 +157,7 @@ void ahead_taken(struct ahead_chain *chain, const struct pkt *pkt, const struct 
 	chain->asked++;
 	if (chain->asks_ifaces)
 		chain->ifaces = chain_ifaces(chain, state);
-	if (chain->asks_names)
+	if (unlikely(chain->asks_names))
 		names_keep(chain, state);
 	if (chain->states_mask)
 		chain->states = compiled_states(pkt);
@@ -177,9 +177,9 @@ void ahead_note(struct ahead *ahead, const struct ruleset *rs, struct segment *s
 	}
 	chain->asked++;
 	chain->ifaces = key->word[CLASS_IFACES];
-	if (chain->asks_names)
-		names_keep(chain, state);
 	chain->states = key->states;
+	if (unlikely(chain->asks_names))
+		names_keep(chain, state);
 }
 
 _Static_assert((int)PKT_BURST_MAX <= (int)CLASS_BURST, "a burst is asked at once");

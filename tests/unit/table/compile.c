@@ -79,7 +79,7 @@ static void add_rule(struct rng *rng, bool v4, const char *chain, const char *de
 	if (!rng_below(rng, 8))
 		sb_printf(out, " -m iprange%s --src-range %s", rng_below(rng, 2) ? "" : " !",
 			  v4 ? PICK(rng, "10.0.0.1-10.0.1.7", "10.0.0.2-10.0.0.9", "10.0.1.0-10.0.1.255", "10.0.0.1")
-			     : PICK(rng, "fd00::-fd00::ff", "fd00::2-fd00::1:7", "fd00::1-fd00:0:0:1::7", "fd00::1"));
+			     : PICK(rng, "fd00::-fd00::ff", "fd00::2-fd00::1:7", "fd00::1-fd00:0:0:1::7", "::-fd00::2", "fd00::3-ffff::", "fd00::1"));
 	if (!rng_below(rng, 12))
 		sb_printf(out, " -m iprange%s --dst-range %s", rng_below(rng, 2) ? "" : " !", v4 ? "10.0.0.2-10.0.0.7" : "fd00::2-fd00::9");
 	if (!rng_below(rng, 8))
@@ -95,6 +95,13 @@ static void add_rule(struct rng *rng, bool v4, const char *chain, const char *de
 		sb_printf(out, " -m connmark%s --mark %s", rng_below(rng, 2) ? "" : " !", PICK(rng, "0", "1", "0/1"));
 	if (!rng_below(rng, 8))
 		sb_printf(out, " -m conntrack%s --ctstate %s", rng_below(rng, 2) ? "" : " !", PICK(rng, "INVALID", "UNTRACKED", "NEW,INVALID", "ESTABLISHED"));
+	if (!rng_below(rng, 8))
+		sb_printf(out, " -m conntrack%s %s %s", PICK(rng, "", " --ctstate NEW,ESTABLISHED", " --ctdir REPLY"), rng_below(rng, 2) ? "" : "!",
+			  PICK(rng, "--ctproto tcp", "--ctproto 0", "--ctstatus NONE", "--ctstatus SEEN_REPLY,ASSURED", "--ctstatus ASSURED"));
+	if (!rng_below(rng, 8))
+		sb_printf(out, " -m ecn %s --ecn-ip-ect %u", rng_below(rng, 2) ? "" : "!", rng_below(rng, 3));
+	if (!rng_below(rng, 10))
+		sb_printf(out, " -m addrtype%s --dst-type %s --limit-iface-%s", rng_below(rng, 2) ? "" : " !", PICK(rng, "LOCAL", "UNICAST"), PICK(rng, "in", "out"));
 	if (!rng_below(rng, 8))
 		sb_printf(out, " -m addrtype%s --%s %s", rng_below(rng, 2) ? "" : " !", PICK(rng, "src-type", "dst-type"),
 			  PICK(rng, "LOCAL", "UNICAST", "MULTICAST", v4 ? "UNICAST,BROADCAST" : "UNICAST"));
@@ -233,7 +240,8 @@ static void one_packet(struct instance **inst, struct rng *rng, bool v4, unsigne
 	const uint32_t mark = rng_below(rng, 4);
 	const struct table_rule_ref *rule = NULL;
 	uint32_t verdict = 0, reason = 0, mark_then = 0;
-	struct ct ct = { .mark = rng_below(rng, 3), .status = rng_below(rng, 2) ? IPS_SRC_NAT : 0 };
+	struct ct ct = { .mark = rng_below(rng, 3), .status = (rng_below(rng, 2) ? IPS_SRC_NAT : 0) | (rng_below(rng, 2) ? IPS_SEEN_REPLY : 0) |
+								      (rng_below(rng, 3) ? 0 : IPS_ASSURED) };
 	const bool has_ct = rng_below(rng, 2);
 
 	pkt->ctinfo = (uint8_t)(has_ct ? rng_below(rng, 5) : rng_below(rng, 2) ? IP_CT_UNTRACKED : 0);
