@@ -64,6 +64,7 @@ struct server {
 	struct conn *holder;		/* who changes rules, see WIRE_LOCK; NULL: nobody */
 	bool stop, taken_over;
 	bool in_round;			/* nobody else runs */
+	char unserved[96];		/* what the request that is being answered asked in vain */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -474,12 +475,14 @@ static void serve_request(struct conn *conn, struct wire_record *r)
 		break;
 	case WIRE_NLSEND:
 		sock = sock_of(conn, head.cookie);
+		conn->server->unserved[0] = 0;
 		err = sock ? nl_sock_send(sock, r->data, head.len) : -ECONNREFUSED;
 		if (sock) {
 			struct conn *owner = nl_sock_owner(sock);
 
 			owner->posts = owner->posts || head.flags & WIRE_WILL_POST;
 			drain(owner);	/* the answer is there when send() returns */
+			sb_add(&out, conn->server->unserved, strlen(conn->server->unserved));
 		}
 		break;
 	case WIRE_BIND:
@@ -638,6 +641,7 @@ static void say_unserved(void *priv, const char *line)
 {
 	struct server *server = priv;
 
+	snprintf(server->unserved, sizeof(server->unserved), "%s", line);
 	if (server->callbacks.unserved)
 		server->callbacks.unserved(server->callbacks.priv, line);
 }

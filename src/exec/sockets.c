@@ -183,6 +183,20 @@ void socket_settle(struct supervisor *s, struct tool_socket *sock)
 	wire_record_free(&reply);
 }
 
+/* @not_served: the daemon's sentence, NULL when it had none. */
+static void say_request(struct supervisor *s, pid_t pid, const uint8_t *bytes, size_t len, const char *not_served)
+{
+	struct nlmsghdr nlh;
+
+	if (!s->options->verbose || len < sizeof(nlh))
+		return;
+	memcpy(&nlh, bytes, sizeof(nlh));
+	if (not_served && *not_served)
+		say(s, pid, "%s", not_served);
+	else
+		say(s, pid, "nfnetlink subsystem %u, command %u: served", NFNL_SUBSYS_ID(nlh.nlmsg_type), NFNL_MSG_TYPE(nlh.nlmsg_type));
+}
+
 /* --- calls on it --- */
 
 /* Verdicts go on the socket itself and are done before whatever the daemon is asked next; all else waits until it was done. */
@@ -200,6 +214,7 @@ static int64_t send_bytes(struct supervisor *s, struct tool_socket *sock, pid_t 
 	if (sock->has_queue && len <= WIRE_INLINE_MAX && all_of_queue(bytes, len, is_lone_verdict) &&
 	    !wire_send(fd, &post, bytes, len, MSG_DONTWAIT)) {
 		sock->posted = true;
+		say_request(s, pid, bytes, len, NULL);
 		free(bytes);
 		return (int64_t)len;
 	}
@@ -207,6 +222,8 @@ static int64_t send_bytes(struct supervisor *s, struct tool_socket *sock, pid_t 
 	head.flags = sock->has_queue ? WIRE_WILL_POST : 0;
 	err = daemon_call(s, &head, bytes, len, &reply);
 	sock->posted = false;
+	if (!err)
+		say_request(s, pid, bytes, len, (const char *)reply.data);
 	wire_record_free(&reply);
 	free(bytes);
 	return err == -ECONNRESET ? -ECONNREFUSED : err ? err : (int64_t)len;

@@ -25,7 +25,8 @@ enum wire_op {
 	WIRE_HELLO,	/* a = version, b = client's pid; reply: a = version, b, c = halves of the network namespace's cookie (0: unknown),
 			 * cookie = 1: the client may change things */
 	WIRE_NLOPEN,	/* first record of a DATA connection: a = port wanted (0: any), b = protocol, c = pid; reply: cookie, a = port */
-	WIRE_NLSEND,	/* cookie, payload = one datagram; the reply comes when it was fully processed */
+	WIRE_NLSEND,	/* cookie, payload = one datagram; the reply comes when it was fully processed; its payload: a sentence
+			 * about what was not served */
 	WIRE_NLDATA,	/* daemon to tool, on DATA: a = multicast group bits, payload */
 	WIRE_BIND,	/* cookie, a = port (0: any), b = group bits; reply: a = port */
 	WIRE_NLOPT,	/* cookie, a = level, b = option, c = value; payload of SO_ATTACH_FILTER */

@@ -153,6 +153,49 @@ def events(d):
     check("conntrack -E ends by SIGINT", "2 flow events have been shown" in err, err)
 
 
+NOT_READ = """
+import errno, os, socket, subprocess, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+s.bind((0, 1))
+quiet = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+quiet.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+quiet.setsockopt(270, 5, 1)     # NETLINK_NO_ENOBUFS
+quiet.bind((0, 1))
+entries = "".join("-I -p udp -s 1.1.1.1 -d 2.2.2.2 --sport %d --dport 2 -t 50\\n" % (n + 1) for n in range(3000))
+subprocess.run(["conntrack", "-R", "-"], input=entries, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+for sock in (s, quiet):
+    said = []
+    while True:
+        try:
+            said.append("event" if len(sock.recv(65536, socket.MSG_DONTWAIT)) > 20 else "short")
+        except BlockingIOError:
+            break
+        except OSError as e:
+            said.append(errno.errorcode[e.errno])
+    print(0 < said.count("event") < 3000, said.count("ENOBUFS"), len(said) - said.count("event") - said.count("ENOBUFS"))
+subprocess.run(["conntrack", "-I", "-p", "udp", "-s", "1.1.1.1", "-d", "2.2.2.2", "--sport", "5000", "--dport", "2", "-t", "50"], stderr=subprocess.DEVNULL)
+s.settimeout(10)
+print(len(s.recv(65536)) > 20)
+"""
+
+
+def not_read(d):
+    """Who does not read hears once that messages were lost, unless it said that it does not want to know, and then of what comes next."""
+    out = d.out(sys.executable, "-c", NOT_READ)
+    check("ENOBUFS", out == "True 1 0\nTrue 0 0\nTrue\n", out)
+    d.run("conntrack", "-F")
+
+
+def said(d):
+    """weir exec -v."""
+    _, _, err = d.run("sh", "-c", "iptables-legacy -S; cat /proc/net/ip_tables_names; conntrack -C", options=("-v",))
+    check("-v says what was served", all(x in err for x in ("getsockopt(SOL_IP, 64): served", "/proc/net/ip_tables_names: served", "nfnetlink subsystem 1, command 5: served")), err)
+    ask = "import socket, struct; s = socket.socket(16, 3, 12); s.send(struct.pack('=IHHIIBBH', 20, 0x601, 5, 1, 0, 2, 0, 0)); print(len(s.recv(999)))"
+    out = d.run(sys.executable, "-c", ask, options=("-v",))
+    check("and what was not", out[0] == 0 and "nfnetlink subsystem 6, command 1 is not served" in out[2], str(out))
+
+
 def own_events(d):
     """weir's own conntrack -E beside the real one: the same events, byte for byte."""
     d.run("conntrack", "-F")
@@ -295,7 +338,7 @@ def main():
         for MODE in ((), ("--preload",)):
             tally.where = MODE[0] if MODE else ""
             d = Daemon()
-            for part in (tables, connections, forms, events, own_events, files, processes, daemon_goes):
+            for part in (tables, connections, forms, events, not_read, said, own_events, files, processes, daemon_goes):
                 try:
                     part(d)
                 except Exception as e:

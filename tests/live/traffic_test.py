@@ -255,6 +255,38 @@ def tagged_frames():
         stop()
 
 
+# a transparent proxy: whom did its client want to talk to?
+PROXY = """
+import socket, struct, sys
+ls = socket.socket()
+ls.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+ls.bind(("10.0.0.1", 3128))
+ls.listen(1)
+ls.settimeout(20)
+print("ready", flush=True)
+c, _ = ls.accept()
+port, addr = struct.unpack("!2xH4s8x", c.getsockopt(socket.SOL_IP, 80, 16))
+c.sendall(("%s:%d" % (socket.inet_ntoa(addr), port)).encode())
+"""
+
+
+def redirected(s, options):
+    tool(s, "iptables-legacy", "-t", "nat", "-A", "PREROUTING", "-i", "eth0", "-p", "tcp", "--dport", "8081", "-j", "REDIRECT", "--to-ports", "3128")
+    tool(s, "iptables-legacy", "-I", "INPUT", "-p", "tcp", "--dport", "3128", "-j", "ACCEPT")
+    p = subprocess.Popen(["ip", "netns", "exec", R, WEIR, "exec", "--socket", s, *options, "--", sys.executable, "-c", PROXY], stdout=subprocess.PIPE, text=True)
+    try:
+        p.stdout.readline()
+        c = sock_in(A, socket.AF_INET, socket.SOCK_STREAM)
+        c.settimeout(10)
+        c.connect(("10.1.0.2", 8081))
+        got = c.recv(100)
+        check("SO_ORIGINAL_DST %s" % options, got == b"10.1.0.2:8081", str(got))
+    finally:
+        p.communicate(timeout=20)
+        tool(s, "iptables-legacy", "-t", "nat", "-F")
+        tool(s, "iptables-legacy", "-D", "INPUT", "-p", "tcp", "--dport", "3128", "-j", "ACCEPT")
+
+
 def local_port():
     s = daemon(R, ["--port", "eth0=packet:eth0", "--port", "eth1=packet:eth1", "--local", "tun:host0"],
                rules="*filter\n:INPUT DROP [0:0]\n-A INPUT -p icmp -j ACCEPT\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n")
@@ -262,6 +294,8 @@ def local_port():
     pings("the host behind answers", A, "10.0.0.1")
     transfer("a service of the host behind", A, R, "10.0.0.1", 22, ("10.0.0.1", 22))
     transfer("the host behind calls", R, B, "10.1.0.2", 9003, ("10.1.0.2", 9003))
+    for options in ([], ["--preload"]):
+        redirected(s, options)
     c = sock_in(A, socket.AF_INET, socket.SOCK_STREAM)
     c.settimeout(1.5)
     try:
