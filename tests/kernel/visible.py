@@ -3,7 +3,7 @@ compared. Ticks count from different zeros on both sides (mask `ticks`), and ord
 import os
 import re
 
-TELLING = ("cat ", "nfacct list")    # commands whose words are compared
+TELLING = ("cat ", "nfacct list", "conntrack -L expect", "conntrack -G expect", "conntrack -C", "conntrack -L -o json")    # commands whose words are compared
 DIRS = ("xt_recent", "ipt_hashlimit", "ip6t_hashlimit")
 
 

@@ -38,7 +38,7 @@ def cases():
     yield case("by-hand-any", [first, make("1.2.3.4", CLIENT, 0, 300, "0.0.0.0"), come[3], come[0]])
     yield case("by-hand-source-port", [first, make(SERVER, CLIENT, 4001, 300, port_mask=65535)] + come)
     yield case("by-hand-port-bits", [first, make(SERVER, CLIENT, 1, 300, port_mask=1)] + come)
-    for i, words in enumerate(("-L expect", "-L expect -o xml", "-L expect -o extended,id", "-L expect -o save", "-L expect -f ipv4 -o xml", "-L expect -f ipv6 -o xml", "-L expect -o labels", "-C expect", "-S expect",
+    for i, words in enumerate(("-L expect", "-L expect -o xml", "-L expect -o extended,id", "-L expect -o save", "-L expect -f ipv4 -o xml", "-L expect -f ipv6 -o xml", "-L expect -o labels", "-C expect",
                                "-G expect -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 300 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT),
                                "-G expect -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 301 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT),
                                "-G expect -o xml -p udp --orig-src %s --orig-dst %s --orig-port-src 0 --orig-port-dst 300 --reply-port-src 1 --reply-port-dst 2" % (SERVER, CLIENT))):
