@@ -42,6 +42,9 @@ static const struct {
 	{ "--line-numbers", "rules with their numbers" },
 	{ "-J, --json", "-L and -S as JSON" },
 	{ "-w, --wait [SECONDS]", "wait for other commands" },
+	{ "-W, --wait-interval MICROSECONDS", "taken, and without effect, as in iptables 1.8.9" },
+	{ "-M, --modprobe COMMAND", "taken, and without effect: there are no modules" },
+	{ "--resolve", "before all other words: host names in -s and -d are looked up" },
 	{ "-V, --version", "the version of iptables that is stood in for" },
 	{ "-h, --help", "this" },
 };
