@@ -30,12 +30,13 @@ struct crew_member {
 struct crew {			/* zeroed: nobody is there */
 	uint32_t number;		/* the next one's; they go up by two */
 	uint32_t turn;			/* whose number it is; odd: somebody is asleep until the next one's */
-	uint8_t telling;		/* lock: somebody tells an observer what several may have to say */
-	uint64_t serial;		/* crew_serials() */
 	uintptr_t alone;		/* which thread is; 0 = none */
 	unsigned int depth;		/* how often it said so */
 	unsigned int count;
 	struct crew_member *members[CREW_MAX];
+	/* what members write for each burst, far from what they read */
+	uint64_t serial;		/* crew_serials() */
+	uint8_t telling;		/* lock: somebody tells an observer what several may have to say */
 };
 
 /* Alone only. -ENOSPC when there are too many. */

@@ -426,18 +426,21 @@ static void all_at_once(void **state)
 		assert_int_equal(pthread_create(&scene.hands[i].thread, NULL, send_all, &scene.hands[i]), 0);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
-		uint64_t tx, here = 0;
+		uint64_t here = 0;
 
 		worker_alone_begin(inst, NULL);
 		control(inst, steps++);
-		tx = counted(inst, "-A POSTROUTING\n");
-		assert_true(tx >= last);
-		last = tx;
+		if (steps % 8 == 0) {
+			uint64_t tx = counted(inst, "-A POSTROUTING\n");
+
+			assert_true(tx >= last);
+			last = tx;
+		}
 		for (int i = 0; i < WORKERS; i++)
 			here += scene.hands[i].left;
 		assert_int_equal(inst->lo->stats.tx_packets + scene.r->port[0]->stats.tx_packets + scene.r->port[1]->stats.tx_packets, here);
 		worker_alone_end(inst, NULL);
-		nanosleep(&(struct timespec){ 0, 300000 }, NULL);
+		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (now.tv_sec < begin.tv_sec + SECONDS || steps < 64);
 	__atomic_store_n(&scene.stop, true, __ATOMIC_RELAXED);
