@@ -143,7 +143,7 @@ static void chain_write(struct world *w, const uint8_t *kinds, const uint8_t *si
 /* What programs say to each other, now and then. */
 static void payload_draw(struct world *w)
 {
-	static const char *const words[] = { "\x13" "BitTorrent protocol", "d1:ad2:id20:", "GET / HTTP/1.0\r\n" };
+	static const char *const words[] = { "\023BitTorrent protocol", "d1:ad2:id20:", "GET / HTTP/1.0\r\n" };
 	const char *word = words[rng_below(&w->rng, ARRAY_SIZE(words))];
 	const uint32_t at = w->l4 + (rng_below(&w->rng, 2) ? 8 : 20), len = (uint32_t)strlen(word);
 
