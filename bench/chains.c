@@ -6,7 +6,8 @@
  *
  * string_1k: a packet of 1,400 bytes of text, to a port that all rules name, holding no rule's string; string_1k_other: to
  * another port; string_1k_hit: holding one rule's. services_1k: a packet to one of 1,000 services, each a chain
- * of two endpoints (statistic, comments), each endpoint a chain. "peer" is the same through the plain walk, one rule after the other.
+ * of two endpoints (statistic, comments), each endpoint a chain. names_1k, names_addr_1k, unsaid_1k: rules
+ * that no group takes. "peer" is the same through the plain walk, one rule after the other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,8 @@
 
 #include "cli/cli.h"
 #include "table/table_internal.h"
-#include "measure.h"
 
-enum { RULES = 1000, LEN = 1400, BURST = 32, WORDS = 8 };
+enum { RULES = 1000, LEN = 1400, ROUNDS_MAX = 101, BURST = 32, WORDS = 8 };
 
 struct bench {
 	struct instance *inst;
@@ -33,6 +33,21 @@ static void die(const char *what, const struct refusal *why)
 		report_refusal("bench-chains", why);
 	fprintf(stderr, "bench-chains: %s\n", what);
 	exit(1);
+}
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
 }
 
 /* Words as in requests: letters that follow each other by a skewed draw. */
@@ -128,7 +143,7 @@ static double measure(struct bench *b, enum rules_mode mode, unsigned int bursts
 	return (cpu_ns() - began) / (bursts * BURST);
 }
 
-static void compare(struct bench *b, const char *name, unsigned int rounds, unsigned int bursts, unsigned int walk_bursts, unsigned int drops_of_burst,
+static void row(struct bench *b, const char *name, unsigned int rounds, unsigned int bursts, unsigned int walk_bursts, unsigned int drops_of_burst,
 		const char *what)
 {
 	double ours[ROUNDS_MAX], walk[ROUNDS_MAX];
@@ -167,16 +182,16 @@ static void bench_strings(unsigned int rounds)
 		packet_make(b, i, htonl(0x0a000001), 80, LEN);
 		draw_text(&rng, b->bytes[i] + 40, LEN - 40);
 	}
-	compare(b, "string_1k", rounds, 20, 1, 0, "1,400 bytes among 1,000 string rules, none fits");
+	row(b, "string_1k", rounds, 20, 1, 0, "1,400 bytes among 1,000 string rules, none fits");
 	for (unsigned int i = 0; i < BURST; i++) {
 		const char *word = words[rng_below(&rng, RULES)];
 
 		memcpy(b->bytes[i] + 40 + rng_below(&rng, LEN - 80), word, strlen(word));
 	}
-	compare(b, "string_1k_hit", rounds, 20, 1, BURST, "the same, one fits");
+	row(b, "string_1k_hit", rounds, 20, 1, BURST, "the same, one fits");
 	for (unsigned int i = 0; i < BURST; i++)
 		put_be16(b->bytes[i] + 22, 443);
-	compare(b, "string_1k_other", rounds, 200, 20, 0, "the same, to a port that no rule names");
+	row(b, "string_1k_other", rounds, 200, 20, 0, "the same, to a port that no rule names");
 	sb_free(&text);
 	instance_free(b->inst);
 	free(b);
@@ -198,7 +213,33 @@ static void bench_services(unsigned int rounds)
 
 		packet_make(b, i, htonl(0x0a600000 + (n / 250 << 8) + n % 250 + 1), 80, 60);
 	}
-	compare(b, "services_1k", rounds, 200, 20, 0, "to one of 1,000 services of kube-proxy's kind, two endpoints each");
+	row(b, "services_1k", rounds, 200, 20, 0, "to one of 1,000 services of kube-proxy's kind, two endpoints each");
+	sb_free(&text);
+	instance_free(b->inst);
+	free(b);
+}
+
+/* Rules that no group takes: beginnings of interfaces' names, with and without an address beside them, or what nothing is known of. */
+static void bench_open(unsigned int rounds, const char *name, const char *what)
+{
+	struct bench *b = malloc(sizeof(*b));
+	struct strbuf text = STRBUF_INIT;
+
+	sb_adds(&text, "*filter\n:FORWARD DROP [0:0]\n");
+	for (uint32_t i = 0; i < RULES; i++) {
+		if (!strcmp(name, "unsaid_1k"))
+			sb_printf(&text, "-A FORWARD -m u32 --u32 \"12=%u\"", i);
+		else
+			sb_printf(&text, "-A FORWARD -i vpn%u+ ! -o out%u", i, i);
+		if (!strcmp(name, "names_addr_1k"))
+			sb_printf(&text, " -s 192.168.0.%u/32", i % 250);
+		sb_adds(&text, " -j ACCEPT\n");
+	}
+	sb_adds(&text, "COMMIT\n");
+	bench_new(b, &text);
+	for (unsigned int i = 0; i < BURST; i++)
+		packet_make(b, i, htonl(0x0a000001), 80, 60);
+	row(b, name, rounds, 20, 1, BURST, what);
 	sb_free(&text);
 	instance_free(b->inst);
 	free(b);
@@ -227,5 +268,11 @@ int main(int argc, char **argv)
 		bench_strings(rounds);
 	if (is_wanted(only, "services_1k"))
 		bench_services(rounds);
+	if (is_wanted(only, "names_1k"))
+		bench_open(rounds, "names_1k", "among 1,000 rules about beginnings of interfaces' names, none fits");
+	if (is_wanted(only, "names_addr_1k"))
+		bench_open(rounds, "names_addr_1k", "the same with an address in each");
+	if (is_wanted(only, "unsaid_1k"))
+		bench_open(rounds, "unsaid_1k", "among 1,000 rules of -m u32 and nothing else, none fits");
 	return 0;
 }

@@ -154,6 +154,19 @@ void classifier_free(struct classifier *c);
  */
 struct class_found classifier_find(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from);
 
+/* Where a packet's search stands: the rules of no group are passed once, however many of them it has to try. */
+struct class_cursor {
+	const struct classifier *c;	/* NULL: nowhere */
+	struct class_found grouped;
+	uint32_t grouped_place;		/* UINT32_MAX: none of a group is left */
+	uint32_t from, open_at;
+};
+/* classifier_find() for who asks again, further on: @cursor belongs to one key as it is, and begins with .c NULL. */
+struct class_found classifier_find_next(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from,
+					struct class_cursor *cursor);
+/* Are there so many rules of no group that this pays? */
+bool classifier_is_open(const struct classifier *c);
+
 /*
  * The same for @count packets, at most CLASS_BURST: each step is taken for all before the next one, so that they wait for
  * memory together, and nothing depends on how much one packet finds.

@@ -199,7 +199,7 @@ static inline uint32_t run_of(const struct classifier *c, uint32_t hash)
 	return c->slots[at].run;
 }
 
-enum { AT_ONCE = 4 };		/* longer runs are searched by themselves */
+enum { AT_ONCE = 4, OPEN_FEW = 16 };		/* longer runs are searched by themselves; rules of no group */
 
 /* What the packets of a burst have met so far: hashes, then runs, then briefs, and whose each is. */
 struct met {
@@ -221,9 +221,15 @@ static inline void wanted_make(const struct classifier *c, struct class_key *key
 	w->key = key;
 }
 
+static inline struct class_found found_of(const struct wanted *w)
+{
+	return (struct class_found){ .id = w->best->id, .sure = w->is_unsure ? (uint8_t)CLASS_MAYBE : w->best->sure,
+				     .note = w->best->note & (uint8_t)~NOTE_TERMS };
+}
+
 static inline __attribute__((always_inline)) void
 find(const struct classifier *c, struct class_key *keys, uint32_t count, const uint32_t *place, uint32_t from,
-     struct class_found *found, struct wanted *wanted, const struct met *met, uint32_t steps)
+     struct class_found *found, struct wanted *wanted, const struct met *met, uint32_t steps, bool with_open)
 {
 	uint32_t n = 0, runs = 0, briefs = 0;
 
@@ -244,7 +250,7 @@ find(const struct classifier *c, struct class_key *keys, uint32_t count, const u
 		met->of[runs] = met->of[k];
 		runs += run != 0;
 	}
-	if (c->open_run)
+	if (with_open && c->open_run)
 		for (uint32_t i = 0; i < count; i++)
 			search_run(c, &wanted[i], c->open_run, place, from, steps);
 	for (uint32_t k = 0; k < runs; k++) {
@@ -268,12 +274,9 @@ find(const struct classifier *c, struct class_key *keys, uint32_t count, const u
 			brief_take(c, brief, w, place, from);
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		const struct brief *best = wanted[i].best;
-
 		found[i] = (struct class_found){ .id = CLASS_NONE };
-		if (best)
-			found[i] = (struct class_found){ .id = best->id, .sure = wanted[i].is_unsure ? (uint8_t)CLASS_MAYBE : best->sure,
-							 .note = best->note & (uint8_t)~NOTE_TERMS };
+		if (wanted[i].best)
+			found[i] = found_of(&wanted[i]);
 	}
 }
 
@@ -287,12 +290,13 @@ void classifier_find_burst(const struct classifier *c, struct class_key *keys, u
 	const struct met met = { at, brief, of, brief_of };
 
 	if (c->brief_steps == 1)
-		find(c, keys, count, place, from, found, wanted, &met, 1);
+		find(c, keys, count, place, from, found, wanted, &met, 1, true);
 	else
-		find(c, keys, count, place, from, found, wanted, &met, c->brief_steps);
+		find(c, keys, count, place, from, found, wanted, &met, c->brief_steps, true);
 }
 
-struct class_found classifier_find(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from)
+static inline __attribute__((always_inline)) struct class_found
+find_one(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from, bool with_open)
 {
 	uint32_t at[PROBE_ROOM], brief[PROBE_ROOM * AT_ONCE];
 	uint8_t of[PROBE_ROOM], brief_of[PROBE_ROOM * AT_ONCE];
@@ -301,8 +305,57 @@ struct class_found classifier_find(const struct classifier *c, struct class_key 
 	const struct met met = { at, brief, of, brief_of };
 
 	if (c->brief_steps == 1)
-		find(c, key, 1, place, from, &found, &wanted, &met, 1);
+		find(c, key, 1, place, from, &found, &wanted, &met, 1, with_open);
 	else
-		find(c, key, 1, place, from, &found, &wanted, &met, c->brief_steps);
+		find(c, key, 1, place, from, &found, &wanted, &met, c->brief_steps, with_open);
 	return found;
+}
+
+struct class_found classifier_find(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from)
+{
+	return find_one(c, key, place, from, true);
+}
+
+static __attribute__((noinline)) struct class_found find_grouped(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from)
+{
+	return find_one(c, key, place, from, false);
+}
+
+/* From where it stood; what comes before @from, and what does not fit, will not be looked at again. */
+static struct class_found find_open(const struct classifier *c, struct class_key *key, const uint32_t *place, struct class_cursor *cursor)
+{
+	const uint32_t count = c->arena[c->open_run];
+	struct wanted w;
+
+	wanted_make(c, key, &w, c->brief_steps);
+	w.best_place = cursor->grouped_place;
+	for (; cursor->open_at < count; cursor->open_at++) {
+		const struct brief *brief = run_brief(c, c->open_run, cursor->open_at);
+
+		if (brief_allows(brief, &w, c->brief_steps) && brief_take(c, brief, &w, place, cursor->from))
+			break;
+	}
+	return w.best ? found_of(&w) : cursor->grouped;
+}
+
+struct class_found classifier_find_next(const struct classifier *c, struct class_key *key, const uint32_t *place, uint32_t from,
+					struct class_cursor *cursor)
+{
+	const bool begins = cursor->c != c || from < cursor->from;
+
+	if (!c->open_run)
+		return classifier_find(c, key, place, from);
+	if (begins)
+		*cursor = (struct class_cursor){ .c = c };
+	if (begins || cursor->grouped_place < from) {
+		cursor->grouped = find_grouped(c, key, place, from);
+		cursor->grouped_place = cursor->grouped.id == CLASS_NONE ? UINT32_MAX : place ? place[cursor->grouped.id] : cursor->grouped.id;
+	}
+	cursor->from = from;
+	return find_open(c, key, place, cursor);
+}
+
+bool classifier_is_open(const struct classifier *c)
+{
+	return c->open_run && c->arena[c->open_run] >= OPEN_FEW;
 }

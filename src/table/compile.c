@@ -247,6 +247,7 @@ static void segment_depends(struct segment *segment)
 {
 	struct class_rule asked, strings;
 
+	segment->is_open = classifier_is_open(segment->all);
 	classifier_asks(segment->all, &asked);
 	if (segment->strings) {
 		classifier_asks(strings_heads(segment->strings), &strings);
@@ -487,6 +488,7 @@ static void key_make(struct compiled_key *k, uint8_t family, const struct pkt *p
 	k->key.missing = CLASS_LATE;
 	k->key.fill = key_fill;
 	k->strings = 0;
+	k->cursor.c = NULL;
 	if (family == NFPROTO_IPV4)
 		key4(k, pkt);
 	else
@@ -591,7 +593,10 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 	} else if (at == segment->first + TRIED_FIRST) {
 		ahead_note(&inst->tables->ahead, rs, segment, &k->key, state);
 	}
-	*found = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
+	if (likely(!segment->is_open))
+		*found = classifier_find(c, &k->key, rs->moved ? rs->place : NULL, at);
+	else
+		*found = classifier_find_next(c, &k->key, rs->moved ? rs->place : NULL, at, &k->cursor);
 	at = place_of(rs, segment, found);
 	if (k->has_l4)
 		at = strings_too(inst, rs, segment, k, pkt, from, at, found);

@@ -35,6 +35,7 @@ struct segment {
 	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
 	bool bare_failed;
 	bool end_fits;			/* every packet that gets to .last goes by what stands there */
+	bool is_open;			/* many of its rules are of no group */
 	uint8_t end_note;		/* NOTE_*: it is a policy */
 	uint32_t end_id;
 	struct classifier *all;		/* by everything that is known of its rules; NULL: walked through */
@@ -353,6 +354,7 @@ struct compiled_key {
 	uint64_t strings;		/* when the packet was searched for strings; 0: not yet */
 	const struct pkt *pkt;		/* whose it is */
 	const struct hook_state *state;
+	struct class_cursor cursor;
 	struct class_key key;
 };
 /* One rule came to, or is about to leave, a segment. */

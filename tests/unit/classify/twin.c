@@ -240,6 +240,26 @@ static void compare(const struct set *set, const struct classifier *c, struct cl
 	assert_false(is_held_in_full(c, &set->rules[found]) && !class_rule_allows(&set->rules[found], key));
 }
 
+/* Asked on and on, as a walk does whose rules do not match. */
+static void steps_agree(struct rng *rng, const struct set *set, const struct classifier *c, struct class_key *key, bool moved)
+{
+	const uint32_t *place = moved ? set->place : NULL;
+	struct class_cursor cursor = { .c = NULL };
+	struct class_key again = *key;
+
+	for (uint32_t from = rng_below(rng, 20); from < RULES;) {
+		const struct class_found alone = classifier_find(c, key, place, from), next = classifier_find_next(c, &again, place, from, &cursor);
+
+		assert_int_equal(next.id, alone.id);
+		assert_int_equal(next.sure, alone.sure);
+		assert_int_equal(next.note, alone.note);
+		if (next.id == CLASS_NONE || !rng_below(rng, 40))
+			from = rng_below(rng, 4) ? RULES : rng_below(rng, RULES);	/* perhaps back, as into a chain once more */
+		else
+			from = set->place[next.id] + 1 + (rng_below(rng, 8) ? 0 : rng_below(rng, 30));
+	}
+}
+
 /* With and without vectors: the same hashes in the same order. */
 static void probes_agree(const struct classifier *c, struct class_key *key)
 {
@@ -299,8 +319,10 @@ static void finds_what_the_plain_way_finds(void **state)
 			random_key(&rng, &key, set);
 			compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES + 1), false);
 			probes_agree(c, &key);
-			if (!(i % 16))
+			if (!(i % 16)) {
 				bursts_agree(&rng, set, c, false);
+				steps_agree(&rng, set, c, &key, false);
+			}
 		}
 		classifier_free(c);
 	}
@@ -357,8 +379,10 @@ static void rules_come_and_go(void **state)
 				random_key(&rng, &key, set);
 				compare(set, c, &key, rng_below(&rng, 2) ? 0 : rng_below(&rng, RULES), true);
 			}
-			if (!(change % 8))
+			if (!(change % 8)) {
 				bursts_agree(&rng, set, c, true);
+				steps_agree(&rng, set, c, &key, true);
+			}
 		}
 		assert_true(classifier_is_worn(c));
 		classifier_free(c);
