@@ -166,10 +166,11 @@ entries = "".join("-I -p udp -s 1.1.1.1 -d 2.2.2.2 --sport %d --dport 2 -t 50\\n
 subprocess.run(["conntrack", "-R", "-"], input=entries, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 for sock in (s, quiet):
     said = []
+    sock.settimeout(2)
     while True:
         try:
-            said.append("event" if len(sock.recv(65536, socket.MSG_DONTWAIT)) > 20 else "short")
-        except BlockingIOError:
+            said.append("event" if len(sock.recv(65536)) > 20 else "short")
+        except TimeoutError:
             break
         except OSError as e:
             said.append(errno.errorcode[e.errno])
