@@ -66,7 +66,7 @@ class Cookies:
                 return 0xC0000000 + n * 0x1000000 + value - known[which]
             for k in (-1, 2, -2) if which and known[1] is not None else ():   # the first ACK to a server has its clock moved the wrong way
                 # and to a whole 64: a SYN/ACK's clock is the last multiple of 64 whose options do not lie ahead
-                if (value - k * known[1] + 80) % 2**32 < NEAR:
+                if (value - k * known[1] + 144) % 2**32 < NEAR:   # put back each time
                     return 0xD0000000 + n * 0x1000000 + k * 0x400000 + (value - k * known[1]) % 64
             # an acknowledgement moved by what the proxy took for the difference of both first numbers: though nothing was moved before, by the
             # server's (the cases' own) alone, or twice, since segments of the server came before its SYN/ACK
