@@ -15,8 +15,9 @@
 
 #include "cli/cli.h"
 #include "table/table_internal.h"
+#include "measure.h"
 
-enum { RULES = 1000, LEN = 1400, ROUNDS_MAX = 101, BURST = 32, WORDS = 8 };
+enum { RULES = 1000, LEN = 1400, BURST = 32, WORDS = 8 };
 
 struct bench {
 	struct instance *inst;
@@ -33,21 +34,6 @@ static void die(const char *what, const struct refusal *why)
 		report_refusal("bench-chains", why);
 	fprintf(stderr, "bench-chains: %s\n", what);
 	exit(1);
-}
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 /* Words as in requests: letters that follow each other by a skewed draw. */
@@ -143,7 +129,7 @@ static double measure(struct bench *b, enum rules_mode mode, unsigned int bursts
 	return (cpu_ns() - began) / (bursts * BURST);
 }
 
-static void row(struct bench *b, const char *name, unsigned int rounds, unsigned int bursts, unsigned int walk_bursts, unsigned int drops_of_burst,
+static void compare(struct bench *b, const char *name, unsigned int rounds, unsigned int bursts, unsigned int walk_bursts, unsigned int drops_of_burst,
 		const char *what)
 {
 	double ours[ROUNDS_MAX], walk[ROUNDS_MAX];
@@ -158,8 +144,8 @@ static void row(struct bench *b, const char *name, unsigned int rounds, unsigned
 		if (drops != drops_of_burst * bursts)
 			die("the compiled rules say otherwise", NULL);
 	}
-	qsort(ours, rounds, sizeof(*ours), by_value);
-	qsort(walk, rounds, sizeof(*walk), by_value);
+	median(ours, rounds);
+	median(walk, rounds);
 	printf("{\"row\": \"%s\", \"unit\": \"ns\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"peer\": {\"walk\": %.1f}, "
 	       "\"ratio\": {\"walk\": %.1f}, \"what\": \"%s\"}\n", name, ours[rounds / 2], ours[0], ours[rounds - 1], walk[rounds / 2],
 	       walk[rounds / 2] / ours[rounds / 2], what);
@@ -182,16 +168,16 @@ static void bench_strings(unsigned int rounds)
 		packet_make(b, i, htonl(0x0a000001), 80, LEN);
 		draw_text(&rng, b->bytes[i] + 40, LEN - 40);
 	}
-	row(b, "string_1k", rounds, 20, 1, 0, "1,400 bytes among 1,000 string rules, none fits");
+	compare(b, "string_1k", rounds, 20, 1, 0, "1,400 bytes among 1,000 string rules, none fits");
 	for (unsigned int i = 0; i < BURST; i++) {
 		const char *word = words[rng_below(&rng, RULES)];
 
 		memcpy(b->bytes[i] + 40 + rng_below(&rng, LEN - 80), word, strlen(word));
 	}
-	row(b, "string_1k_hit", rounds, 20, 1, BURST, "the same, one fits");
+	compare(b, "string_1k_hit", rounds, 20, 1, BURST, "the same, one fits");
 	for (unsigned int i = 0; i < BURST; i++)
 		put_be16(b->bytes[i] + 22, 443);
-	row(b, "string_1k_other", rounds, 200, 20, 0, "the same, to a port that no rule names");
+	compare(b, "string_1k_other", rounds, 200, 20, 0, "the same, to a port that no rule names");
 	sb_free(&text);
 	instance_free(b->inst);
 	free(b);
@@ -213,7 +199,7 @@ static void bench_services(unsigned int rounds)
 
 		packet_make(b, i, htonl(0x0a600000 + (n / 250 << 8) + n % 250 + 1), 80, 60);
 	}
-	row(b, "services_1k", rounds, 200, 20, 0, "to one of 1,000 services of kube-proxy's kind, two endpoints each");
+	compare(b, "services_1k", rounds, 200, 20, 0, "to one of 1,000 services of kube-proxy's kind, two endpoints each");
 	sb_free(&text);
 	instance_free(b->inst);
 	free(b);
@@ -239,7 +225,7 @@ static void bench_open(unsigned int rounds, const char *name, const char *what)
 	bench_new(b, &text);
 	for (unsigned int i = 0; i < BURST; i++)
 		packet_make(b, i, htonl(0x0a000001), 80, 60);
-	row(b, name, rounds, 20, 1, BURST, what);
+	compare(b, name, rounds, 20, 1, BURST, what);
 	sb_free(&text);
 	instance_free(b->inst);
 	free(b);

@@ -18,19 +18,11 @@
 #include "base/sysctl.h"
 #include "conntrack/conntrack_internal.h"
 #include "nat/nat.h"
+#include "measure.h"
 
 enum { MILLION = 1000000, LOOKUPS = 2 * MILLION, LIFE_SEC = 100, ROUNDS = 3, ROUNDS_MANY = 2, EXPIRE_BATCH = 500 };
 
 struct plan { unsigned int millions; bool is_reserved; };
-
-static double time_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-static double cpu_ns(void) { return time_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 static long page_faults(void)
 {
@@ -60,13 +52,13 @@ static bool steps_new(struct steps *steps, uint32_t count)
 static void step_begin(struct steps *steps)
 {
 	steps->began_faults = page_faults();
-	steps->began_clock = time_ns(CLOCK_MONOTONIC);
+	steps->began_clock = clock_of(CLOCK_MONOTONIC);
 	steps->began_cpu = cpu_ns();
 }
 
 static void step_end(struct steps *steps, uint32_t i)
 {
-	const double cpu = cpu_ns() - steps->began_cpu, clock = time_ns(CLOCK_MONOTONIC) - steps->began_clock;
+	const double cpu = cpu_ns() - steps->began_cpu, clock = clock_of(CLOCK_MONOTONIC) - steps->began_clock;
 
 	if (i >= steps->count)
 		return;
@@ -86,11 +78,12 @@ static double longest_of(const struct steps *steps, bool with_fault)
 	return longest;
 }
 
-static void row(const struct plan *plan, const char *name, const char *unit, double value, const char *what)
+static void row_of(const struct plan *plan, const char *name, const char *unit, double value, const char *what)
 {
-	printf("{\"row\": \"table_%s%s_%um\", \"unit\": \"%s\", \"median\": %.1f, \"min\": %.1f, \"max\": %.1f, \"what\": \"%s\"}\n", name,
-	       plan->is_reserved ? "_reserved" : "", plan->millions, unit, value, value, value, what);
-	fflush(stdout);
+	char full[64];
+
+	snprintf(full, sizeof(full), "table_%s%s_%um", name, plan->is_reserved ? "_reserved" : "", plan->millions);
+	row(full, unit, &value, 1, what);
 }
 
 static struct ct_tuple tuple_of(uint32_t i)
@@ -210,17 +203,17 @@ static int run(const struct plan plan)
 	for (unsigned int i = 0; i < (plan.millions > 1 ? ROUNDS_MANY : ROUNDS); i++)
 		if (!round_once(&plan, &inserts, &ends, &least))
 			return 1;
-	row(&plan, "insert", "ns", least.insert, "a connection made, given its NAT and put into the tables");
-	row(&plan, "insert_longest", "us", longest_of(&inserts, false) / 1000, "the longest of them, the tables grow: the least CPU time that this step took in all rounds");
-	row(&plan, "insert_longest_memory", "us", longest_of(&inserts, true) / 1000, "the same of those where the system gave memory meanwhile");
-	row(&plan, "insert_longest_anyhow", "us", inserts.cpu / 1000, "the longest in any round, in CPU time");
-	row(&plan, "insert_longest_clock", "us", inserts.clock / 1000, "the longest in any round, by the clock");
-	row(&plan, "lookup", "ns", least.lookup, "a random connection found, one after the other");
-	row(&plan, "walk", "ns", least.walk, "a connection visited in order of creation");
-	row(&plan, "expire", "ns", least.expire, "the end of a connection; all end at one tick, 500 a step");
-	row(&plan, "expire_longest", "us", MAX_OF(longest_of(&ends, false), longest_of(&ends, true)) / 1000, "the longest step: the least CPU time that it took in all rounds");
-	row(&plan, "expire_longest_anyhow", "us", ends.cpu / 1000, "the longest in any round, in CPU time");
-	row(&plan, "expire_longest_clock", "us", ends.clock / 1000, "the longest in any round, by the clock");
+	row_of(&plan, "insert", "ns", least.insert, "a connection made, given its NAT and put into the tables");
+	row_of(&plan, "insert_longest", "us", longest_of(&inserts, false) / 1000, "the longest of them, the tables grow: the least CPU time that this step took in all rounds");
+	row_of(&plan, "insert_longest_memory", "us", longest_of(&inserts, true) / 1000, "the same of those where the system gave memory meanwhile");
+	row_of(&plan, "insert_longest_anyhow", "us", inserts.cpu / 1000, "the longest in any round, in CPU time");
+	row_of(&plan, "insert_longest_clock", "us", inserts.clock / 1000, "the longest in any round, by the clock");
+	row_of(&plan, "lookup", "ns", least.lookup, "a random connection found, one after the other");
+	row_of(&plan, "walk", "ns", least.walk, "a connection visited in order of creation");
+	row_of(&plan, "expire", "ns", least.expire, "the end of a connection; all end at one tick, 500 a step");
+	row_of(&plan, "expire_longest", "us", MAX_OF(longest_of(&ends, false), longest_of(&ends, true)) / 1000, "the longest step: the least CPU time that it took in all rounds");
+	row_of(&plan, "expire_longest_anyhow", "us", ends.cpu / 1000, "the longest in any round, in CPU time");
+	row_of(&plan, "expire_longest_clock", "us", ends.clock / 1000, "the longest in any round, by the clock");
 	free(inserts.least);
 	free(inserts.had_fault);
 	free(ends.least);
