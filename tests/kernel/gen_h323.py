@@ -203,4 +203,4 @@ def case(seed):
     rules = "*raw\n-A PREROUTING -p tcp --dport 1720 -j CT --helper Q.931\n-A PREROUTING -p udp --dport 1719 -j CT --helper RAS\nCOMMIT\n"
     if world[0] == "6":
         return Case("seed-%d/h323" % seed, items, v6=rules, conntrack="on", covers=["h323 helpers"])
-    return Case("seed-%d/h323" % seed, items, v4=rules + world[0], conntrack="on", covers=["h323 helpers"], masks={"nat-port"} if world[0] else ())
+    return Case("seed-%d/h323" % seed, items, v4=rules + world[0], conntrack="on", covers=["h323 helpers"], masks={"nat-port", "nat-port-said"} if world[0] else ())
