@@ -98,14 +98,16 @@ static const struct match *match_named(const struct parser *p, const char *name)
 static int match_load(struct parser *p, const struct match *match)
 {
 	struct ext_use *use;
+	bool repeats = false;
 
 	for (unsigned int i = 0; i < p->cmd->use_count; i++)
 		if (p->cmd->uses[i].match == match)
-			p->cmd->uses[i].closed = true;
+			repeats = p->cmd->uses[i].closed = true;
 	use = use_add(p, match->abi_name ? match->abi_name : match->name, match->revision, match->info_size);
 	if (!use)
 		return refuse(p->why, -ENOMEM, "no memory");
 	use->match = match;
+	use->repeats = repeats;
 	if (match->text && match->text->init)
 		match->text->init(use_info(use));
 	return 0;
@@ -184,7 +186,19 @@ static const struct opt *row_meant(const struct ext_text *text, const struct opt
 	return &text->options[opt_row(text, opt)];
 }
 
-/* Exact names first, iptables' own before those of extensions, the extension loaded last before earlier ones. */
+/* Of the uses of one match the last takes options. */
+static struct ext_use *use_open(struct parser *p, struct ext_use *use)
+{
+	for (unsigned int i = p->cmd->use_count; use->closed && i--;)
+		if (p->cmd->uses[i].match == use->match)
+			return &p->cmd->uses[i];
+	return use;
+}
+
+/*
+ * Exact names first, iptables' own before those of extensions, the extension loaded last before earlier ones. Loaded is each once, at its first
+ * -m: "-m mark ... -m connmark ... -m mark --mark" gives connmark a second --mark, as upstream does.
+ */
 static bool option_exact(struct parser *p, const char *name, struct option_found *found)
 {
 	*found = (struct option_found){ NULL };
@@ -198,11 +212,11 @@ static bool option_exact(struct parser *p, const char *name, struct option_found
 		struct ext_use *use = &p->cmd->uses[i];
 		const struct ext_text *text = use_text(use);
 
-		if (use->closed || !text || !text->options)
+		if (use->repeats || !text || !text->options)
 			continue;
 		for (const struct opt *opt = text->options; opt->name; opt++) {
 			if (opt->name[0] == name[0] && !strcmp(opt->name, name)) {
-				*found = (struct option_found){ .use = use, .opt = row_meant(text, opt) };
+				*found = (struct option_found){ .use = use_open(p, use), .opt = row_meant(text, opt) };
 				return true;
 			}
 		}

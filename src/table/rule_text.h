@@ -69,6 +69,7 @@ struct ext_use {
 	uint16_t size;
 	uint64_t seen;
 	bool closed;			/* a later -m of the same name takes the options now */
+	bool repeats;			/* an earlier one has brought the options of this name */
 	const struct rule_word *word;
 };
 

@@ -46,6 +46,10 @@ iptables -S foo
 iptables -S foo 2
 iptables -S -v
 iptables -S foo -v
+iptables -A foo -m mark --mark 0x10/0x10 -m connmark ! --mark 0x2/0xf -m mark ! --mark 0x0
+iptables -A foo -m mark --mark 0x10/0x10 -m mark ! --mark 0x0 -m connmark --mark 4
+iptables -A foo -m conntrack --ctstate NEW -m state --state NEW -m conntrack --ctstate ESTABLISHED
+iptables -A foo -p tcp -m tcp --dport 80 -m multiport --dports 80 -m tcp --sport 4
 iptables -A foo -c 5 700 -p icmp --icmp-type echo-request
 iptables -A foo --set-counters 5 700 -p icmp --icmp-type 8/0
 iptables -A foo -c 5

@@ -123,6 +123,15 @@ def align_lines(a, b, pairs):
     return a, b
 
 
+def align_files(a, b, pairs):
+    """Keys with a chosen port, as 10.0.0.1:8003: both texts name theirs, and not the other's."""
+    for m, n in sorted(pairs):
+        mine, theirs = re.compile(r"(?<=[0-9a-f]:)%d\b" % m), re.compile(r"(?<=[0-9a-f]:)%d\b" % n)
+        if mine.search(a) and theirs.search(b) and not mine.search(b) and not theirs.search(a):
+            a, b = mine.sub("0nat%d" % m, a), theirs.sub("0nat%d" % m, b)
+    return a, b
+
+
 def align_lists(a, b, how):
     for i in range(min(len(a), len(b))):
         a[i], b[i] = how(a[i], b[i])
@@ -147,6 +156,8 @@ def align(kernel, weir):
             p, q = align_packets(x[2], y[2], pairs)
             return (x[0], x[1], p), (y[0], y[1], q)
         align_lists(kernel.nflog[i], weir.nflog.get(i, []), both)
+    for path in set(kernel.files) & set(weir.files):
+        kernel.files[path], weir.files[path] = align_files(kernel.files[path], weir.files[path], pairs)
     for where in ("events", "log"):
         for i in getattr(kernel, where):
             align_lists(getattr(kernel, where)[i], getattr(weir, where).get(i, []), lambda x, y: align_lines(x, y, pairs))
