@@ -9,6 +9,7 @@ is asked are upstream's. What fails on the kernel counts as skipped. Ends with "
 """
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import re
 import shutil
@@ -78,7 +79,8 @@ def play_peers(where, name, weir, way):
         if weir and os.path.exists(where + "/pids"):
             with open(where + "/pids", encoding="utf-8") as f:
                 for pid in f.read().split():
-                    os.kill(int(pid), signal.SIGTERM)
+                    with contextlib.suppress(ProcessLookupError):   # a scenario that failed may have ended it
+                        os.kill(int(pid), signal.SIGTERM)
 
 
 def play(where, name, before):
