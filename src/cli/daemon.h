@@ -59,6 +59,8 @@ int daemon_ports_attach(struct daemon *d, struct refusal *why);
 /* What the calling thread has sent, or may have, and waits. */
 void daemon_ports_flush(struct daemon *d);
 void daemon_burst(void *priv, bool begins);
+/* Says why port_receive() ended it. */
+void daemon_port_gone(const struct port *port, int err);
 void daemon_observe(struct daemon *d);
 
 /* --- daemon_workers.c --- */

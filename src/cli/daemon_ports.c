@@ -69,6 +69,12 @@ static void on_drop(void *priv, const struct pkt *pkt)
 		fprintf(stderr, "weir daemon: dropped: %s\n", drop_reason_sentence(pkt->drop_reason));
 }
 
+void daemon_port_gone(const struct port *port, int err)
+{
+	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
+		port->complaint ? port->complaint : strerror(-err));
+}
+
 static void on_port(void *priv, uint32_t events)
 {
 	struct port *port = priv;
@@ -80,8 +86,7 @@ static void on_port(void *priv, uint32_t events)
 	daemon_burst(d, false);
 	if (!err)
 		return;
-	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface ? port->iface->name : "the host",
-		strerror(-err));
+	daemon_port_gone(port, err);
 	server_unwatch(d->server, port->fd);
 }
 

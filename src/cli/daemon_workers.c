@@ -57,7 +57,7 @@ static void receive(struct daemon_worker *w, struct port *port)
 
 	if (!err)
 		return;
-	fprintf(stderr, "weir daemon: %s of %s is gone: %s\n", port->driver->name, port->iface->name, strerror(-err));
+	daemon_port_gone(port, err);
 	epoll_ctl(w->epoll, EPOLL_CTL_DEL, port->fd, NULL);
 }
 

@@ -14,7 +14,7 @@ const struct port_driver *const port_drivers[] = {
 #ifdef WEIR_HAS_XDP
 	&port_xdp,
 #endif
-	&port_unix, NULL
+	&port_unix, &port_dgram, &port_pcap, NULL
 };
 
 static const struct port_driver *driver_of(const char *spec, const char **arg, struct refusal *why)
@@ -28,9 +28,9 @@ static const struct port_driver *driver_of(const char *spec, const char **arg, s
 			return port_drivers[i];
 	refuse(why, -EINVAL, "\"%s\" is no port: tap:NAME, tun:NAME, packet:INTERFACE, ring:INTERFACE, "
 #ifdef WEIR_HAS_XDP
-	       "xdp:INTERFACE[,QUEUE] "
+	       "xdp:INTERFACE[,QUEUE], "
 #endif
-	       "or unix:PATH", spec);
+	       "unix:PATH, dgram:OWN,PEER or pcap:IN[,OUT]", spec);
 	return NULL;
 }
 

@@ -51,7 +51,7 @@ struct port_driver {
 	void (*flush)(struct port *port);
 	void (*close)(struct port *port);
 };
-extern const struct port_driver port_tap, port_tun, port_packet, port_ring, port_xdp, port_unix;
+extern const struct port_driver port_tap, port_tun, port_packet, port_ring, port_xdp, port_unix, port_dgram, port_pcap;
 extern const struct port_driver *const port_drivers[];	/* NULL-terminated */
 
 struct port {
@@ -62,6 +62,7 @@ struct port {
 	int fd;
 	void *priv;			/* the driver's */
 	void *owner;			/* whoever opened it */
+	const char *complaint;		/* why receive() said that the port is dead, when there is more to say than errno; the driver's */
 	bool is_given;			/* another process goes on with it: names in the file system stay */
 	uint8_t mac[6];
 	bool has_mac;
