@@ -106,7 +106,7 @@ static void answer_command(struct instance *inst, uint8_t family, char *words, s
 	for (size_t at = 0; at < len && argc < 255; at += strlen(words + at) + 1)
 		argv[argc++] = words + at;
 	code = rules_command(inst, argc, argv, &out, &why);
-	printf("%d %zu %s\n%s", code, out.len, code ? why.text : "", sb_str(&out));
+	printf("%d %zu %s\n%s", code, out.len, code ? why.upstream[0] ? why.upstream : why.text : "", sb_str(&out));
 	fflush(stdout);
 	sb_free(&out);
 }
