@@ -1,4 +1,5 @@
 /* base/crew.c - the slow half: waiting for the others. */
+#include "base/clock.h"
 #include "base/crew.h"
 
 #include <errno.h>
@@ -25,14 +26,6 @@ static inline void relax(void)
  */
 struct patience { unsigned int turn; int64_t until_ns; };
 
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* false: enough of it. */
 static bool look_on(struct patience *patience)
 {
@@ -40,8 +33,8 @@ static bool look_on(struct patience *patience)
 	if (++patience->turn % TURNS_A_LOOK)
 		return true;
 	if (!patience->until_ns)
-		patience->until_ns = clock_ns() + LOOK_ON_NS;
-	return clock_ns() < patience->until_ns;
+		patience->until_ns = clock_ns(CLOCK_MONOTONIC) + LOOK_ON_NS;
+	return clock_ns(CLOCK_MONOTONIC) < patience->until_ns;
 }
 
 void spin_wait(const uint8_t *lock)

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/sysctl.h"
 #include "cli/conntrack_cmd.h"
 #include "cli/conntrack_follow.h"
@@ -205,14 +206,6 @@ static int options_parse(int argc, char **argv, struct daemon *d)
 	return -1;
 }
 
-static int64_t clock_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
-}
-
 /* What was before: of the daemon that is taken over, or in the file. *found: there was something. */
 static int remember(struct daemon *d, struct kept *kept, bool *found, struct refusal *why)
 {
@@ -292,7 +285,7 @@ static int load(struct daemon *d, struct refusal *why)
 	bool found;
 	int err;
 
-	d->inst = instance_new(d->seed, clock_now_ns(), why);
+	d->inst = instance_new(d->seed, clock_ns(CLOCK_REALTIME), why);
 	if (!d->inst)
 		return why->err ? why->err : refuse(why, -ENOMEM, "no memory for an instance");
 	daemon_observe(d);
@@ -307,7 +300,7 @@ static int load(struct daemon *d, struct refusal *why)
 	if (!err)
 		err = daemon_ports_ifaces(d, why);
 	if (!err && found) {
-		instance_advance(d->inst, clock_now_ns());
+		instance_advance(d->inst, clock_ns(CLOCK_REALTIME));
 		err = kept_give(d->inst, &kept, &report, why);
 	}
 	if (!err && found && !d->detach)
@@ -599,7 +592,7 @@ int cmd_daemon(int argc, char **argv)
 	int ready = -1, code;
 
 	if (getrandom(&d.seed, sizeof(d.seed), 0) != sizeof(d.seed))
-		d.seed = (uint64_t)clock_now_ns();
+		d.seed = (uint64_t)clock_ns(CLOCK_REALTIME);
 	code = options_parse(argc, argv, &d);
 	if (code >= 0)
 		return code;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/daemon.h"
+#include "base/clock.h"
 #include "path/worker.h"
 
 enum { EVENTS_AT_ONCE = 16, TICK_NS = NSEC_PER_MSEC, IDLE_MS = 1000 };
@@ -38,11 +39,8 @@ struct daemon_crew {
 static void tick(struct daemon_worker *w)
 {
 	struct instance *inst = w->daemon->inst;
-	struct timespec now;
-	int64_t now_ns;
+	const int64_t now_ns = clock_ns(CLOCK_REALTIME);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ns = (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 	if (now_ns - w->ticked_ns < TICK_NS && now_ns >= w->ticked_ns)
 		return;
 	w->ticked_ns = now_ns;

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/place.h"
 #include "instance.h"
 
@@ -197,11 +198,9 @@ static unsigned int look_up(uint8_t family, const char *name, union nf_inet_addr
 
 static int session_open(const struct iptables_role *role, struct session *s, struct refusal *why)
 {
-	struct timespec now;
 	int err;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	s->inst = instance_new(1, now.tv_sec * (int64_t)NSEC_PER_SEC + now.tv_nsec, why);
+	s->inst = instance_new(1, clock_ns(CLOCK_REALTIME), why);
 	if (!s->inst)
 		return -ENOMEM;
 	err = place_open(role->instance, s->inst, &s->place, why);

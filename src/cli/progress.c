@@ -4,22 +4,15 @@
 #include <unistd.h>
 
 #include "cli/run.h"
+#include "base/clock.h"
 
 enum { LOOK_EVERY = 1024, WIDTH = 20 };
-
-static int64_t wall_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
-}
 
 void progress_begin(struct progress *p, bool quiet)
 {
 	*p = (struct progress){ .on = !quiet && isatty(STDERR_FILENO) };
 	if (p->on)
-		p->began_ns = wall_ns();
+		p->began_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 static void draw(struct progress *p, const struct run *run, int64_t now)
@@ -54,7 +47,7 @@ void progress_step(struct progress *p, const struct run *run)
 
 	if (!p->on || ++p->tick % LOOK_EVERY)
 		return;
-	now = wall_ns();
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (now - p->began_ns >= NSEC_PER_SEC / 2 && now - p->shown_ns >= NSEC_PER_SEC / 5)
 		draw(p, run, now);
 }
@@ -63,6 +56,6 @@ void progress_end(struct progress *p, const struct run *run)
 {
 	if (!p->visible)
 		return;
-	draw(p, run, wall_ns());
+	draw(p, run, clock_ns(CLOCK_MONOTONIC));
 	fputc('\n', stderr);
 }

@@ -1,5 +1,6 @@
 /* cli/sink.c - see sink.h. */
 #include "cli/sink.h"
+#include "base/write_all.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -231,21 +232,6 @@ err_memory:
 		free(sink->name);
 	free(sink);
 	return NULL;
-}
-
-static int write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 static int sink_flush(struct sink *sink)

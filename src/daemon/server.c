@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "path/worker.h"
 
 enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10 };
@@ -191,10 +191,7 @@ void server_free(struct server *server)
 
 void server_tick(struct server *server)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	instance_advance(server->inst, (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec);
+	instance_advance(server->inst, clock_ns(CLOCK_REALTIME));
 }
 
 static int until_timer_ms(struct server *server)

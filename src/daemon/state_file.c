@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/write_all.h"
 
 static const char magic[8] = "weirstat";
 enum { STATE_VERSION = 1, HEAD_LEN = 8 + 4 + 4 + 8, CRC_AT = 12 };
@@ -100,21 +101,6 @@ bool state_find(const struct state_file *file, const char *name, const uint8_t *
 	*bytes = NULL;
 	*len = 0;
 	return false;
-}
-
-static int write_all(int fd, const char *bytes, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		bytes += n;
-		len -= (size_t)n;
-	}
-	return 0;
 }
 
 /* The rename is on the disk, too. */

@@ -1,19 +1,12 @@
 /* exec/park.c - receives that wait: their callers stand still, the supervisor goes on. */
 #include "exec/exec_internal.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
-}
 
 static void unpark(struct supervisor *s, struct parked *p)
 {
@@ -56,7 +49,7 @@ void park(struct supervisor *s, const struct seccomp_notif *n, struct tool_socke
 	}
 	*p = (struct parked){ .used = true, .fd = fd, .notif = *n };
 	if (sock->receive_timeout_ns)
-		p->deadline_ns = clock_ns() + sock->receive_timeout_ns;
+		p->deadline_ns = clock_ns(CLOCK_MONOTONIC) + sock->receive_timeout_ns;
 	ev.data.u32 = (uint32_t)(p - s->parked);
 	epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -83,7 +76,7 @@ int parked_check(struct supervisor *s)
 
 		if (!p->used || !p->deadline_ns)
 			continue;
-		now = now ? now : clock_ns();
+		now = now ? now : clock_ns(CLOCK_MONOTONIC);
 		if (p->deadline_ns <= now) {
 			answer(s, p->notif.id, -EAGAIN);
 			unpark(s, p);

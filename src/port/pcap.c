@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "driver/pcap.h"
+#include "base/clock.h"
+#include "base/write_all.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
@@ -28,14 +29,6 @@ struct pcap_port {
 	int number;			/* the interface's, in what is written */
 	struct refusal why;		/* the file ended in the middle */
 };
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
-}
 
 /* At @at_ns on the clock (0: never) receive() is called. */
 static void wake_at(const struct port *port, int64_t at_ns)
@@ -76,18 +69,11 @@ static int gather(void *priv, const void *bytes, size_t len)
 	return written->failed ? -ENOMEM : 0;
 }
 
+/* A disk that is full loses whole bursts, and says so in no way: nor does a wire. */
 static void write_out(struct pcap_port *p)
 {
-	size_t at = 0;
-
-	while (at < p->written.len) {
-		const ssize_t n = write(p->out, p->written.s + at, p->written.len - at);
-
-		if (n < 0 && errno != EINTR)
-			break;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	sb_reset(&p->written);	/* a disk that is full loses whole bursts, and says so in no way: nor does a wire */
+	write_all(p->out, p->written.s, p->written.len);
+	sb_reset(&p->written);
 }
 
 static void pcap_close(struct port *port)
