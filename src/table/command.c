@@ -376,14 +376,16 @@ static int words_take(struct rule_words *words, int argc, char **argv)
 static void table_unknown(const char *program, const char *name, struct refusal *why)
 {
 	struct suggestion near = { .wanted = name };
+	char upstream[sizeof(why->upstream)];
 
 	for (const struct table_kind *const *kind = table_kinds; *kind; kind++)
 		suggest_offer(&near, (*kind)->name);
-	refuse(why, -ENOENT, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
-	if (!near.best)
-		return;
-	refuse(why, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
-	refuse_upstream(why, "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
+	snprintf(upstream, sizeof(upstream), "can't initialize %s table `%s': Table does not exist (do you need to insmod?)", program, name);
+	if (near.best)
+		refuse(why, -ENOENT, "unknown table '%s': did you mean '%s'?", name, near.best);
+	else
+		refuse(why, -ENOENT, "%s", upstream);
+	refuse_upstream(why, "%s", upstream);
 }
 
 int rules_command_in(struct table_source *tables, int argc, char **argv, struct strbuf *out, struct refusal *why)
