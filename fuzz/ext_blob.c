@@ -10,18 +10,7 @@
 
 #include "table/table_internal.h"
 
-struct upstream_case {
-	int family;
-	const char *table, *chain, *rule;
-	const char *saved, *numeric, *named, *data;
-	int exit_code;
-};
-
-/* What iptables 1.8.9 makes of its own suite's rules. */
-static const struct upstream_case cases[] = {
-#include "../tests/unit/ext/upstream.inc"
-#include "../tests/unit/ext/upstream_match.inc"
-};
+#include "../tests/unit/ext/upstream_cases.h"
 
 static const char *const tables_tried[] = { "filter", "mangle", "nat", "raw", "security" };
 static const uint8_t protos_tried[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, 132, 33, 50, 51, 108, 135, 136 };

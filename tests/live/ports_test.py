@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, ROOT + "/tests/kernel")
 from packets import ip, udp  # noqa: E402
 from tally import check, done  # noqa: E402
+from weir import read_pcapng, write_pcap  # noqa: E402
 
 WEIR = os.environ.get("WEIR", ROOT + "/build/src/cli/weir")
 NET = """link add eth0 address 02:00:00:00:00:01 type veth
@@ -111,28 +112,6 @@ def dgram():
         check("dgram: one path is not enough", r.returncode == 2 or r.returncode == 3 and "dgram:OWN,PEER" in r.stderr, r.stderr)
 
 
-def write_pcap(path, packets, linktype=1):
-    """[(nanoseconds, frame)]"""
-    with open(path, "wb") as f:
-        f.write(struct.pack("<IHHiIII", 0xa1b23c4d, 2, 4, 0, 0, 65535, linktype))
-        for at, p in packets:
-            f.write(struct.pack("<IIII", at // 10 ** 9, at % 10 ** 9, len(p), len(p)) + p)
-
-
-def read_pcapng(path):
-    """[(nanoseconds, frame)] of what weir wrote."""
-    with open(path, "rb") as f:
-        data = f.read()
-    out, at = [], 0
-    while at + 12 <= len(data):
-        kind, size = struct.unpack("<II", data[at:at + 8])
-        if kind == 6:
-            _, high, low, length = struct.unpack("<IIII", data[at + 8:at + 24])
-            out.append((high << 32 | low, data[at + 28:at + 28 + length]))
-        at += size
-    return out
-
-
 def pcap():
     start = 1_700_000_000 * 10 ** 9
     with tempfile.TemporaryDirectory(prefix="weir-ports-") as where:
@@ -144,8 +123,8 @@ def pcap():
         answer = bytearray(frame("10.1.0.2", "10.1.0.1", 77, net=1))
         answer[34:38] = struct.pack("!HH", 53, 5000)
         answer[40:42] = b"\0\0"
-        write_pcap(where + "/lan.pcap", sent)
-        write_pcap(where + "/wan.pcap", [(start + 100 * 10 ** 6, bytes(answer)), (start + 600 * 10 ** 6, bytes(answer))])
+        write_pcap(where + "/lan.pcap", 1, sent)
+        write_pcap(where + "/wan.pcap", 1, [(start + 100 * 10 ** 6, bytes(answer)), (start + 600 * 10 ** 6, bytes(answer))])
         for mode in ((), ("--workers", "2")):
             d = Daemon(where, "--port", "eth0=pcap:%s/lan.pcap,%s/lan.out" % (where, where), "--port", "eth1=pcap:%s/wan.pcap,%s/wan.out" % (where, where), *mode)
             time.sleep(1.6)
@@ -153,7 +132,7 @@ def pcap():
             code, said = d.stop()
             name = "pcap" + " ".join(("",) + mode)
             check(name + ": an orderly stop", code == 0, said)
-            wan, lan = read_pcapng(where + "/wan.out"), read_pcapng(where + "/lan.out")
+            wan, lan = ([(stamp, data) for stamp, _, data, _ in read_pcapng("%s/%s.out" % (where, side))] for side in ("wan", "lan"))
             check(name + ": every frame of the capture goes on, in order", numbers([f for _, f in wan]) == list(range(len(gaps))), len(wan))
             check(name + ": translated", all(f[26:30] == bytes((10, 1, 0, 1)) for _, f in wan))
             late = [(now - wan[0][0]) / 1e6 - (then - sent[0][0]) / 1e6 for (now, _), (then, _) in zip(wan, sent)]
@@ -164,7 +143,7 @@ def pcap():
             f.write(b"\0\0\0")
         for name, spec, words in (("cut", where + "/lan.pcap", None), ("no capture", where + "/snap/net.ip", "neither pcap nor pcapng"), ("none", where + "/absent", "absent"),
                                   ("nothing", ",", "pcap:IN,OUT"), ("raw", where + "/raw.pcap", "no Ethernet header")):
-            write_pcap(where + "/raw.pcap", [(start, b"\x45" + bytes(27))], 101)
+            write_pcap(where + "/raw.pcap", 101, [(start, b"\x45" + bytes(27))])
             d = Daemon(where, "--port", "eth0=pcap:" + spec)
             if words:
                 code, said = d.p.wait(20), d.p.stderr.read()

@@ -18,6 +18,7 @@
 #include "control/control_internal.h"
 #include "flowcache/flowcache.h"
 #include "path/worker.h"
+#include "rules_line.h"
 #include "table/table.h"
 
 #if defined(__has_feature)
@@ -234,20 +235,6 @@ static void replace_filter(struct instance *inst, unsigned int more)
 	sb_free(&head);
 }
 
-static void command(struct instance *inst, const char *line)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct refusal why = { 0 };
-	char words[256], *argv[32];
-	int argc = 0;
-
-	snprintf(words, sizeof(words), "%s", line);
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	rules_command(inst, argc, argv, &out, &why);	/* -D may find that a replacement took the rule */
-	sb_free(&out);
-}
-
 static void turn_sysctl(struct instance *inst, const char *name, const char *value)
 {
 	assert_int_equal(sysctl_set(inst->sysctls, name, value, NULL), 0);
@@ -309,11 +296,12 @@ static void control(struct instance *inst, unsigned int step)
 		replace_filter(inst, odd ? 200 : 0);
 		break;
 	case 1:
-		command(inst, "iptables -A FORWARD -p udp --dport 1001 -j DROP");
-		command(inst, "iptables -I FORWARD 1 -m recent --name r --set");
+		rules_line(inst, "iptables -A FORWARD -p udp --dport 1001 -j DROP");
+		rules_line(inst, "iptables -I FORWARD 1 -m recent --name r --set");
 		break;
 	case 2:
-		command(inst, "iptables -D FORWARD -m recent --name r --set");
+		/* a replacement may have taken the rule */
+		rules_line(inst, "iptables -D FORWARD -m recent --name r --set");
 		break;
 	case 3:
 		for (uint16_t i = 0; i < 20; i++)
@@ -356,8 +344,8 @@ static void control(struct instance *inst, unsigned int step)
 		turn_sysctl(inst, "net.netfilter.nf_conntrack_weir_expire_batch", odd ? "20" : "0");
 		break;
 	case 14:
-		command(inst, "iptables -L FORWARD -v -n -x");
-		command(inst, "iptables -Z FORWARD");
+		rules_line(inst, "iptables -L FORWARD -v -n -x");
+		rules_line(inst, "iptables -Z FORWARD");
 		break;
 	default:
 		instance_advance(inst, inst->now_ns + NSEC_PER_MSEC);

@@ -15,17 +15,7 @@
 
 #include "table/table.h"
 
-struct upstream_case {
-	int family;
-	const char *table, *chain, *rule;
-	const char *saved, *numeric, *named, *data;
-	int exit_code;
-};
-
-static const struct upstream_case cases[] = {
-#include "upstream.inc"
-#include "upstream_match.inc"
-};
+#include "upstream_cases.h"
 
 static unsigned int failures;
 

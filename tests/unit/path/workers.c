@@ -11,6 +11,7 @@
 #include "conntrack/conntrack.h"
 #include "flowcache/flowcache.h"
 #include "path/worker.h"
+#include "rules_line.h"
 #include "table/table.h"
 
 enum { WORKERS = 2, FLOWS = 300, BURSTS = 1500, WILD_BURSTS = 2500, FRAME_LEN = ETH_HLEN + 20 + 20 + 12 };
@@ -244,20 +245,6 @@ static bool end_some(void *priv, struct ct *ct)
 	return true;
 }
 
-static void command(struct instance *inst, const char *line)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct refusal why = { 0 };
-	char words[256], *argv[32];
-	int argc = 0;
-
-	snprintf(words, sizeof(words), "%s", line);
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	assert_int_equal(rules_command(inst, argc, argv, &out, &why), 0);
-	sb_free(&out);
-}
-
 /* Of the first rule of a chain in mangle: its packets, read as anybody would. */
 static uint64_t counted(struct instance *inst, const char *chain)
 {
@@ -285,13 +272,13 @@ static void control(struct instance *inst, unsigned int step)
 
 	switch (step % 8) {
 	case 0:
-		command(inst, "iptables -I FORWARD -p udp --dport 1001 -j DROP");
+		assert_int_equal(rules_line(inst, "iptables -I FORWARD -p udp --dport 1001 -j DROP"), 0);
 		break;
 	case 1:
-		command(inst, "iptables -D FORWARD -p udp --dport 1001 -j DROP");
+		assert_int_equal(rules_line(inst, "iptables -D FORWARD -p udp --dport 1001 -j DROP"), 0);
 		break;
 	case 2:
-		command(inst, "iptables -t filter -L FORWARD -v -n -x");
+		assert_int_equal(rules_line(inst, "iptables -t filter -L FORWARD -v -n -x"), 0);
 		break;
 	case 3:
 		ct_each(inst, end_some, inst);
