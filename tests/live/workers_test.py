@@ -21,7 +21,7 @@ import daemon_test as d  # noqa: E402
 COUNT = "*mangle\n-A FORWARD -p udp -m udp --dport 7000\n-A FORWARD -p udp -m udp --sport 7000\nCOMMIT\n"
 NEAR = t.NET.replace("10.1.0.1/24", "10.9.0.1/24").replace("fd00:1::1/64", "fd00:9::1/64") + "route add 10.1.0.0/24 via 10.9.0.2\nroute add fd00:1::/64 via fd00:9::2\n"
 FAR = t.NET.replace("10.0.0.1/24", "10.9.0.2/24").replace("fd00::1/64", "fd00:9::2/64") + "route add 10.0.0.0/24 via 10.9.0.1\nroute add fd00::/64 via fd00:9::1\n"
-PERIOD = 0.002
+PERIOD = 0.016
 
 
 def addresses(ns, n4, n6, via=True):
@@ -63,7 +63,7 @@ def snapshot(net, rules):
 class Talk(threading.Thread):
     """Datagrams of several flows from A to B, each sent back; who saw how many, by family."""
 
-    def __init__(self, flows=8):
+    def __init__(self, flows=64):	# spread by a hash: that one of four readers gets none is one in a hundred million
         super().__init__()
         self.on = True
         self.sent, self.there, self.back = [0, 0], [0, 0], [0, 0]
