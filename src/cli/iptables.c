@@ -172,11 +172,11 @@ static void warn(const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-/* /etc/networks first, as iptables does; then whoever answers for hosts. */
-static unsigned int look_up(uint8_t family, const char *name, union nf_inet_addr *addrs, unsigned int max)
+/* /etc/networks first, as iptables does for -s and -d; then whoever answers for hosts. */
+static unsigned int look_up(uint8_t family, const char *name, bool networks, union nf_inet_addr *addrs, unsigned int max)
 {
 	const struct addrinfo hints = { .ai_family = family == NFPROTO_IPV4 ? AF_INET : AF_INET6, .ai_socktype = SOCK_RAW };
-	struct netent *net = family == NFPROTO_IPV4 ? getnetbyname(name) : NULL;
+	struct netent *net = networks && family == NFPROTO_IPV4 ? getnetbyname(name) : NULL;
 	struct addrinfo *found;
 	unsigned int count = 0;
 

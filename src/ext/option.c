@@ -249,16 +249,37 @@ int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, un
 	return 0;
 }
 
-int opt_host(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why)
+static bool host_number(const char *text, uint8_t family, union nf_inet_addr *out)
 {
 	union nf_inet_addr addr = { 0 };
 
-	if (family == NFPROTO_IPV4 ? inet_aton(text, &addr.in) == 1 : inet_pton(AF_INET6, text, &addr) == 1) {
-		*out = addr;
+	if (family == NFPROTO_IPV4 ? inet_aton(text, &addr.in) != 1 : inet_pton(AF_INET6, text, &addr) != 1)
+		return false;
+	*out = addr;
+	return true;
+}
+
+int opt_host(const struct opt_call *call, const char *text, union nf_inet_addr *out, struct refusal *why)
+{
+	union nf_inet_addr found[OPT_ADDRS_PER_NAME] = { 0 };
+	unsigned int count;
+
+	if (host_number(text, call->family, out))
 		return 0;
+	if (!call->look_up)
+		return refuse(why, -EINVAL, "\"%s\" is not an %s address (names are not looked up)", text,
+			      call->family == NFPROTO_IPV4 ? "IPv4" : "IPv6");
+	count = call->look_up(call->family, text, false, found, OPT_ADDRS_PER_NAME);
+	if (!count) {
+		refuse(why, -EINVAL, "host `%s' not found", text);
+		refuse_upstream(why, "getaddrinfo: %s", gai_strerror(EAI_NONAME));
+		return -EINVAL;
 	}
-	return refuse(why, -EINVAL, "\"%s\" is not an %s address (names are not looked up)", text,
-		      family == NFPROTO_IPV4 ? "IPv4" : "IPv6");
+	for (unsigned int i = 1; i < count; i++)
+		if (memcmp(&found[i], &found[0], sizeof(found[0])))
+			return refuse(why, -EINVAL, "%s resolves to more than one address", text);
+	*out = found[0];
+	return 0;
 }
 
 /* Ones from the left without a hole; -1 otherwise. */
@@ -273,32 +294,32 @@ static int len_of_mask(uint8_t family, const union nf_inet_addr *mask)
 	return memcmp(&again, mask, full / 8) ? -1 : (int)len;
 }
 
-int opt_host_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+int opt_host_mask(const struct opt_call *call, const char *text, union nf_inet_addr *addr, union nf_inet_addr *mask,
 		  struct refusal *why)
 {
 	const char *slash = strchr(text, '/');
 	union nf_inet_addr value;
-	char head[64];
+	char head[256];
 	uint64_t len;
 	int err;
 
 	memset(mask, 0xff, sizeof(*mask));
 	if (!slash)
-		return opt_host(text, family, addr, why);
+		return opt_host(call, text, addr, why);
 	if ((size_t)(slash - text) >= sizeof(head))
 		return refuse(why, -EINVAL, "\"%s\" is not an address", text);
 	memcpy(head, text, slash - text);
 	head[slash - text] = '\0';
-	err = opt_host(head, family, addr, why);
+	err = opt_host(call, head, addr, why);
 	if (err)
 		return err;
-	if (opt_u64(slash + 1, 0, family == NFPROTO_IPV4 ? 32 : 128, &len)) {
-		mask_of_len(family, len, mask);
+	if (opt_u64(slash + 1, 0, call->family == NFPROTO_IPV4 ? 32 : 128, &len)) {
+		mask_of_len(call->family, len, mask);
 		return 0;
 	}
-	if (opt_host(slash + 1, family, &value, NULL))
+	if (!host_number(slash + 1, call->family, &value))
 		return refuse(why, -EINVAL, "\"%s\" is not a netmask", slash + 1);
-	if (len_of_mask(family, &value) >= 0)
+	if (len_of_mask(call->family, &value) >= 0)
 		*mask = value;
 	return 0;
 }

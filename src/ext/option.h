@@ -20,6 +20,13 @@ enum opt_flag { OPT_REQUIRED = 1 << 0, OPT_INVERTIBLE = 1 << 1, OPT_REPEATABLE =
 
 struct opt;
 
+/*
+ * The addresses of a name, at most @max: how many. @networks: a network may have the name, too. Whoever gives the command has asked
+ * for it.
+ */
+typedef unsigned int opt_look_up(uint8_t family, const char *name, bool networks, union nf_inet_addr *addrs, unsigned int max);
+enum { OPT_ADDRS_PER_NAME = 64 };
+
 /* One option as it stands in the text. */
 struct opt_call {
 	const struct opt *opt;
@@ -33,6 +40,7 @@ struct opt_call {
 	struct ip6t_entry *e6;
 	uint64_t seen;		/* bit per row of the options table already given, this one not yet */
 	struct instance *inst;	/* may be NULL (check without instance) */
+	opt_look_up *look_up;	/* NULL: names are refused */
 };
 
 struct opt {
@@ -103,14 +111,14 @@ int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal 
 /* A port range as upstream's newer parsers read it: services of any protocol, decimal numbers modulo 2^16, an
  * empty word is 0, and it may run backwards. */
 int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why);
-/* "a.b.c.d[/len|/mask]", v6 alike; host names are refused (no DNS). */
+/* "a.b.c.d[/len|/mask]", v6 alike; never a name. */
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
 int opt_addr_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
 		  struct refusal *why);
-/* One host as the C library reads it: "10.1" is 10.0.0.1. */
-int opt_host(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
+/* One host of call->family as the C library reads it: "10.1" is 10.0.0.1; or a name of one address, where names are looked up. */
+int opt_host(const struct opt_call *call, const char *text, union nf_inet_addr *out, struct refusal *why);
 /* host[/len|/mask] without masking the host; no mask, or one with holes, means all ones over the whole union. */
-int opt_host_mask(const char *text, uint8_t family, union nf_inet_addr *addr, union nf_inet_addr *mask,
+int opt_host_mask(const struct opt_call *call, const char *text, union nf_inet_addr *addr, union nf_inet_addr *mask,
 		  struct refusal *why);
 int opt_proto(const char *text, uint8_t *out, struct refusal *why);	/* "tcp", 6, "all" */
 /* Names listed with commas into bits: full names or their beginnings, any case, first row wins. */

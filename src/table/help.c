@@ -44,7 +44,7 @@ static const struct {
 	{ "-w, --wait [SECONDS]", "wait for other commands" },
 	{ "-W, --wait-interval MICROSECONDS", "taken, and without effect, as in iptables 1.8.9" },
 	{ "-M, --modprobe COMMAND", "taken, and without effect: there are no modules" },
-	{ "--resolve", "before all other words: host names in -s and -d are looked up" },
+	{ "--resolve", "before all other words: host names in -s, -d and other options are looked up" },
 	{ "-V, --version", "the version of iptables that is stood in for" },
 	{ "-h, --help", "this" },
 };

@@ -7,8 +7,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-enum { ADDRS_PER_NAME = 64 };
-
 /* An address may be short ("10.1"), a mask has all its bytes or is a length. */
 static bool mask_is_whole(const char *text, uint8_t family)
 {
@@ -37,14 +35,6 @@ static bool mask_parse(const char *text, uint8_t family, union nf_inet_addr *mas
 	return mask_is_whole(text, family) && !opt_addr_mask(any, family, &addr, mask, NULL);
 }
 
-static bool list_has(const struct addr_list *list, unsigned int from, const union nf_inet_addr *addr)
-{
-	for (unsigned int i = from; i < list->count; i++)
-		if (!memcmp(&list->addrs[i], addr, sizeof(*addr)))
-			return true;
-	return false;
-}
-
 /* Room for @more addresses behind those that are there and @left that are still to come. */
 static bool list_grow(struct addr_list *list, unsigned int more, unsigned int left)
 {
@@ -64,14 +54,12 @@ static bool list_grow(struct addr_list *list, unsigned int more, unsigned int le
 	return true;
 }
 
-/* What becomes equal under the mask is one address. */
 static int name_add(struct parser *p, const char *name, const struct rule_word *word, const union nf_inet_addr *mask,
 		    unsigned int left, struct addr_list *out)
 {
 	const struct table_source *tables = p->env->tables;
-	const unsigned int from = out->count;
-	union nf_inet_addr found[ADDRS_PER_NAME] = { 0 };
-	unsigned int count = tables && tables->look_up ? tables->look_up(p->env->family, name, found, ADDRS_PER_NAME) : 0;
+	union nf_inet_addr found[OPT_ADDRS_PER_NAME] = { 0 };
+	unsigned int count = tables && tables->look_up ? tables->look_up(p->env->family, name, true, found, OPT_ADDRS_PER_NAME) : 0;
 
 	if (!count && tables && tables->warn && !tables->look_up) {
 		FAIL(p, word, "\"%s\" is no address, and names are looked up with --resolve only", name);
@@ -85,8 +73,6 @@ static int name_add(struct parser *p, const char *name, const struct rule_word *
 	for (unsigned int i = 0; i < count; i++) {
 		for (unsigned int part = 0; part < 4; part++)
 			found[i].all[part] &= mask->all[part];
-		if (list_has(out, from, &found[i]))
-			continue;
 		out->addrs[out->count] = found[i];
 		out->masks[out->count++] = *mask;
 	}

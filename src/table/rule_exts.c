@@ -296,6 +296,7 @@ int parser_ext_option(struct parser *p, struct ext_use *use, const struct opt *o
 		.e6 = p->env->family == NFPROTO_IPV6 ? p->cmd->head : NULL,
 		.seen = use->seen,
 		.inst = p->env->inst,
+		.look_up = p->env->tables ? p->env->tables->look_up : NULL,
 	};
 	int err;
 

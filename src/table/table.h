@@ -137,8 +137,8 @@ struct table_source {
 	void (*each)(struct table_source *from, uint8_t family, void (*visit)(void *priv, const char *name), void *priv);
 	/* tables_change_rule(), where tables are in use; NULL: there is no such way */
 	int (*change)(struct table_source *from, uint8_t family, const char *table, const struct rule_change *change, struct refusal *why);
-	/* A person types the words. The addresses of a name, at most @max: how many. NULL: names are refused. */
-	unsigned int (*look_up)(uint8_t family, const char *name, union nf_inet_addr *addrs, unsigned int max);
+	unsigned int (*look_up)(uint8_t family, const char *name, bool networks, union nf_inet_addr *addrs,
+				unsigned int max);	/* an opt_look_up; a person types the words. NULL: names are refused */
 	void (*warn)(const char *line);		/* what iptables says beside; NULL: nobody reads it */
 };
 struct table_source table_source_of(struct instance *inst);

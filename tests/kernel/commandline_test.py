@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """iptables, ip6tables, -save and -restore as they are typed: every option of the manual pages, wrong words too. Each command goes to the real
 iptables-legacy in a namespace and to weir on a kept instance; what they print and their exit codes have to be equal, and what they complain about
-has to begin with the same kind of words.
+has to begin with the same kind of words. Then every option that may take a host's name gets names of an /etc/hosts of the test's own.
 
     tests/kernel/commandline_test.py [--verbose]
 """
@@ -270,6 +270,45 @@ iptables-xml --combine --version
 iptables-restore -h
 iptables-restore nosuchfile"""
 
+HOSTS = """127.0.0.1 localhost
+10.9.8.7 one
+10.9.8.8 many
+10.9.8.9 many
+10.9.8.10 twice
+10.9.8.10 twice
+2001:db8::7 six
+2001:db8::8 sixes
+2001:db8::9 sixes
+2001:db8::ff:1 both
+10.9.8.11 both
+"""
+NAMES = ("one", "many", "twice", "six", "sixes", "both", "nosuch", "network", "one/24", "both/64", "many/16", "sixes/30", "one/one", "nosuch/0", "")
+# Family, table and chain, rule; NAME is one of them. Those behind an option that only takes numbers are refused by both.
+NAMED = """
+46 mangle PREROUTING -j TEE --gateway NAME
+46 mangle PREROUTING -p tcp -j TPROXY --on-port 1 --on-ip NAME
+46 filter FORWARD -m recent --set --mask NAME
+46 filter FORWARD -m conntrack --ctorigsrc NAME
+46 filter FORWARD -m conntrack ! --ctorigdst NAME
+46 filter FORWARD -m conntrack --ctreplsrc NAME
+46 filter FORWARD -m conntrack --ctrepldst NAME
+46 filter FORWARD -m policy --dir in --pol ipsec --mode tunnel --tunnel-src NAME
+46 filter FORWARD -m policy --dir in --pol ipsec --mode tunnel --tunnel-dst NAME
+46 nat PREROUTING -j NETMAP --to NAME
+6 mangle POSTROUTING -j SNPT --src-pfx NAME --dst-pfx 2001:db8:1::/128
+6 mangle PREROUTING -j DNPT --dst-pfx NAME --src-pfx 2001:db8:1::/128
+6 filter FORWARD -m srh --srh-psid NAME --srh-nsid NAME
+6 filter FORWARD -m srh ! --srh-lsid NAME
+46 filter FORWARD -s NAME -j DROP
+46 filter FORWARD ! -d NAME -j DROP
+46 mangle PREROUTING -j HMARK --hmark-tuple sport --hmark-mod 4 --hmark-src-prefix NAME
+46 nat POSTROUTING -j SNAT --to-source NAME
+46 nat PREROUTING -j DNAT --to-destination NAME
+46 filter FORWARD -m iprange --src-range NAME
+46 filter FORWARD -m connlimit --connlimit-above 1 --connlimit-mask NAME
+6 filter FORWARD -m rt --rt-type 0 --rt-0-addrs NAME
+"""
+
 
 def complaint(text):
     """The first line, without names: what iptables says is not always whose it is."""
@@ -287,6 +326,42 @@ def real_name(name):
     return name if name.endswith("-xml") else name.replace("tables", "tables-legacy", 1)
 
 
+def own_names(where):
+    """Hosts and networks are those of files, in this process and those it starts."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for name, text in (("hosts", HOSTS), ("nsswitch.conf", "hosts: files\nnetworks: files\nservices: files\nprotocols: files\n"),
+                       ("networks", "network 10.7.0.0\n")):
+        with open(os.path.join(where, name), "w", encoding="utf-8") as f:
+            f.write(text)
+        if not os.path.exists("/etc/" + name):
+            continue
+        if libc.mount(os.path.join(where, name).encode(), ("/etc/" + name).encode(), None, 4096, None):
+            sys.exit("no file of names: " + os.strerror(ctypes.get_errno()))
+
+
+def names(env):
+    """Rules with names: what both make of them."""
+    failed = []
+    count = 0
+    for line in NAMED.strip().split("\n"):
+        families, table, chain, rule = line.split(" ", 3)
+        for family in families:
+            program = "iptables" if family == "4" else "ip6tables"
+            for name in NAMES:
+                text = "*%s\n-A %s %s\nCOMMIT\n" % (table, chain, rule.replace("NAME", name or '""'))
+                sides = []
+                for restore, save in (([real_name(program + "-restore")], [real_name(program + "-save")]),
+                                      ([WEIR, program + "-restore", "--resolve"], [WEIR, program + "-save"])):
+                    run(restore, "*%s\nCOMMIT\n" % table, env)
+                    code, _, said = run(restore, text, env)
+                    sides.append((code, bool(said), run(save + ["-t", table], "", env)[1]))
+                count += 1
+                if sides[0] != sides[1]:
+                    failed.append("DIFFERENT: %s\n    %r\n    %r" % (text, *sides))
+    print("\n".join(failed), end="\n" if failed else "")
+    return count - len(failed), len(failed)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--verbose", action="store_true", help="complaints that are worded otherwise, too")
@@ -295,7 +370,7 @@ def main():
         print("commandline_test needs root and iptables-legacy")
         print("0 passed, 0 failed, 1 skipped")
         return 0
-    if ctypes.CDLL(None).unshare(0x40000000):
+    if ctypes.CDLL(None).unshare(0x40000000 | 0x00020000) or ctypes.CDLL(None).mount(b"none", b"/", None, 0x44000, None):
         sys.exit("no namespace")
     passed = failed = 0
     where = tempfile.mkdtemp(prefix="weir-commandline-")
@@ -313,6 +388,9 @@ def main():
             print("DIFFERENT: %s: exit codes %d, %d\n    %r\n    %r" % (line, up[0], own[0], (up[1] + up[2])[-300:], (own[1] + own[2])[-300:]))
         if args.verbose and complaint(up[2]) != complaint(own[2]):
             print("%s\n    %s\n    %s" % (line, complaint(up[2]), complaint(own[2])))
+    own_names(where)
+    good, bad = names(env)
+    passed, failed = passed + good, failed + bad
     shutil.rmtree(where)
     print("%d passed, %d failed, 0 skipped" % (passed, failed))
     return failed != 0

@@ -355,7 +355,7 @@ static int parse_mask(struct opt_call *call, struct refusal *why)
 	char text[80];
 
 	if (snprintf(text, sizeof(text), "%s/%s", call->family == NFPROTO_IPV4 ? "0.0.0.0" : "::", call->arg) >= (int)sizeof(text) ||
-	    opt_host_mask(text, call->family, &any, &((struct xt_connlimit_info *)call->info)->mask, NULL))
+	    opt_host_mask(call, text, &any, &((struct xt_connlimit_info *)call->info)->mask, NULL))
 		return refuse(why, -EINVAL, "connlimit: --connlimit-mask takes a prefix length or a netmask, not \"%s\"", call->arg);
 	return 0;
 }

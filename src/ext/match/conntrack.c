@@ -245,7 +245,7 @@ static int parse_addr(struct opt_call *call, struct refusal *why)
 {
 	union nf_inet_addr *addr = (void *)((char *)call->info + call->opt->at);
 
-	return opt_host_mask(call->arg, call->family, addr, addr + 1, why);
+	return opt_host_mask(call, call->arg, addr, addr + 1, why);
 }
 
 /* Each range's upper end lies at the end of the struct, in the same order. */

@@ -33,7 +33,7 @@ static int parse_vaddr(struct opt_call *call, struct refusal *why)
 {
 	struct xt_ipvs_mtinfo *info = call->info;
 
-	return opt_host_mask(call->arg, call->family, &info->vaddr, &info->vmask, why);
+	return opt_host_mask(call, call->arg, &info->vaddr, &info->vmask, why);
 }
 
 static int parse_vport(struct opt_call *call, struct refusal *why)

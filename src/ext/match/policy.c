@@ -74,7 +74,7 @@ static int parse_address(const struct opt_call *call, union xt_policy_addr *addr
 			 struct refusal *why)
 {
 	union nf_inet_addr a = { 0 }, m;
-	int err = opt_host_mask(call->arg, call->family, &a, &m, why);
+	int err = opt_host_mask(call, call->arg, &a, &m, why);
 
 	memcpy(addr, &a, sizeof(*addr));
 	memcpy(mask, &m, sizeof(*mask));

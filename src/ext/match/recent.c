@@ -558,7 +558,7 @@ static int parse_side(struct opt_call *call, struct refusal *why)
 
 static int parse_mask(struct opt_call *call, struct refusal *why)
 {
-	return opt_host(call->arg, call->family, &((struct xt_recent_mtinfo_v1 *)call->info)->mask, why);
+	return opt_host(call, call->arg, &((struct xt_recent_mtinfo_v1 *)call->info)->mask, why);
 }
 
 #define SETS(bits) .set_at = offsetof(struct xt_recent_mtinfo_v1, check_set), .set_bits = (bits), .set_width = 1

@@ -150,7 +150,7 @@ static int parse_sid(struct opt_call *call, struct refusal *why)
 	uint8_t *info = call->info;
 	const size_t mask_at = call->opt->at + offsetof(struct ip6t_srh1, psid_msk) - offsetof(struct ip6t_srh1, psid_addr);
 	union nf_inet_addr addr, mask;
-	int err = opt_host_mask(call->arg, NFPROTO_IPV6, &addr, &mask, why);
+	int err = opt_host_mask(call, call->arg, &addr, &mask, why);
 
 	if (err)
 		return err;

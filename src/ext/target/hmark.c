@@ -288,7 +288,7 @@ static int parse_prefix(struct opt_call *call, struct refusal *why)
 		if (strlen(call->arg) >= sizeof(text) - 8)
 			return refuse(why, -EINVAL, "HMARK: --%s takes a length, not \"%.40s...\"", call->opt->name, call->arg);
 		strcpy(stpcpy(text, "0.0.0.0/"), call->arg);
-		if (opt_host_mask(text, NFPROTO_IPV4, &addr, &wide, NULL))
+		if (opt_host_mask(call, text, &addr, &wide, NULL))
 			return refuse(why, -EINVAL, "HMARK: --%s takes a length, not \"%s\"", call->opt->name, call->arg);
 		if (claim(call, why))
 			return -EINVAL;

@@ -72,7 +72,7 @@ static int netmap_parse(struct opt_call *call, struct refusal *why)
 	struct nf_nat_range2 range = { .flags = NF_NAT_RANGE_MAP_IPS };
 	union nf_inet_addr mask = { { 0 } };
 	unsigned int words = call->family == NFPROTO_IPV4 ? 1 : 4;
-	int err = opt_host_mask(call->arg, call->family, &range.min_addr, &mask, why);
+	int err = opt_host_mask(call, call->arg, &range.min_addr, &mask, why);
 
 	if (err)
 		return err;

@@ -119,7 +119,7 @@ static int parse_prefix(struct opt_call *call, struct refusal *why)
 	union nf_inet_addr addr, mask;
 	unsigned int bits = 0;
 
-	if (opt_host_mask(call->arg, call->family, &addr, &mask, why))
+	if (opt_host_mask(call, call->arg, &addr, &mask, why))
 		return -EINVAL;
 	while (bits < 128 && mask.in6.s6_addr[bits / 8] & 0x80 >> bits % 8)
 		bits++;

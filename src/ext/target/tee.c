@@ -80,7 +80,7 @@ static int tee_check(void *data, const struct ext_check *check, struct refusal *
 
 static int parse_gateway(struct opt_call *call, struct refusal *why)
 {
-	return opt_host(call->arg, call->family, &((struct xt_tee_tginfo *)call->info)->gw, why);
+	return opt_host(call, call->arg, &((struct xt_tee_tginfo *)call->info)->gw, why);
 }
 
 /* A longer name is cut, not refused. */

@@ -123,7 +123,7 @@ static int parse_port(struct opt_call *call, struct refusal *why)
 
 static int parse_ip(struct opt_call *call, struct refusal *why)
 {
-	return opt_host(call->arg, call->family, &((struct xt_tproxy_target_info_v1 *)call->info)->laddr, why);
+	return opt_host(call, call->arg, &((struct xt_tproxy_target_info_v1 *)call->info)->laddr, why);
 }
 
 /* The struct keeps the mask before the value. */
