@@ -167,6 +167,7 @@ uint32_t ct_expires_ticks(const struct instance *inst, const struct ct *ct);
 void ct_wheel_init(struct instance *inst, struct ct_wheel *wheel);
 void ct_wheel_watch(struct instance *inst, struct ct *ct);
 void ct_wheel_forget(struct ct_table *table, struct ct *ct);
+void ct_wheel_ask(const struct ct_table *table, const struct ct *ct);	/* for the memory that forgetting it needs */
 void ct_wheel_end_overdue(struct instance *inst);
 static inline bool ct_has_overdue(const struct instance *inst)
 {

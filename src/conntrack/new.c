@@ -7,11 +7,46 @@
 
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "nat/nat.h"
 
 enum { CT_GC_AFTER_JIFFIES = 60 * WEIR_HZ };	/* the kernel's garbage scan comes round at least this often */
+enum { VICTIMS_ASKED = 32 };			/* together */
 enum { GC_LOOKS_MAX = 4096 };			/* a tick */
 
 const struct ct_zone ct_zone_default = { 0, 0, CT_ZONE_DIR_BOTH };
+
+/* Memory of those who will go: of a full table of a flood nearly all lies in DRAM. First the nodes, then their records, then what hangs on those. */
+static void ask_ahead(const struct instance *inst, uint64_t hash, uint64_t end)
+{
+	const struct ct_table *table = inst->ct;
+	struct ct_node *nodes[VICTIMS_ASKED];
+	unsigned int n = 0, bits;
+
+	for (; hash < end && n < VICTIMS_ASKED; hash = ((hash >> (32 - bits)) + 1) << (32 - bits)) {
+		nodes[n] = ct_link_node(*ct_bucket_of(table, (uint32_t)hash, &bits));
+		__builtin_prefetch(nodes[n], 1);
+		n += nodes[n] != NULL;
+	}
+	for (unsigned int i = 0, heads = n; i < heads; i++) {
+		if (n < VICTIMS_ASKED) {
+			nodes[n] = ct_link_node(nodes[i]->next);
+			__builtin_prefetch(nodes[n], 1);
+			n += nodes[n] != NULL;
+		}
+	}
+	for (unsigned int i = 0; i < n; i++)
+		for (unsigned int line = 0; line < sizeof(struct ct); line += 64)
+			__builtin_prefetch((const uint8_t *)ct_of_node(nodes[i]) + line, 1);
+	for (unsigned int i = 0; i < n; i++) {
+		struct ct *ct = ct_of_node(nodes[i]);
+
+		if (ct->status & IPS_ASSURED)
+			continue;
+		nat_ct_ending(inst, ct);
+		ct_wheel_ask(table, ct);
+		__builtin_prefetch(ct_bucket(table, ct_node_hash(table, &ct->node[!nodes[i]->tuple.dir])), 1);
+	}
+}
 
 /* One of the kernel's buckets: every connection in it that is not assured goes. While our table grows, part of it may have moved. */
 static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
@@ -22,6 +57,7 @@ static unsigned int drop_in_bucket(struct instance *inst, uint32_t nominal)
 	const uint64_t end = (((uint64_t)(nominal + 1) << 32) + n - 1) / n;
 	unsigned int dropped = 0;
 
+	ask_ahead(inst, hash, end);
 	while (hash < end) {
 		unsigned int bits;
 		const ct_link *bucket = ct_bucket_of(table, (uint32_t)hash, &bits);

@@ -228,6 +228,16 @@ void ct_wheel_watch(struct instance *inst, struct ct *ct)
 	arm(inst, whole_tick(inst, ct->look_tick));
 }
 
+void ct_wheel_ask(const struct ct_table *table, const struct ct *ct)
+{
+	const struct ct_links age = ct->age;
+
+	if (age.next && !(age.next & CT_NUMBER_NONE))
+		__builtin_prefetch(&ct_at(table, age.next)->age, 1);
+	if (age.next && !(age.prev & CT_NUMBER_NONE))
+		__builtin_prefetch(&ct_at(table, age.prev)->age, 1);
+}
+
 void ct_wheel_forget(struct ct_table *table, struct ct *ct)
 {
 	if (ct->age.next)

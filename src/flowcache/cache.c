@@ -9,6 +9,7 @@
 
 #include "flowcache/flowcache_internal.h"
 #include "nat/nat.h"
+#include "route/route.h"
 
 enum {
 	LEARN_ANEW_EVERY = 8,	/* packets of one connection that differ from each other do not learn all the time */
@@ -55,6 +56,8 @@ void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigne
 	struct pkt *fresh[PKT_BURST_MAX];
 	unsigned int n = ct_known_prefetch(inst, burst, count, fresh);
 
+	for (unsigned int i = 0; i < n; i++)
+		route_prefetch(inst, fresh[i]);
 	if (n)
 		nat_prefetch(inst, fresh, n);
 }

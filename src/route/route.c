@@ -219,3 +219,16 @@ int route_del(struct instance *inst, const struct route_spec *given, struct refu
 		return fib6_delete(inst->fib, &spec, why);
 	return fib4_delete(inst->fib, &spec, why);
 }
+
+void route_prefetch(const struct instance *inst, const struct pkt *pkt)
+{
+	struct fib *fib = inst->fib;
+	const struct fib_cached *slot = NULL;
+
+	if (pkt->l.family == NFPROTO_IPV4 && fib->v4.main)
+		slot = fib_cache_slot(fib, fib->v4.main, prefix_of4(pkt_ip4(pkt)->daddr), 0, pkt_ip4(pkt)->tos & FIB4_TOS_MASK);
+	else if (pkt->l.family == NFPROTO_IPV6 && fib->v6.local)
+		slot = fib_cache_slot(fib, fib->v6.local, prefix_of6(&pkt_ip6(pkt)->daddr), pkt->in ? pkt->in->index : 0, 0);
+	__builtin_prefetch(slot, 1);
+	__builtin_prefetch(slot ? (const uint8_t *)slot + sizeof(*slot) - 1 : NULL, 1);
+}

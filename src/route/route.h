@@ -57,6 +57,8 @@ bool route_minds_tos(const struct instance *inst);
 
 /* --- questions that matches and targets ask --- */
 
+/* Soon somebody asks where to a packet that came goes: what was answered last time is asked for. No effect otherwise. */
+void route_prefetch(const struct instance *inst, const struct pkt *pkt);
 /* RTN_* of an address; @iface: only on this interface (NULL: anywhere). IPv4: inet_addr_type(); */
 uint8_t route_addr_type4(struct instance *inst, const struct iface *iface, be32 addr);
 /* IPv6: RTN_UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE as xt_addrtype's match_lookup_rt6() + ipv6_addr_type(). */

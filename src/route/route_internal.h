@@ -198,13 +198,20 @@ struct fib_result {
 	uint32_t realm;			/* of the rule */
 };
 
+static inline struct fib_cached *fib_cache_slot(struct fib *fib, const struct fib_table *table, struct prefix dst,
+						unsigned int dev, uint8_t tos)
+{
+	uint64_t h = (dst.hi ^ dst.lo * 0x9e3779b97f4a7c15ull ^ dev ^ tos << 8 ^ (uint64_t)table->id << 16) *
+		     0xd6e8feb86659fd93ull;
+
+	return &fib->cache[h >> 52];
+}
+
 /* Where the answer to this question is kept; true when it is there. */
 static inline bool fib_cache_find(struct fib *fib, const struct fib_table *table, struct prefix dst,
 				  unsigned int dev, uint8_t tos, uint8_t scope, struct fib_cached **slot)
 {
-	uint64_t h = (dst.hi ^ dst.lo * 0x9e3779b97f4a7c15ull ^ dev ^ tos << 8 ^ (uint64_t)table->id << 16) *
-		     0xd6e8feb86659fd93ull;
-	struct fib_cached *c = &fib->cache[h >> 52];
+	struct fib_cached *c = fib_cache_slot(fib, table, dst, dev, tos);
 
 	*slot = c;
 	if (c->table == table && c->generation == fib->generation && c->dst.hi == dst.hi && c->dst.lo == dst.lo &&
