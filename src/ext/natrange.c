@@ -73,15 +73,13 @@ static bool rule_has_ports(const struct opt_call *call)
 	}
 }
 
-/* A number at the front of the text, as strtoul base 0 reads it; *end is where it stops. */
+/* A number at the front of the text; *end is where it stops. */
 static bool read_number(const char *text, unsigned long max, const char **end, unsigned int *out)
 {
-	unsigned long value;
+	uint64_t value;
 	char *stop;
 
-	errno = 0;
-	value = strtoul(text, &stop, 0);
-	if (stop == text || errno != 0 || value > max)
+	if (!opt_number(text, &stop, &value) || value > max)
 		return false;
 	*end = stop;
 	*out = value;

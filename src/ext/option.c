@@ -77,8 +77,7 @@ static const struct opt *excluded_by(const struct ext_text *text, const struct o
 	return NULL;
 }
 
-/* strtoul's way of reading with base 0, except that a minus sign is no number. *end is where it stopped. */
-static bool number_at(const char *text, char **end, uint64_t *out)
+bool opt_number(const char *text, char **end, uint64_t *out)
 {
 	const char *p = text;
 
@@ -109,7 +108,7 @@ bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 	uint64_t value;
 	char *end;
 
-	if (!number_at(text, &end, &value) || *end || value < min || value > max)
+	if (!opt_number(text, &end, &value) || *end || value < min || value > max)
 		return false;
 	*out = value;
 	return true;
@@ -139,38 +138,34 @@ int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal 
 	return 0;
 }
 
-static int port_word(const char *text, size_t len, uint16_t *out, struct refusal *why)
+int opt_any_port(const char *text, uint16_t *out, struct refusal *why)
 {
-	char word[64], *end;
-	unsigned long number;
+	char *end;
+	int number = (int)strtoul(text, &end, 10);	/* getaddrinfo() keeps it in an int, too, and below 0 it is a name */
 
-	if (len >= sizeof(word))
-		return refuse(why, -EINVAL, "\"%s\" is not a port", text);
-	memcpy(word, text, len);
-	word[len] = '\0';
-	number = strtoul(word, &end, 10);
-	if (*end == '\0' && !strchr("+- \t", word[0] ? word[0] : '0')) {
-		*out = number;
-		return 0;
-	}
-	return port_of_service(word, NULL, out, why);
+	if (*end || number < 0)
+		return port_of_service(text, NULL, out, why);
+	*out = (uint16_t)number;
+	return 0;
 }
 
 int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why)
 {
 	const char *colon = strchr(text, ':');
-	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+	char head[64];
 	int err;
 
 	*low = 0;
 	*high = UINT16_MAX;
 	if (!colon) {
-		err = port_word(text, len, low, why);
+		err = opt_any_port(text, low, why);
 		*high = *low;
 		return err;
 	}
-	err = len ? port_word(text, len, low, why) : 0;
-	return err || !colon[1] ? err : port_word(colon + 1, strlen(colon + 1), high, why);
+	if (snprintf(head, sizeof(head), "%.*s", (int)(colon - text), text) >= (int)sizeof(head))
+		return refuse(why, -EINVAL, "\"%s\" is not a port", text);
+	err = opt_any_port(head, low, why);
+	return err || !colon[1] ? err : opt_any_port(colon + 1, high, why);
 }
 
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why)
@@ -190,7 +185,7 @@ int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct r
 			uint64_t value;
 			char *end;
 
-			if (!number_at(p, &end, &value) || value > 255)
+			if (!opt_number(p, &end, &value) || value > 255)
 				break;
 			byte[part] = (uint8_t)value;
 			if (*end == '\0') {
@@ -253,7 +248,8 @@ static bool host_number(const char *text, uint8_t family, union nf_inet_addr *ou
 {
 	union nf_inet_addr addr = { 0 };
 
-	if (family == NFPROTO_IPV4 ? inet_aton(text, &addr.in) != 1 : inet_pton(AF_INET6, text, &addr) != 1)
+	/* inet_aton() passes over what follows a blank, getaddrinfo() does not */
+	if (family == NFPROTO_IPV4 ? strpbrk(text, " \t\n\v\f\r") || inet_aton(text, &addr.in) != 1 : inet_pton(AF_INET6, text, &addr) != 1)
 		return false;
 	*out = addr;
 	return true;
@@ -294,13 +290,31 @@ static int len_of_mask(uint8_t family, const union nf_inet_addr *mask)
 	return memcmp(&again, mask, full / 8) ? -1 : (int)len;
 }
 
+int opt_mask_len(const char *text, uint8_t family)
+{
+	union nf_inet_addr mask;
+	uint64_t len;
+
+	if (opt_u64(text, 0, family == NFPROTO_IPV4 ? 32 : 128, &len))
+		return (int)len;
+	return host_number(text, family, &mask) ? (uint8_t)len_of_mask(family, &mask) : -1;
+}
+
+bool opt_mask(const char *text, uint8_t family, union nf_inet_addr *mask)
+{
+	int len = opt_mask_len(text, family);
+
+	memset(mask, 0xff, sizeof(*mask));
+	if (len >= 0 && len <= 128)
+		mask_of_len(family, (unsigned int)len, mask);
+	return len >= 0;
+}
+
 int opt_host_mask(const struct opt_call *call, const char *text, union nf_inet_addr *addr, union nf_inet_addr *mask,
 		  struct refusal *why)
 {
 	const char *slash = strchr(text, '/');
-	union nf_inet_addr value;
 	char head[256];
-	uint64_t len;
 	int err;
 
 	memset(mask, 0xff, sizeof(*mask));
@@ -313,15 +327,7 @@ int opt_host_mask(const struct opt_call *call, const char *text, union nf_inet_a
 	err = opt_host(call, head, addr, why);
 	if (err)
 		return err;
-	if (opt_u64(slash + 1, 0, call->family == NFPROTO_IPV4 ? 32 : 128, &len)) {
-		mask_of_len(call->family, len, mask);
-		return 0;
-	}
-	if (!host_number(slash + 1, call->family, &value))
-		return refuse(why, -EINVAL, "\"%s\" is not a netmask", slash + 1);
-	if (len_of_mask(call->family, &value) >= 0)
-		*mask = value;
-	return 0;
+	return opt_mask(slash + 1, call->family, mask) ? 0 : refuse(why, -EINVAL, "\"%s\" is not a netmask", slash + 1);
 }
 
 static const struct opt_word proto_words[] = {
@@ -494,10 +500,13 @@ static int parse_value(const char *ext_name, struct opt_call *call, struct refus
 	case OPT_U8_RANGE: case OPT_U16_RANGE: case OPT_U32_RANGE:
 		low = 0;
 		high = max;
-		if (*call->arg == ':') {
+		if (!*call->arg) {
+			end = (char *)call->arg;	/* no word is 0 */
+			high = 0;
+		} else if (*call->arg == ':') {
 			end = (char *)call->arg;
 		} else {
-			if (!number_at(call->arg, &end, &low) || low < min || low > max)
+			if (!opt_number(call->arg, &end, &low) || low < min || low > max)
 				goto bad_number;
 			if (*end == '\0')
 				high = low;
@@ -511,7 +520,7 @@ static int parse_value(const char *ext_name, struct opt_call *call, struct refus
 		return 0;
 	case OPT_MARK_MASK:
 		high = UINT32_MAX;
-		if (!number_at(call->arg, &end, &low) || low > UINT32_MAX || (*end && *end != '/') ||
+		if (!opt_number(call->arg, &end, &low) || low > UINT32_MAX || (*end && *end != '/') ||
 		    (*end == '/' && !opt_u64(end + 1, 0, UINT32_MAX, &high)))
 			return refuse(why, -EINVAL, "%s: --%s takes value[/mask] of 32 bits, not \"%s\"", ext_name,
 				      opt->name, call->arg);

@@ -105,11 +105,14 @@ int opt_parse(const char *ext_name, const struct ext_text *text, struct opt_call
 int opt_finish(const char *ext_name, const struct ext_text *text, struct opt_call *call, struct refusal *why);
 
 /* --- building blocks for OPT_CUSTOM --- */
+/* The number a text begins with, as strtoul reads it with base 0, but that a minus sign is none. *end is where it stopped. */
+bool opt_number(const char *text, char **end, uint64_t *out);
 bool opt_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out);	/* whole text, base 0 */
 /* Port by number or service name (getservbyname's table); proto "tcp"/"udp"/NULL. */
 int opt_port(const char *text, const char *proto, uint16_t *out, struct refusal *why);
-/* A port range as upstream's newer parsers read it: services of any protocol, decimal numbers modulo 2^16, an
- * empty word is 0, and it may run backwards. */
+/* A port range as upstream's newer parsers read it: services of any protocol, decimal numbers that the C library takes for a
+ * service modulo 2^16, an empty word is 0, and it may run backwards. */
+int opt_any_port(const char *text, uint16_t *out, struct refusal *why);	/* one of these */
 int opt_port_range(const char *text, uint16_t *low, uint16_t *high, struct refusal *why);
 /* "a.b.c.d[/len|/mask]", v6 alike; never a name. */
 int opt_addr(const char *text, uint8_t family, union nf_inet_addr *out, struct refusal *why);
@@ -120,6 +123,10 @@ int opt_host(const struct opt_call *call, const char *text, union nf_inet_addr *
 /* host[/len|/mask] without masking the host; no mask, or one with holes, means all ones over the whole union. */
 int opt_host_mask(const struct opt_call *call, const char *text, union nf_inet_addr *addr, union nf_inet_addr *mask,
 		  struct refusal *why);
+/* What may follow the "/": a length, or a mask's. 255: a mask with holes; -1 neither. */
+int opt_mask_len(const char *text, uint8_t family);
+/* The same as a mask; one with holes is all ones over the whole union. false: neither. */
+bool opt_mask(const char *text, uint8_t family, union nf_inet_addr *mask);
 int opt_proto(const char *text, uint8_t *out, struct refusal *why);	/* "tcp", 6, "all" */
 /* Names listed with commas into bits: full names or their beginnings, any case, first row wins. */
 struct opt_word { const char *name; uint32_t value; };

@@ -421,6 +421,77 @@ def from_grammar(kernel, weir, count, rng, tables):
     return 1 if failed or missing else 0
 
 
+# What stands where a number is wanted: none, signs, other bases, something behind it, too much, ranges with an empty end.
+ODD_NUMBERS = ("", " ", "-", "+", "0", "00", "-0", "+0", "+1", "-1", " 1", "1 ", "0x", "0x10", "0X1f", "-0x1", "+0x1", "010", "-010", "08", "1x", "0x1g", "x", "1.5", "1e3",
+               "255", "256", "-255", "65535", "65536", "65537", "2147483647", "2147483648", "-2147483648", "4294967295", "4294967296", "4294967297", "-4294967295", "-4294967296",
+               "9223372036854775808", "18446744073709551615", "18446744073709551616", "-18446744073709551615", "99999999999999999999999")
+ODD_RANGES = (":", "1:", ":1", "1:2", "2:1", "1:1", "0:", "1:2:3", "::", "1::2", ":-1", "-1:", "-1:2", "1:-2", "+1:+2", " 1:2", "1: 2", "1 :2", "x:1", "1:x", "1:2x", "0x1:0x10", "010:011", "08:09",
+              "1:65536", "65536:1", "1:4294967296", "4294967296:4294967297", "-1:18446744073709551615", "255:256", "1-2", "1-", "-1-2", "1--1", "/", "1/", "/1", "1/2", "1/2/3", "-1/-1", "0x1/0x",
+              "1/4294967296", "4294967296/1", "-1/0x10", "1/x", "1/ 1", ",", "1,", ",1", "1,,2", "2,1,2", "1,-1", "1,256", "1,65536", "-1,1", "1,2x", "+1,+2", "0x1,010",
+              "1s", "10ms", "1us", "1/s", "1/sec", "0/sec", "-1/sec", "1/x", "/sec", "1/secs", "1x/sec", "1kb/s", "1kbit", "-1kb/s", "b/s", "1mb", "0.5", "-0.5", ".5", "0.", "+0.5", "0x1p-1", "1e-3", "nan", "inf")
+
+
+def odd_words(values, places):
+    """Odd words for an argument: in its place, and where one of its numbers stands."""
+    found = list(ODD_NUMBERS + ODD_RANGES)
+    for value in sorted(values, key=lambda v: (-len(re.findall(r"\d+", v)), v))[:2]:
+        for number in list(re.finditer(r"0[xX][0-9a-fA-F]+|\d+", value))[:places]:
+            if number.group(0) != value:
+                found += [value[:number.start()] + odd + value[number.end():] for odd in ODD_NUMBERS]
+    return found
+
+
+def odd_cases(cases, tables, rng):
+    """Rules as they are in the list, with an odd word as one argument of one option."""
+    real = upstream_extensions()
+    good = {}
+    for _, family, table, rule, _, refused in cases:
+        if not refused and table != "text:" and rule.startswith("-A ") and "\\n" not in rule:
+            good.setdefault((family, table), set()).add(rule)
+    for row in grammar.ROWS:
+        for family in row[2]:
+            for _ in range(6):
+                table, _, rule = grammar.rule(grammar.Draw(rng, family), row)
+                good.setdefault((family, table), set()).add(rule)
+    for kind, name, _, _, _, options in tables:
+        head = (" -m " if kind == "match" else " -j ") + name + " "
+        for option, _, _, words, *_ in options if name in real else ():
+            for family in (4, 6):
+                rules = sorted((len(r), t, r) for (f, t), rs in good.items() if f == family for r in rs if (head in r and f" --{option} " in r))
+                for place in range(words if rules else 0):
+                    spot = lambda rule: re.search(f" --{option} " + r"(?:\S+ )" * place + r"(\"[^\"]+\"|[^ \"-]\S*)", rule)
+                    fitting = [(t, r) for _, t, r in rules if spot(r)]
+                    for odd in odd_words({spot(r).group(1).strip('"') for _, r in fitting}, 2) if fitting else ():
+                        table, rule = rng.choice(fitting[:3])
+                        at = spot(rule)
+                        yield name, option, family, table, rule[:at.start(1)] + '"' + odd + '"' + rule[at.end(1):]
+
+
+def odd_numbers(kernel, weir, cases, count, rng, tables, only):
+    drawn = [c for c in odd_cases(cases, tables, rng) if c[0] not in VAIN and f"{c[0]} --{c[1]}" not in VAIN and only in f"{c[0]} --{c[1]}"]
+    drawn = drawn if count >= len(drawn) else rng.sample(drawn, count)
+    passed = failed = accepted = absent = 0
+    for name, option, family, table, rule in drawn:
+        if UNFAIR.search(rule):
+            absent += 1
+            continue
+        rule = re.sub(r"(--label) \S+", rf"\1 t{passed}", rule)
+        k, w = (side.load(family, case_text(table, rule), True) for side in (kernel, weir))
+        if "missing kernel module" in str(k[1]):
+            absent += 1
+            continue
+        found = differences(family, k, w)
+        accepted += k[0]
+        passed, failed = passed + (not found), failed + bool(found)
+        if found:
+            print(f"{name} --{option}: IPv{family} {table}: {rule}")
+            for line in found:
+                print("    " + line)
+    print(f"{accepted} of {len(drawn)} accepted by both or by the kernel; {absent} need what this kernel lacks")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return 1 if failed else 0
+
+
 def upstream_extensions():
     """What iptables 1.8.9 has; the rest cannot be compared."""
     return {re.sub(r"^lib(xt|ipt|ip6t)_|\.so$", "", os.path.basename(p)) for p in glob.glob("/usr/lib*/*/xtables/*.so") + glob.glob("/usr/lib*/xtables/*.so")}
@@ -455,6 +526,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--mutate", type=int, default=0, help="N rule lines with their words shuffled, instead of the list")
     parser.add_argument("--options", type=int, default=0, help="N rules drawn from the option tables, instead of the list")
+    parser.add_argument("--odd", type=int, default=0, help="N rules with an odd word where a number is wanted, instead of the list; --only EXTENSION --OPTION of these")
     parser.add_argument("--grammar", type=int, default=0, help="N rules of grammar.py, every option of every extension among them, instead of the list")
     parser.add_argument("--suite", help="the rules of iptables' extensions/*.t under this source folder, instead of the list")
     parser.add_argument("--seed", type=int, default=1)
@@ -469,7 +541,9 @@ def main():
         print("0 passed, 0 failed, 1 skipped")
         return 0
     kernel, weir = Kernel(), Weir(args.dump)
-    cases = [c for c in read_cases(args.list) if args.only in c[3]]
+    cases = [c for c in read_cases(args.list) if args.odd or args.only in c[3]]
+    if args.odd:
+        return odd_numbers(kernel, weir, cases, args.odd, random.Random(args.seed), option_tables(args.dump), args.only)
     if args.mutate:
         return mutations(kernel, weir, cases, args.mutate, random.Random(args.seed))
     if args.options:

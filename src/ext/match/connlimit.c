@@ -351,11 +351,7 @@ static int parse_limit(struct opt_call *call, struct refusal *why)
 /* A prefix length or a netmask; one with holes is no mask at all, as upstream reads it. */
 static int parse_mask(struct opt_call *call, struct refusal *why)
 {
-	union nf_inet_addr any;
-	char text[80];
-
-	if (snprintf(text, sizeof(text), "%s/%s", call->family == NFPROTO_IPV4 ? "0.0.0.0" : "::", call->arg) >= (int)sizeof(text) ||
-	    opt_host_mask(call, text, &any, &((struct xt_connlimit_info *)call->info)->mask, NULL))
+	if (!opt_mask(call->arg, call->family, &((struct xt_connlimit_info *)call->info)->mask))
 		return refuse(why, -EINVAL, "connlimit: --connlimit-mask takes a prefix length or a netmask, not \"%s\"", call->arg);
 	return 0;
 }

@@ -368,7 +368,7 @@ static void conntrack_show(const struct xt_conntrack_mtinfo3 *info, const char *
 			continue;
 		add_option(out, info, dashes, ports[i].name, ports[i].flag);
 		sb_printf(out, " %u", ports[i].low);
-		if (ports[i].low != ports[i].high)
+		if (ports[i].high && ports[i].low != ports[i].high)
 			sb_printf(out, ":%u", ports[i].high);
 	}
 	if (flags & XT_CONNTRACK_STATUS) {

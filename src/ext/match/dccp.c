@@ -100,8 +100,12 @@ static int parse_types(struct opt_call *call, struct refusal *why)
 	struct xt_dccp_info *info = call->info;
 
 	for (const char *at = call->arg;; at++) {
-		size_t len = strcspn(at, ","), type = 0;
+		size_t len, type = 0;
 
+		at += strspn(at, ",");
+		if (!*at)
+			return 0;
+		len = strcspn(at, ",");
 		while (type < ARRAY_SIZE(type_words) && (strncasecmp(type_words[type], at, len) || type_words[type][len]))
 			type++;
 		if (type == ARRAY_SIZE(type_words))

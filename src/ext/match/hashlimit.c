@@ -278,11 +278,11 @@ static int parse_mask(struct opt_call *call, struct refusal *why)
 {
 	struct xt_hashlimit_mtinfo3 *info = call->info;
 	unsigned int longest = call->family == NFPROTO_IPV4 ? 32 : 128;
-	uint64_t len;
+	int len = opt_mask_len(call->arg, call->family);
 
-	if (!opt_u64(call->arg, 0, longest, &len))
+	if (len < 0)
 		return refuse(why, -EINVAL, "hashlimit: --%s takes a prefix length up to %u, not \"%s\"", call->name, longest, call->arg);
-	*(strcmp(call->opt->name, "hashlimit-srcmask") == 0 ? &info->cfg.srcmask : &info->cfg.dstmask) = len;
+	*(strcmp(call->opt->name, "hashlimit-srcmask") == 0 ? &info->cfg.srcmask : &info->cfg.dstmask) = (uint8_t)len;
 	return 0;
 }
 

@@ -6,7 +6,6 @@
 
 #include <linux/netfilter_ipv6/ip6t_opts.h>
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "ext/ip6find.h"
@@ -73,16 +72,16 @@ static int opts_check(void *data, const struct ext_check *check, struct refusal 
 	return 0;
 }
 
+/* Any number, the last byte of it: -1 is 255. */
 static bool read_byte(const char **at, uint8_t *out)
 {
+	const char *start = *at;
 	char *end;
-	unsigned long long value = isdigit((unsigned char)**at) ? strtoull(*at, &end, 0) : UINT64_MAX;
 
-	*out = value;
-	if (value > UINT32_MAX)
-		return false;
+	errno = 0;
+	*out = (uint8_t)strtoul(start, &end, 0);
 	*at = end;
-	return true;
+	return end != start && errno != ERANGE;
 }
 
 static int parse_opts(struct opt_call *call, struct refusal *why)
@@ -93,9 +92,10 @@ static int parse_opts(struct opt_call *call, struct refusal *why)
 		uint8_t type, len = ANY_LENGTH;
 		bool ok = info->optsnr < IP6T_OPTS_OPTSNR && read_byte(&at, &type);
 
+		/* Pad1 has no length, and there is no room for that of the last */
 		if (ok && *at == ':') {
 			at++;
-			ok = read_byte(&at, &len);
+			ok = type && info->optsnr < IP6T_OPTS_OPTSNR - 1 && read_byte(&at, &len);
 		}
 		if (!ok || (*at && *at != ','))
 			return refuse(why, -EINVAL, "--%s takes up to %d type[:length], not \"%s\"", call->opt->name,

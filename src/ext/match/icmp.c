@@ -101,15 +101,28 @@ static const struct type_name icmp6_names[] = {
 	{ "redirect", 137, 0, 0xff }, { NULL }
 };
 
-/* A name or its unambiguous beginning, or type[/code]. */
+/* a[:b] */
+static bool read_pair(const char **at, uint64_t pair[2])
+{
+	char *end;
+
+	if (!opt_number(*at, &end, &pair[0]) || pair[0] > UINT8_MAX)
+		return false;
+	pair[1] = pair[0];
+	if (*end == ':' && (!opt_number(end + 1, &end, &pair[1]) || pair[1] > UINT8_MAX))
+		return false;
+	*at = end;
+	return true;
+}
+
+/* A name or its unambiguous beginning, or type[/code]; a range of types must be one type, a range of codes may be any. */
 static int icmp_parse(struct opt_call *call, struct refusal *why)
 {
 	const struct type_name *names = call->family == NFPROTO_IPV4 ? icmp4_names : icmp6_names, *found = NULL;
 	struct ipt_icmp *info = call->info;
-	const char *slash = strchr(call->arg, '/');
+	uint64_t type[2], code[2] = { 0, 0xff };
 	size_t len = strlen(call->arg);
-	uint64_t type, code = 0;
-	char head[8];
+	const char *at = call->arg;
 
 	for (; names->name; names++) {
 		if (strncasecmp(names->name, call->arg, len))
@@ -125,14 +138,13 @@ static int icmp_parse(struct opt_call *call, struct refusal *why)
 		info->code[1] = found->high;
 		return 0;
 	}
-	snprintf(head, sizeof(head), "%.*s", (int)(slash ? slash - call->arg : 7), call->arg);
-	if ((slash ? (size_t)(slash - call->arg) : len) >= sizeof(head) || !opt_u64(head, 0, UINT8_MAX, &type))
+	if (!read_pair(&at, type) || type[0] != type[1] || (*at && *at != '/'))
 		return refuse(why, -EINVAL, "--%s does not know the ICMP type \"%s\"", call->opt->name, call->arg);
-	if (slash && !opt_u64(slash + 1, 0, UINT8_MAX, &code))
-		return refuse(why, -EINVAL, "--%s does not know the ICMP code \"%s\"", call->opt->name, slash + 1);
-	info->type = type;
-	info->code[0] = code;
-	info->code[1] = slash ? code : 0xff;
+	if (*at && (at++, !read_pair(&at, code) || *at))
+		return refuse(why, -EINVAL, "--%s does not know the ICMP code \"%s\"", call->opt->name, at);
+	info->type = (uint8_t)type[0];
+	info->code[0] = (uint8_t)code[0];
+	info->code[1] = (uint8_t)code[1];
 	return 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <linux/netfilter/xt_mac.h>
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "classify/classify.h"
@@ -25,13 +24,13 @@ static int mac_parse(struct opt_call *call, struct refusal *why)
 	const char *at = call->arg;
 
 	for (unsigned int i = 0; i < ETH_ALEN; i++) {
-		char *end = (char *)at;
-		unsigned long byte = isxdigit((unsigned char)*at) ? strtoul(at, &end, 16) : 256;
+		char *end;
+		unsigned long byte = strtoul(at, &end, 16);	/* two characters: none, or a sign, are as good as a digit to upstream */
 
-		if (byte > 255 || end - at > 2 || *end != (i + 1 < ETH_ALEN ? ':' : '\0'))
+		if (end - at > 2 || *end != (i + 1 < ETH_ALEN ? ':' : '\0'))
 			return refuse(why, -EINVAL, "mac: --mac-source takes XX:XX:XX:XX:XX:XX, not \"%s\"",
 				      call->arg);
-		info->srcaddr[i] = byte;
+		info->srcaddr[i] = (uint8_t)byte;
 		at = end + 1;
 	}
 	return 0;

@@ -168,10 +168,15 @@ static int parse_list(struct xt_sctp_info *info, const char *list, struct refusa
 		return 0;
 	}
 	for (const char *at = list;; at++) {
-		size_t len = strcspn(at, ","), name = strcspn(at, ":,");
 		unsigned int word = 0;
+		size_t len, name;
 		int err;
 
+		at += strspn(at, ",");
+		if (!*at)
+			return 0;
+		len = strcspn(at, ",");
+		name = strcspn(at, ":,");
 		while (word < ARRAY_SIZE(chunk_words) &&
 		       (strncasecmp(chunk_words[word].name, at, name) || chunk_words[word].name[name]))
 			word++;

@@ -7,7 +7,7 @@
 
 #include <linux/netfilter/xt_time.h>
 
-#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -64,12 +64,15 @@ static void time_init(void *data)
 	info->date_stop = LAST_SECOND;
 }
 
-/* Decimal numbers, each up to its limit, each but the last followed by its separator. How many were read; -1 bad. */
+/*
+ * Decimal numbers, each up to its limit, each but the last followed by its separator. How many were read; -1 bad. None is 0, and of
+ * one that is too large or below 0 the last 32 bits count.
+ */
 static int read_fields(const char *at, const char *seps, const unsigned int *limits, unsigned int count, unsigned int *out)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		char *end;
-		unsigned long value = isdigit((unsigned char)*at) ? strtoul(at, &end, 10) : ULONG_MAX;
+		unsigned int value = (unsigned int)strtoul(at, &end, 10);
 
 		if (value > limits[i] || (*end && *end != seps[i]))
 			return -1;
@@ -99,36 +102,44 @@ static int parse_date(struct opt_call *call, struct refusal *why)
 	uint32_t *out = (uint32_t *)((char *)call->info + call->opt->at);
 	unsigned int part[6] = { 0, 1, 1, 0, 0, 0 };
 	struct tm day;
+	time_t when;
 
 	if (read_fields(call->arg, "--T::", limits, 6, part) < 1 || part[0] < 1970)
 		return refuse(why, -EINVAL, "time: --%s takes YYYY[-MM[-DD[Thh[:mm[:ss]]]]] (1970 to 2038), not \"%s\"",
 			      call->opt->name, call->arg);
 	day = (struct tm){ .tm_year = part[0] - 1900, .tm_mon = (int)part[1] - 1, .tm_mday = part[2], .tm_hour = part[3],
 			   .tm_min = part[4], .tm_sec = part[5] };
-	*out = timegm(&day);
+	when = timegm(&day);
+	if (when < 0)
+		return refuse(why, -EINVAL, "time: --%s: \"%s\" is before 1970", call->opt->name, call->arg);
+	*out = (uint32_t)when;
 	return 0;
+}
+
+/* A list's next word, as much of it as upstream looks at: what is behind that and before the comma is nobody's concern. */
+static bool next_day(const char **at, char *word, size_t size)
+{
+	size_t len = strcspn(*at, ",");
+
+	if (!**at)
+		return false;
+	snprintf(word, size, "%.*s", (int)len, *at);
+	*at += len + ((*at)[len] == ',');
+	return true;
 }
 
 static int parse_monthdays(struct opt_call *call, struct refusal *why)
 {
 	struct xt_time_info *info = call->info;
+	const char *at = call->arg;
 	uint32_t days = 0;
+	char word[3];
 
-	/* as upstream reads it: a digit or two, and what follows them up to the comma is nobody's concern */
-	for (const char *at = call->arg; *at; at += strcspn(at, ",")) {
-		unsigned int day;
+	while (next_day(&at, word, sizeof(word))) {
+		char *end;
+		unsigned int day = (unsigned int)strtoul(word, &end, 0);
 
-		if (*at == ',') {
-			at++;
-			if (!*at)
-				break;
-			if (*at == ',')
-				continue;
-		}
-		day = isdigit((unsigned char)*at) ? (unsigned int)(*at - '0') : 32;
-		if (day <= 9 && at[1] && at[1] != ',')
-			day = isdigit((unsigned char)at[1]) ? day * 10 + (unsigned int)(at[1] - '0') : 32;
-		if (day > 31)
+		if (*end || day > 31)
 			return refuse(why, -EINVAL, "time: \"%s\" is not a list of days from 1 to 31", call->arg);
 		days |= 1u << day;
 	}
@@ -138,31 +149,24 @@ static int parse_monthdays(struct opt_call *call, struct refusal *why)
 
 static const char *const week_words[] = { NULL, "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };
 
-/* Two letters tell a day. The days 8 and 9 never come, as upstream has it. */
+/* Two letters tell a day, or a number but 0; those behind 7 are bits that no day has. */
 static int parse_weekdays(struct opt_call *call, struct refusal *why)
 {
 	struct xt_time_info *info = call->info;
+	const char *at = call->arg;
 	uint8_t days = 0;
+	char word[4];
 
-	for (const char *at = call->arg;; at++) {
-		size_t len = strcspn(at, ",");
-		unsigned int day = 1;
-		char word[4] = "", *end;
+	while (next_day(&at, word, sizeof(word))) {
+		char *end;
+		unsigned int day = (unsigned int)strtoul(word, &end, 0);
 
-		/* upstream looks at three characters, and a number beyond 7 is a bit that no day has */
-		memcpy(word, at, MIN_OF(len, sizeof(word) - 1));
-		if (*word && (strtoul(word, &end, 0) || *end) && !*end) {
-			day = (unsigned int)strtoul(word, NULL, 0) % 32;
-		} else {
-			while (day <= 7 && (len < 2 || strncmp(at, week_words[day], 2)))
-				day++;
-			if (day > 7)
-				return refuse(why, -EINVAL, "time: \"%.*s\" is not a day of the week", (int)len, at);
-		}
-		days |= (uint8_t)(1u << day);
-		at += len;
-		if (!*at)
-			break;
+		if (*end)
+			for (day = 7; day && strncmp(word, week_words[day], 2);)
+				day--;
+		if (!day)
+			return refuse(why, -EINVAL, "time: \"%s\" is not a day of the week", word);
+		days |= (uint8_t)(1u << day % 32);
 	}
 	info->weekdays_match = call->invert ? XT_TIME_ALL_WEEKDAYS ^ days : days;
 	return 0;

@@ -85,13 +85,10 @@ static int u32_check(void *data, const struct ext_check *check, struct refusal *
 
 static bool read_number(const char **at, uint32_t *out)
 {
-	unsigned long long value;
+	uint64_t value;
 	char *end;
 
-	if (!isdigit((unsigned char)**at))
-		return false;
-	value = strtoull(*at, &end, 0);
-	if (value > UINT32_MAX)
+	if (!opt_number(*at, &end, &value) || value > UINT32_MAX)
 		return false;
 	*out = value;
 	*at = end;

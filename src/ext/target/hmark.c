@@ -276,33 +276,16 @@ static int claim(struct opt_call *call, struct refusal *why)
 	return 0;
 }
 
-/* For IPv4 also a mask, or any number that an address may be written as; one with holes is all ones over the union. */
+/* A length or a mask; one with holes is all ones over the union. */
 static int parse_prefix(struct opt_call *call, struct refusal *why)
 {
-	uint8_t *mask = (uint8_t *)call->info + call->opt->at;
-	union nf_inet_addr addr, wide;
-	char text[64];
-	uint64_t len;
+	union nf_inet_addr mask;
 
-	if (call->family == NFPROTO_IPV4) {
-		if (strlen(call->arg) >= sizeof(text) - 8)
-			return refuse(why, -EINVAL, "HMARK: --%s takes a length, not \"%.40s...\"", call->opt->name, call->arg);
-		strcpy(stpcpy(text, "0.0.0.0/"), call->arg);
-		if (opt_host_mask(call, text, &addr, &wide, NULL))
-			return refuse(why, -EINVAL, "HMARK: --%s takes a length, not \"%s\"", call->opt->name, call->arg);
-		if (claim(call, why))
-			return -EINVAL;
-		memcpy(mask, &wide, sizeof(wide));
-		return 0;
-	}
-	if (!opt_u64(call->arg, 0, 128, &len))
+	if (!opt_mask(call->arg, call->family, &mask))
 		return refuse(why, -EINVAL, "HMARK: --%s takes a length, not \"%s\"", call->opt->name, call->arg);
 	if (claim(call, why))
 		return -EINVAL;
-	memset(mask, 0, sizeof(union nf_inet_addr));
-	memset(mask, 0xff, len / 8);
-	if (len % 8)
-		mask[len / 8] = 0xff << (8 - len % 8);
+	memcpy((uint8_t *)call->info + call->opt->at, &mask, sizeof(mask));
 	return 0;
 }
 

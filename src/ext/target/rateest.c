@@ -61,6 +61,7 @@ static int parse_time(struct opt_call *call, struct refusal *why)
 	struct given_times *times = times_of(call->info);
 	char *end;
 	double value = strtod(call->arg, &end);
+	int64_t us;
 	unsigned int i = 0;
 
 	while (i < ARRAY_SIZE(suffixes) && strcasecmp(end, suffixes[i].name))
@@ -68,9 +69,9 @@ static int parse_time(struct opt_call *call, struct refusal *why)
 	if (end == call->arg || i == ARRAY_SIZE(suffixes))
 		return refuse(why, -EINVAL, "RATEEST: --%s takes a time (s, ms, us), not \"%s\"", call->name, call->arg);
 	value *= suffixes[i].usec;
-	if (!(value >= 0 && value <= UINT32_MAX))
-		return refuse(why, -EINVAL, "RATEEST: --%s is out of range: \"%s\"", call->name, call->arg);
-	*(strcmp(call->opt->name, "rateest-interval") == 0 ? &times->interval_us : &times->constant_us) = (uint32_t)value;
+	/* what does not fit counts by its last 32 bits, as upstream's conversion does on this machine */
+	us = value >= (double)INT64_MIN && value < (double)INT64_MAX ? (int64_t)value : INT64_MIN;
+	*(strcmp(call->opt->name, "rateest-interval") == 0 ? &times->interval_us : &times->constant_us) = (uint32_t)us;
 	return 0;
 }
 

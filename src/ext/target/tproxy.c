@@ -104,21 +104,13 @@ static void tproxy_destroy(void *data, const struct ext_check *check)
 	defrag_hooks_put(check->inst, check->family);
 }
 
-/* A number modulo 2^16, or a service of any protocol. */
 static int parse_port(struct opt_call *call, struct refusal *why)
 {
-	struct xt_tproxy_target_info_v1 *info = call->info;
-	uint64_t port;
-	uint16_t low;
+	uint16_t port = 0;
+	int err = opt_any_port(call->arg, &port, why);
 
-	if (opt_u64(call->arg, 0, UINT32_MAX, &port)) {
-		info->lport = htons((uint16_t)port);
-		return 0;
-	}
-	if (opt_port(call->arg, NULL, &low, why))
-		return -EINVAL;
-	info->lport = htons(low);
-	return 0;
+	((struct xt_tproxy_target_info_v1 *)call->info)->lport = htons(port);
+	return err;
 }
 
 static int parse_ip(struct opt_call *call, struct refusal *why)
