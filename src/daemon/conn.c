@@ -38,11 +38,12 @@ void conn_close(struct conn *conn)
 	list_append(&server->gone, &conn->node);
 }
 
+/* Who has asked so much without reading that an answer finds no room is hung up on: nobody waits for him. */
 static void reply(struct conn *conn, struct wire_head *head, int err, const void *payload, size_t len)
 {
 	head->err = (int16_t)err;
 	head->flags = 0;
-	if (wire_send(conn->watch.fd, head, payload, len, 0))
+	if (wire_send(conn->watch.fd, head, payload, len, MSG_DONTWAIT))
 		conn_close(conn);
 }
 
@@ -294,7 +295,7 @@ static void send_text(struct conn *conn, struct strbuf *out, const struct strbuf
 	struct wire_head head = { .op = WIRE_TEXT, .a = (uint32_t)code, .b = (uint32_t)out->len, .c = is_last };
 
 	sb_add(out, sb_str(errors), errors->len);
-	if (wire_send(conn->watch.fd, &head, sb_str(out), out->len, 0) || is_last)
+	if (wire_send(conn->watch.fd, &head, sb_str(out), out->len, MSG_DONTWAIT) || is_last)
 		conn_close(conn);
 }
 

@@ -145,6 +145,25 @@ def bent(w):
     check("and nothing is left open", w.open_files() <= w.fds + 1, "%d, %d at the beginning" % (w.open_files(), w.fds))
 
 
+def deaf(w):
+    """A peer that asks and never reads: it is hung up on when no more answers fit, and the others are served meanwhile."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(w.dir + "/s")
+    s.settimeout(0.2)
+    asked, hung_up = 0, False
+    try:
+        while asked < 5000:
+            s.send(struct.pack("=IHhIIIIII", 0x52494557, 0, 0, 0, 0, 1, 0, 0, 0))
+            asked += 1
+    except socket.timeout:
+        pass
+    except OSError:
+        hung_up = True
+    check("who never reads is hung up on", hung_up and asked > 50, "%d asked" % asked)
+    check("served beside who never reads", w.run("iptables-legacy", "-S", "OUTPUT").returncode == 0)
+    s.close()
+
+
 def main():
     if os.geteuid() or not shutil.which("conntrack") or not shutil.which("iptables-legacy"):
         print("this needs root, conntrack and iptables-legacy\n0 passed, 0 failed, 1 skipped")
@@ -160,10 +179,11 @@ def main():
         w.daemon.terminate()
         check("the daemon stops in order", w.daemon.wait(timeout=30) == 0)
         other = World()
-        try:
-            bent(other)
-        except Exception as e:
-            check("bent", False, repr(e))
+        for part in (bent, deaf):
+            try:
+                part(other)
+            except Exception as e:
+                check(part.__name__, False, repr(e))
         other.daemon.terminate()
         check("it, too, stops in order", other.daemon.wait(timeout=30) == 0)
         shutil.rmtree(other.dir, ignore_errors=True)

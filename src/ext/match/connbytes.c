@@ -68,7 +68,7 @@ static int parse_range(struct opt_call *call, struct refusal *why)
 		ok = (!head[0] || opt_u64(head, 0, UINT64_MAX, &low)) &&
 		     (!colon[1] || opt_u64(colon + 1, 0, UINT64_MAX, &high));
 	} else if (ok) {
-		ok = opt_u64(call->arg, 0, UINT64_MAX, &low);
+		ok = !*call->arg || opt_u64(call->arg, 0, UINT64_MAX, &low);
 	}
 	if (!ok || low > high)
 		return refuse(why, -EINVAL, "connbytes: \"%s\" is not a range from[:to]", call->arg);

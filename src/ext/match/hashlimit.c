@@ -239,12 +239,10 @@ static int parse_rate(struct opt_call *call, struct refusal *why)
 
 static int parse_burst(struct opt_call *call, struct refusal *why)
 {
+	uint64_t value;
 	char *end;
-	unsigned long long value;
 
-	errno = 0;
-	value = strtoull(call->arg, &end, 0);
-	if (end == call->arg || errno || strchr(call->arg, '-') || value == 0 || (!*end && value > BURST_MAX))
+	if (!opt_number(call->arg, &end, &value) || value == 0 || (!*end && value > BURST_MAX))
 		return refuse(why, -EINVAL, "hashlimit: --hashlimit-burst takes 1 to %u, or bytes with k or m, not \"%s\"", BURST_MAX,
 			      call->arg);
 	((struct xt_hashlimit_mtinfo3 *)call->info)->cfg.burst = value * factor_of(*end);
@@ -367,7 +365,7 @@ static int hashlimit_finish(void *data, uint64_t seen, struct opt_call *call, st
 
 			if (!rate || cfg->burst < rate)
 				return refuse(why, -EINVAL, "hashlimit: the burst cannot be smaller than %" PRIu64 "b", rate);
-			times = (uint32_t)(cfg->burst / rate) + !!(cfg->burst % rate);
+			times = (uint32_t)((uint32_t)cfg->burst / rate) + !!(cfg->burst % rate);	/* as upstream counts beyond 32 bits */
 			if (!(seen & 1 << ROW_EXPIRE))
 				cfg->expire = BYTE_EXPIRE_BURST_SEC * 1000;
 		}
