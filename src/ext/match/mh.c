@@ -44,7 +44,7 @@ static const struct { const char *name, *alias; } type_words[] = {
 	{ "binding-error", "be" },
 };
 
-/* A number, a name, or the beginning of one: then the first that fits. */
+/* A number, a name, or the beginning of one, if of no letter: then the first that fits. */
 static bool read_type(const char *word, uint8_t *out)
 {
 	uint64_t number;
@@ -54,9 +54,9 @@ static bool read_type(const char *word, uint8_t *out)
 		*out = number;
 		return true;
 	}
-	for (unsigned int pass = 0; pass < 2 && len; pass++) {
+	for (unsigned int pass = 0; pass < 2; pass++) {
 		for (uint8_t i = 0; i < ARRAY_SIZE(type_words); i++) {
-			if (pass ? !strncasecmp(type_words[i].name, word, len) :
+			if (pass ? !strncasecmp(type_words[i].name, word, len) || !strncasecmp(type_words[i].alias, word, len) :
 			    !strcasecmp(type_words[i].name, word) || !strcasecmp(type_words[i].alias, word)) {
 				*out = i;
 				return true;

@@ -92,9 +92,10 @@ static int parse_probability(struct opt_call *call, struct refusal *why)
 	char *end;
 	double p = strtod(call->arg, &end);
 
-	if (end == call->arg || *end || !(p >= 0 && p <= 1))
+	if (end == call->arg || *end || p < 0 || p > 1)
 		return refuse(why, -EINVAL, "statistic: --probability takes 0 to 1, not \"%s\"", call->arg);
-	info->u.random.probability = (uint32_t)(p * (1u << PROBABILITY_BITS) + 0.5);
+	/* "nan" is none of all that, and never */
+	info->u.random.probability = p >= 0 ? (uint32_t)(p * (1u << PROBABILITY_BITS) + 0.5) : 0;
 	return 0;
 }
 

@@ -135,7 +135,10 @@ static int hex_value(char c)
 	return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
 }
 
-/* Between bars stand pairs of hex digits, elsewhere text in which a backslash makes the next byte plain. */
+/*
+ * Between bars stand pairs of hex digits, a blank after each and more after the first bar; elsewhere text, in which a backslash makes the next byte plain.
+ * As upstream reads it, what follows a bar that closes is plain, too, and the last bar may be missing behind nothing or a blank.
+ */
 static int parse_hex(struct opt_call *call, struct refusal *why)
 {
 	struct xt_string_info *info = call->info;
@@ -143,27 +146,31 @@ static int parse_hex(struct opt_call *call, struct refusal *why)
 	bool hex = false;
 	size_t len = 0;
 
-	for (; *at; at++) {
-		if (*at == '|') {
-			hex = !hex;
-			continue;
-		}
-		if (hex && isspace((unsigned char)*at))
-			continue;
-		if (hex && (hex_value(at[0]) < 0 || hex_value(at[1]) < 0))
-			return refuse(why, -EINVAL, "string: between bars stand pairs of hex digits, not \"%.2s\"", at);
+	while (*at) {
+		bool plain = false;
+
 		if (len == XT_STRING_MAX_PATTERN_SIZE)
 			return refuse(why, -EINVAL, "string: the pattern has more than %d bytes", XT_STRING_MAX_PATTERN_SIZE);
-		if (hex) {
-			info->pattern[len++] = hex_value(at[0]) * 16 + hex_value(at[1]);
+		if (*at == '|') {
+			hex = !hex;
 			at++;
-		} else {
-			at += *at == '\\' && at[1];
-			info->pattern[len++] = *at;
+			plain = !hex;
+			if (hex)
+				at += strspn(at, " ");
+			if (!*at)
+				break;
 		}
+		if (hex) {
+			if (hex_value(at[0]) < 0 || hex_value(at[1]) < 0 || !at[2])
+				return refuse(why, -EINVAL, "string: between bars stand pairs of hex digits, not \"%.2s\"", at);
+			info->pattern[len++] = hex_value(at[0]) * 16 + hex_value(at[1]);
+			at += at[2] == ' ' ? 3 : 2;
+			continue;
+		}
+		if (!plain && *at == '\\' && !*++at)
+			return refuse(why, -EINVAL, "string: nothing follows the last backslash");
+		info->pattern[len++] = *at++;
 	}
-	if (hex)
-		return refuse(why, -EINVAL, "string: the last bar has no other");
 	info->patlen = len;
 	return 0;
 }
