@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/unix_name.h"
 #include "path/worker.h"
 
 enum { EVENTS_AT_ONCE = 64, POLL_MS_MAX = 1000, POLL_MS_COMPANY = 10 };
@@ -104,10 +105,9 @@ static int listen_at(const char *path, struct refusal *why)
 			close(fd);
 			return refuse(why, -EADDRINUSE, "%s: a daemon listens there already", path);
 		}
-		unlink(path);
 	}
 	mask = umask(0177);
-	err = bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -errno : 0;
+	err = unix_bind(fd, &at);
 	umask(mask);
 	if (!err && listen(fd, SOMAXCONN))
 		err = -errno;

@@ -2,12 +2,9 @@
  * port/dgram.c - a frame a datagram over Unix sockets, one of ours and one of the peer's: what QEMU's "-netdev dgram" speaks. Nobody connects,
  * so that either side may come, go and come again.
  */
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "base/unix_name.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
@@ -40,9 +37,9 @@ static int dgram_open(struct port *port, const char *arg, struct refusal *why)
 	err = read_paths(d, arg, why);
 	if (!err) {
 		port->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		unlink(d->own.sun_path);	/* of one that was killed */
-		if (port->fd < 0 || bind(port->fd, (struct sockaddr *)&d->own, sizeof(d->own)))
-			err = refuse(why, -errno, "%s: %s", d->own.sun_path, strerror(errno));
+		err = port->fd < 0 ? -errno : unix_bind(port->fd, &d->own);
+		if (err)
+			refuse(why, err, "%s: %s", d->own.sun_path, strerror(-err));
 	}
 	if (err) {
 		if (port->fd >= 0)

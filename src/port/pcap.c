@@ -9,9 +9,9 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "driver/pcap.h"
 #include "base/clock.h"
 #include "base/write_all.h"
+#include "driver/pcap.h"
 #include "packet/packet.h"
 #include "port/port.h"
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/unix_name.h"
 #include "packet/packet.h"
 #include "port/port.h"
 
@@ -82,10 +83,10 @@ static int unix_open(struct port *port, const char *arg, struct refusal *why)
 	} else if (!connect(fd, (struct sockaddr *)&u->at, sizeof(u->at))) {
 		take_peer(port, fd);
 	} else {
-		unlink(arg);
-		if (bind(fd, (struct sockaddr *)&u->at, sizeof(u->at)) || listen(fd, 1)) {
+		err = unix_bind(fd, &u->at);
+		if (!err && listen(fd, 1))
 			err = -errno;
-		} else {
+		if (!err) {
 			fcntl(fd, F_SETFL, O_NONBLOCK);
 			u->listener = fd;
 			watch(u, fd, EPOLLIN, EPOLL_CTL_ADD);

@@ -112,6 +112,19 @@ def dgram():
         check("dgram: one path is not enough", r.returncode == 2 or r.returncode == 3 and "dgram:OWN,PEER" in r.stderr, r.stderr)
 
 
+def files_stay():
+    with tempfile.TemporaryDirectory(prefix="weir-ports-") as where:
+        kept = where + "/kept"
+        with open(kept, "w", encoding="utf-8") as f:
+            f.write("mine")
+        Daemon(where).stop()
+        for name, words in (("unix", ("--socket", where + "/s", "--port", "eth0=unix:" + kept)), ("dgram", ("--socket", where + "/s", "--port", "eth0=dgram:%s,%s/vm" % (kept, where))),
+                            ("the daemon's own", ("--socket", kept))):
+            r = subprocess.run([WEIR, "daemon", where + "/snap", *words], capture_output=True, text=True, timeout=20, check=False)
+            with open(kept, encoding="utf-8") as f:
+                check(name + ": a file where a socket should be stays", r.returncode == 3 and kept + ": File exists" in r.stderr and f.read() == "mine", r.stderr)
+
+
 def pcap():
     start = 1_700_000_000 * 10 ** 9
     with tempfile.TemporaryDirectory(prefix="weir-ports-") as where:
@@ -136,7 +149,7 @@ def pcap():
             check(name + ": every frame of the capture goes on, in order", numbers([f for _, f in wan]) == list(range(len(gaps))), len(wan))
             check(name + ": translated", all(f[26:30] == bytes((10, 1, 0, 1)) for _, f in wan))
             late = [(now - wan[0][0]) / 1e6 - (then - sent[0][0]) / 1e6 for (now, _), (then, _) in zip(wan, sent)]
-            check(name + ": as fast as it was recorded", all(-30 < x < 150 for x in late), late)
+            check(name + ": as fast as it was recorded", all(-30 < x < 500 for x in late), late)
             check(name + ": answers of another capture come between their questions", [f[30:34] for _, f in lan] == [bytes((10, 0, 0, 2))] * 2, [f.hex() for _, f in lan])
             check(name + ": what weir counted", re.search(r"\[12:\d+\] -A FORWARD -p udp -j ACCEPT", text) is not None, text)
         with open(where + "/lan.pcap", "ab") as f:
@@ -154,7 +167,7 @@ def pcap():
                 check("pcap: %s ends the port, not the daemon" % name, code == 0 and "pcap of eth0 is gone" in said and "lan.pcap" in said, said)
 
 
-for part in (dgram, pcap):
+for part in (dgram, files_stay, pcap):
     try:
         part()
     except Exception as e:
