@@ -58,19 +58,24 @@ def numbers(p):
     return [(where, struct.unpack("!H", p[where:where + 2])[0]) for where, _, _ in found if where + 2 <= len(p)]
 
 
+def seen_packets(seen, i):
+    """What left, what a rule logged and what arrived here, in this order, IP packets all."""
+    return [ip_of(frame) for _, frame in seen.tx.get(i, [])], [p for _, _, p in seen.nflog.get(i, [])], seen.local.get(i, [])
+
+
 def sent_pairs(kernel, weir):
-    """Where nobody tells of a connection (no events wanted, gone at the end): its first number, seen in what left, that the packet did not bring."""
+    """Where nobody tells of a connection (no events wanted, gone at the end, never confirmed): its first number, seen on the way, that the packet did not bring."""
     pairs = set()
-    for i in kernel.tx:
-        a, b = kernel.tx[i], weir.tx.get(i, [])
-        came = kernel.datas[i] if 0 <= i < len(kernel.datas) else None
-        if not came or len(a) != len(b):
+    for i in range(len(kernel.datas)):
+        came = kernel.datas[i]
+        if not came:
             continue
         brought = {n for skip in (0, 14) for _, n in numbers(came[skip:])}
-        for (_, x), (_, y) in zip(a, b):
-            m, n = numbers(ip_of(x)), numbers(ip_of(y))
-            if [w for w, _ in m] == [w for w, _ in n]:
-                pairs |= {(p, q) for (_, p), (_, q) in zip(m, n) if p != q and port_class(p) == port_class(q) and not {p, q} & brought}
+        for a, b in zip(seen_packets(kernel, i), seen_packets(weir, i)):
+            for x, y in zip(a, b) if len(a) == len(b) else ():
+                m, n = numbers(x), numbers(y)
+                if [w for w, _ in m] == [w for w, _ in n]:
+                    pairs |= {(p, q) for (_, p), (_, q) in zip(m, n) if p != q and port_class(p) == port_class(q) and not {p, q} & brought}
     return pairs
 
 
