@@ -7,20 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "packet/packet.h"
 
 enum { BATCH = 64, FRAME = 60 };
-
-static uint64_t clock_ns(clockid_t which)
-{
-	struct timespec now;
-
-	clock_gettime(which, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static void make_frame(uint8_t *f, const uint8_t *to, const uint8_t *from, uint16_t port)
 {
@@ -54,7 +46,8 @@ int main(int argc, char **argv)
 	struct iovec iov[BATCH];
 	uint8_t to[6], from[6] = { 2, 0, 0, 0, 9, 9 };
 	unsigned int flows, flow = 0;
-	uint64_t sent = 0, end;
+	uint64_t sent = 0;
+	int64_t end;
 	int fd, one = 1;
 
 	if (argc != 5 || sscanf(argv[2], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", to, to + 1, to + 2, to + 3, to + 4, to + 5) != 6) {
@@ -73,7 +66,7 @@ int main(int argc, char **argv)
 		iov[i] = (struct iovec){ frames[i], FRAME };
 		msgs[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 	}
-	end = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(atof(argv[3]) * NSEC_PER_SEC);
+	end = clock_ns(CLOCK_MONOTONIC) + (int64_t)(atof(argv[3]) * NSEC_PER_SEC);
 	while (clock_ns(CLOCK_MONOTONIC) < end) {
 		int n;
 

@@ -2,6 +2,8 @@
 #ifndef WEIR_BASE_STRBUF_H
 #define WEIR_BASE_STRBUF_H
 
+#include <stdarg.h>
+
 #include "base/types.h"
 
 struct strbuf {
@@ -13,6 +15,7 @@ struct strbuf {
 #define STRBUF_INIT { NULL, 0, 0, false }
 
 void sb_printf(struct strbuf *sb, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void sb_vprintf(struct strbuf *sb, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void sb_add(struct strbuf *sb, const char *bytes, size_t len);
 void sb_adds(struct strbuf *sb, const char *s);
 void sb_addc(struct strbuf *sb, char c);

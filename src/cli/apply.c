@@ -135,13 +135,14 @@ int cmd_apply(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		const char *value;
 
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			fputs(help, stdout);
+		switch (remote_word(argc, argv, &i, help, &s.instance)) {
+		case REMOTE_HELPED:
 			return EXIT_DONE;
-		}
-		if (remote_option(argv[i], "--instance", argc, argv, &i, &s.instance) ||
-		    remote_option(argv[i], "--socket", argc, argv, &i, &s.instance))
+		case REMOTE_TAKEN:
 			continue;
+		case REMOTE_OTHER:
+			break;
+		}
 		if (!strcmp(argv[i], "--confirm")) {
 			s.confirm_sec = CONFIRM_SEC;
 			if (i + 1 < argc && argv[i + 1][0] >= '0' && argv[i + 1][0] <= '9' && access(argv[i + 1], F_OK) &&

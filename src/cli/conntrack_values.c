@@ -3,31 +3,33 @@
 #include "conntrack/labels.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+static void say(struct strbuf *err, const char *fmt, va_list ap)
+{
+	sb_adds(err, "conntrack v1.4.7 (conntrack-tools): ");
+	sb_vprintf(err, fmt, ap);
+	sb_addc(err, '\n');
+}
+
 void conntrack_say(struct strbuf *err, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	say(err, fmt, ap);
 	va_end(ap);
-	sb_printf(err, "conntrack v1.4.7 (conntrack-tools): %s\n", text);
 }
 
 int ct_parse_failed(struct ct_parser *p, const char *fmt, ...)
 {
-	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	say(p->err, fmt, ap);
 	va_end(ap);
-	conntrack_say(p->err, "%s", text);
 	sb_adds(p->err, "Try `conntrack -h' or 'conntrack --help' for more information.\n");
 	return EXIT_PARAMETER;
 }

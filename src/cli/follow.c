@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sorted.h"
 #include "cli/netip.h"
 
 /* --- the rules that are always there --- */
@@ -93,25 +94,11 @@ struct follow {
 
 static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
+static const char *line_at(const void *priv, size_t at) { return ((const struct follow *)priv)->lines[at]; }
+
 static size_t place_of(const struct follow *f, const char *text, bool *found)
 {
-	size_t low = 0, high = f->count;
-
-	*found = false;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = strcmp(f->lines[mid], text);
-
-		if (!order) {
-			*found = true;
-			return mid;
-		}
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return sorted_place(0, f->count, text, line_at, f, found);
 }
 
 static void keep_line(struct follow *f, const char *text)

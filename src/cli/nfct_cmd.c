@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -46,13 +45,13 @@ enum { EXIT_FAILED = 1 };
 static int fail(struct strbuf *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static int fail(struct strbuf *err, const char *fmt, ...)
 {
-	char text[256];
 	va_list ap;
 
+	sb_adds(err, "nfct v1.4.7: ");
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	sb_vprintf(err, fmt, ap);
 	va_end(ap);
-	sb_printf(err, "nfct v1.4.7: %s\n", text);
+	sb_addc(err, '\n');
 	return EXIT_FAILED;
 }
 

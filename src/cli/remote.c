@@ -29,6 +29,18 @@ bool remote_option(const char *word, const char *option, int argc, char **argv, 
 	return true;
 }
 
+enum remote_word remote_word(int argc, char **argv, int *at, const char *help, const char **instance)
+{
+	const char *word = argv[*at];
+
+	if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+		fputs(help, stdout);
+		return REMOTE_HELPED;
+	}
+	return remote_option(word, "--instance", argc, argv, at, instance) || remote_option(word, "--socket", argc, argv, at, instance) ?
+	       REMOTE_TAKEN : REMOTE_OTHER;
+}
+
 /* Takes weir's own options out of the words; how many are left. */
 static int take_options(int argc, char **argv, const char **name, const char **socket)
 {

@@ -271,13 +271,14 @@ int cmd_snapshot(int argc, char **argv)
 	int err;
 
 	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			fputs(help, stdout);
+		switch (remote_word(argc, argv, &i, help, &instance)) {
+		case REMOTE_HELPED:
 			return EXIT_DONE;
-		}
-		if (remote_option(argv[i], "--instance", argc, argv, &i, &instance) ||
-		    remote_option(argv[i], "--socket", argc, argv, &i, &instance))
+		case REMOTE_TAKEN:
 			continue;
+		case REMOTE_OTHER:
+			break;
+		}
 		if (argv[i][0] == '-' || dir) {
 			fprintf(stderr, "weir snapshot: \"%s\" is not understood\n      weir snapshot --help\n", argv[i]);
 			return EXIT_USAGE;

@@ -228,13 +228,14 @@ int cmd_top(int argc, char **argv)
 	char *end;
 
 	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
-			fputs(help, stdout);
+		switch (remote_word(argc, argv, &i, help, &instance)) {
+		case REMOTE_HELPED:
 			return EXIT_DONE;
-		}
-		if (remote_option(argv[i], "--instance", argc, argv, &i, &instance) ||
-		    remote_option(argv[i], "--socket", argc, argv, &i, &instance))
+		case REMOTE_TAKEN:
 			continue;
+		case REMOTE_OTHER:
+			break;
+		}
 		if (!strcmp(argv[i], "--once")) {
 			once = true;
 		} else if (remote_option(argv[i], "--interval", argc, argv, &i, &value)) {

@@ -24,25 +24,10 @@ static const char *segment_name(const struct ruleset *rs, const struct segment *
 	return NULL;
 }
 
-static struct segment *segment_of_place(const struct ruleset *rs, uint32_t place)
-{
-	uint32_t low = 0, high = rs->segment_count;
-
-	while (high - low > 1) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (rs->segments[mid].first <= place)
-			low = mid;
-		else
-			high = mid;
-	}
-	return &rs->segments[low];
-}
-
 const struct table_rule_ref *table_rule_name(const struct ruleset *rs, uint32_t id)
 {
 	static const struct table_rule_ref nobody = { .table = "", .chain = "" };
-	const struct segment *segment = segment_of_place(rs, rs->place[id]);
+	const struct segment *segment = &rs->segments[segment_of_place(rs, rs->place[id])];
 	const char *chain = segment_name(rs, segment);
 	const struct table_rule_ref ref = {
 		.table = rs->table, .chain = chain ? chain : "", .number = rs->place[id] - segment->first + 1,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/bigmem.h"
+#include "base/sorted.h"
 
 static const struct {
 	const char *name;
@@ -29,26 +30,12 @@ static const char *verdict_name(int verdict)
 
 /* --- chains --- */
 
+static const char *chain_name_at(const void *priv, size_t at) { return ((const struct edit *)priv)->chains[at]->name; }
+
 /* Where @name is, or belongs, among the user's chains. */
 static uint32_t user_chain_place(const struct edit *edit, const char *name, bool *found)
 {
-	uint32_t low = edit->builtin_count, high = edit->count;
-
-	*found = false;
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-		int order = strcmp(edit->chains[mid]->name, name);
-
-		if (!order) {
-			*found = true;
-			return mid;
-		}
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return (uint32_t)sorted_place(edit->builtin_count, edit->count, name, chain_name_at, edit, found);
 }
 
 struct edit_chain *edit_chain_find(struct edit *edit, const char *name)

@@ -50,7 +50,7 @@ static int segments_make(struct ruleset *rs)
 	return 0;
 }
 
-static uint32_t segment_of(const struct ruleset *rs, uint32_t place)
+uint32_t segment_of_place(const struct ruleset *rs, uint32_t place)
 {
 	uint32_t low = 0, high = rs->segment_count;
 
@@ -70,7 +70,7 @@ static struct anchor anchor_at(const struct ruleset *rs, uint32_t offset)
 	struct anchor anchor = { .place = place_of_offset(rs, offset), .verdict = (int)offset };
 
 	if (anchor.place != NO_PLACE)
-		anchor.segment = segment_of(rs, anchor.place);
+		anchor.segment = segment_of_place(rs, anchor.place);
 	return anchor;
 }
 

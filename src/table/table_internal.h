@@ -340,6 +340,7 @@ void ruleset_drop(struct ruleset *rs);		/* what ruleset_view() made */
 int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why);
 
 /* --- link.c --- */
+uint32_t segment_of_place(const struct ruleset *rs, uint32_t place);
 /* What the walker goes by: places, segments, anchors instead of offsets in jumps; -ENOMEM. */
 int ruleset_link(struct ruleset *rs);
 /* A linked jump as user space knows it. */

@@ -245,6 +245,26 @@ def killed():
     end(p)
 
 
+def take_over(where, old):
+    """Another daemon in the place of @old."""
+    new, _ = begin(where, "--takeover", snapshot=False)
+    t.daemons.remove(old)
+    check("the old one ends in order", old.wait(timeout=10) == 0)
+    old.stderr.close()
+    time.sleep(0.3)
+    return new
+
+
+def take_over_in_vain(where):
+    """One whose snapshot cannot be: its exit code, and what it says."""
+    os.mkdir(where + "/badsnap")
+    with open(where + "/badsnap/rules.v4", "w", encoding="utf-8") as f:
+        f.write("*filter\n-A FORWARD -j NONSENSE\nCOMMIT\n")
+    r = subprocess.run(["ip", "netns", "exec", R, WEIR, "daemon", where + "/badsnap", "--socket", where + "/s", "--takeover"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       text=True, timeout=20, check=False)
+    return "%d %s" % (r.returncode, r.stdout)
+
+
 def takeover():
     where = snapshot()
     old, _ = begin(where, *PORTS)
@@ -252,21 +272,12 @@ def takeover():
     time.sleep(0.5)
     before = flow(where, 9102)
     for _ in range(3):
-        new, _ = begin(where, "--takeover", snapshot=False)
-        t.daemons.remove(old)
-        check("the old one ends in order", old.wait(timeout=10) == 0)
-        old.stderr.close()
-        old = new
-        time.sleep(0.3)
+        old = take_over(where, old)
     after = flow(where, 9102)
     check("the connection moves along", before and re.findall(r"id=\d+|dport=\d+", before) == re.findall(r"id=\d+|dport=\d+", after), before + after)
     # one that cannot begin leaves all as it was
-    with open(where + "/bad", "w", encoding="utf-8") as f:
-        f.write("*filter\n-A FORWARD -j NONSENSE\nCOMMIT\n")
-    os.mkdir(where + "/badsnap")
-    shutil.move(where + "/bad", where + "/badsnap/rules.v4")
-    r = subprocess.run(["ip", "netns", "exec", R, WEIR, "daemon", where + "/badsnap", "--socket", where + "/s", "--takeover"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
-    check("who cannot begin takes nothing over", r.returncode == 3 and "NONSENSE" in r.stdout, r.stdout)
+    said = take_over_in_vain(where)
+    check("who cannot begin takes nothing over", said.startswith("3 ") and "NONSENSE" in said, said)
     check("and the old one serves on", flow(where, 9102) != "")
     time.sleep(0.3)
     lost, gap = c.lost(), c.longest_gap_ms()
@@ -287,17 +298,9 @@ def takeover_xdp():
     s, c = Stream(9105), Clock(9106)
     time.sleep(0.5)
     for _ in range(2):
-        new, _ = begin(where, "--takeover", snapshot=False)
-        t.daemons.remove(old)
-        check("the old one of AF_XDP ends in order", old.wait(timeout=10) == 0)
-        old.stderr.close()
-        old = new
-        time.sleep(0.3)
-    os.mkdir(where + "/badsnap")
-    with open(where + "/badsnap/rules.v4", "w", encoding="utf-8") as f:
-        f.write("*filter\n-A FORWARD -j NONSENSE\nCOMMIT\n")
-    r = subprocess.run(["ip", "netns", "exec", R, WEIR, "daemon", where + "/badsnap", "--socket", where + "/s", "--takeover"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
-    check("who cannot begin gives the AF_XDP ports back", r.returncode == 3 and "NONSENSE" in r.stdout, r.stdout)
+        old = take_over(where, old)
+    said = take_over_in_vain(where)
+    check("who cannot begin gives the AF_XDP ports back", said.startswith("3 ") and "NONSENSE" in said, said)
     time.sleep(0.5)
     lost, gap = c.lost(), c.longest_gap_ms()
     check("two take-overs with AF_XDP and one that failed lose no more than 100 ms each", lost <= 300, "%d of %d lost" % (lost, c.sent))

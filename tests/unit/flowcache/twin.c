@@ -8,6 +8,7 @@
 #include "conntrack/conntrack.h"
 #include "flowcache/flowcache.h"
 #include "path/worker.h"
+#include "rules_line.h"
 #include "table/table.h"
 
 enum { STEPS = 30000, FLOWS = 40, MODES = 3, TWINS = MODES + 1 };
@@ -312,14 +313,8 @@ static bool mark_it(void *priv, struct ct *ct)
 static void command(struct twin *t, const char *line)
 {
 	struct strbuf out = STRBUF_INIT;
-	struct refusal why = { 0 };
-	char words[256], *argv[32];
-	int argc = 0, code;
+	int code = rules_line_to(t->inst, line, &out);
 
-	snprintf(words, sizeof(words), "%s", line);
-	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	code = rules_command(t->inst, argc, argv, &out, &why);
 	see(t, &code, sizeof(code));
 	see(t, sb_str(&out), out.len);
 	sb_free(&out);
