@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from blob_test import HERE, new_namespace
+from blob_test import HERE, has_kernel, new_namespace
 from command_test import OTHER_WORDS, sentence
 
 # A line a command; "6 " before it: ip6tables; "save ..." and "restore ... | TEXT" are those programs.
