@@ -94,14 +94,24 @@ static void await_turn(struct crew *crew, uint32_t number)
 			sleep_over(&crew->turn, turn, turn | 1);
 }
 
-static void await_member(struct crew_member *member)
+static void await_member(struct crew_member *member, uint32_t minded)
 {
 	struct patience patience = { 0 };
 	uint32_t place;
 
-	while ((place = __atomic_load_n(&member->place, __ATOMIC_SEQ_CST)) != CREW_OUT)
+	while ((place = __atomic_load_n(&member->place, __ATOMIC_SEQ_CST)) & minded)
 		if (!look_on(&patience))
-			sleep_over(&member->place, place, CREW_IN_AND_AWAITED);
+			sleep_over(&member->place, place, place | CREW_AWAITED);
+}
+
+/* Whose turn it is waits for those at work. */
+static void await_all(struct crew *crew, bool beside)
+{
+	if (!beside)
+		__atomic_store_n(&crew->is_closed, true, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < crew->count; i++)
+		await_member(crew->members[i], beside ? CREW_IN : CREW_IN | CREW_ASIDE);
+	crew->closings += !beside;	/* nobody aside reads it now */
 }
 
 /* Whose turn it is lets the next one have his. Behind the exchange there may be no crew any more: that one may have been the last. */
@@ -113,17 +123,18 @@ static void pass_on(struct crew *crew)
 		wake(&crew->turn);
 }
 
-bool crew_alone_begin(struct crew *crew)
+bool crew_alone_begin(struct crew *crew, bool beside)
 {
 	const uintptr_t me = (uintptr_t)pthread_self();
 
 	if (__atomic_load_n(&crew->alone, __ATOMIC_RELAXED) == me) {
 		crew->depth++;
+		if (!beside && !crew->is_closed)
+			await_all(crew, false);
 		return false;
 	}
 	await_turn(crew, __atomic_fetch_add(&crew->number, 2, __ATOMIC_SEQ_CST));
-	for (unsigned int i = 0; i < crew->count; i++)
-		await_member(crew->members[i]);
+	await_all(crew, beside);
 	__atomic_store_n(&crew->alone, me, __ATOMIC_RELAXED);
 	crew->depth = 1;
 	return true;
@@ -134,6 +145,8 @@ bool crew_alone_end(struct crew *crew)
 	if (--crew->depth)
 		return false;
 	__atomic_store_n(&crew->alone, 0, __ATOMIC_RELAXED);
+	if (crew->is_closed)
+		__atomic_store_n(&crew->is_closed, false, __ATOMIC_SEQ_CST);
 	pass_on(crew);
 	return true;
 }

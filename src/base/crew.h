@@ -5,6 +5,9 @@
  * on a line of its own, nothing that others write. Who wants to be alone closes the door, and waits until all members that are in
  * have come out: what is changed only by those who are alone, members may read without any further thought.
  *
+ * A member at work on what nearly nobody changes is not in, but aside. Who is alone says whether he minds: who does not, works beside
+ * it; who does (control) waits for it, too, and meanwhile nobody steps aside.
+ *
  * Who wants to be alone, or finds the door closed, takes a number and has his turn in order: nobody comes twice before another who
  * waits, and who fell asleep is woken once. (Whoever comes first had it otherwise: others then slept dozens of times a burst.)
  *
@@ -20,7 +23,7 @@
 
 enum { CREW_MAX = 64 };
 
-enum crew_place { CREW_OUT, CREW_IN, CREW_IN_AND_AWAITED };
+enum crew_place { CREW_OUT, CREW_AWAITED = 1, CREW_IN = 2, CREW_ASIDE = 4 };	/* awaited, beside one of the others: somebody sleeps over it */
 
 struct crew_member {
 	_Alignas(64) uint32_t place;	/* written by its thread, and by who falls asleep over it */
@@ -32,6 +35,8 @@ struct crew {			/* zeroed: nobody is there */
 	uint32_t turn;			/* whose number it is; odd: somebody is asleep until the next one's */
 	uintptr_t alone;		/* which thread is; 0 = none */
 	unsigned int depth;		/* how often it said so */
+	bool is_closed;			/* it minds who is aside */
+	uint32_t closings;		/* how often somebody did: what was read aside holds while this stays */
 	unsigned int count;
 	struct crew_member *members[CREW_MAX];
 	/* what members write for each burst, far from what they read */
@@ -43,17 +48,25 @@ struct crew {			/* zeroed: nobody is there */
 int crew_join(struct crew *crew, struct crew_member *member);
 void crew_leave(struct crew *crew, struct crew_member *member);
 
-/* True when the caller was not alone before; each call wants its crew_alone_end(), the last of which returns true. */
-bool crew_alone_begin(struct crew *crew);
+/*
+ * True when the caller was not alone before; each call wants its crew_alone_end(), the last of which returns true.
+ * @beside: it does not mind who is aside, unless a call within does.
+ */
+bool crew_alone_begin(struct crew *crew, bool beside);
 bool crew_alone_end(struct crew *crew);
 
 void crew_in_late(struct crew *crew, struct crew_member *member);
 void crew_wake(struct crew_member *member);
 
+static inline void crew_move(struct crew_member *member, enum crew_place to)
+{
+	if (unlikely(__atomic_exchange_n(&member->place, to, __ATOMIC_SEQ_CST) & CREW_AWAITED))
+		crew_wake(member);
+}
+
 static inline void crew_out(struct crew_member *member)
 {
-	if (unlikely(__atomic_exchange_n(&member->place, CREW_OUT, __ATOMIC_RELEASE) == CREW_IN_AND_AWAITED))
-		crew_wake(member);
+	crew_move(member, CREW_OUT);
 }
 
 /* Whoever takes a number after this one was read looks whether the caller is in. */
@@ -64,10 +77,19 @@ static inline bool crew_is_open(const struct crew *crew)
 	return number == (__atomic_load_n(&crew->turn, __ATOMIC_SEQ_CST) & ~1u);
 }
 
+/* From outside, or from aside. */
 static inline void crew_in(struct crew *crew, struct crew_member *member)
 {
-	__atomic_store_n(&member->place, CREW_IN, __ATOMIC_SEQ_CST);
+	crew_move(member, CREW_IN);
 	if (unlikely(!crew_is_open(crew)))
+		crew_in_late(crew, member);
+}
+
+/* From outside, or from within. When somebody minds, the caller is in afterwards: that is more. */
+static inline void crew_aside(struct crew *crew, struct crew_member *member)
+{
+	crew_move(member, CREW_ASIDE);
+	if (unlikely(__atomic_load_n(&crew->is_closed, __ATOMIC_SEQ_CST)))
 		crew_in_late(crew, member);
 }
 

@@ -370,13 +370,27 @@ static inline bool ct_is_simple(const struct pkt *pkt)
 }
 /*
  * Hashes a burst, asks for the memory that it will need, and notes whose tuple each packet has. Simple packets that begin a
- * connection, for all that is known now, go to @fresh; returns how many.
+ * connection, for all that is known now, go to @fresh; returns how many. @is_hashed: by ct_known_hash().
  */
-unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count,
+unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, bool is_hashed,
 			       struct pkt **fresh);
 /* Where a tuple of the default zone would hang, asked for, with its hash; who hangs there may be asked for afterwards. */
 struct ct_place { const ct_link *bucket; uint32_t hash; };
 struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
+struct ct_place ct_place_of(const struct instance *inst, uint32_t hash);
+/*
+ * For workers aside: what does not rest on the table. Hashes a burst, and asks for its buckets: where they are for all that is
+ * seen without a lock, so what is there is not looked at.
+ */
+void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+/* The hashes of the answers to hashed IPv4 packets with ports, to where they came from or to @to. Room as siphash_pairs() wants it. */
+void ct_answers_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, const be32 *to, uint32_t *hashes);
+struct ct_window { uintptr_t buckets; unsigned int shift; };
+struct ct_window ct_window(const struct instance *inst);
+static inline void ct_window_prefetch(struct ct_window window, uint32_t hash)
+{
+	__builtin_prefetch((const void *)(window.buckets + (uintptr_t)(hash >> window.shift) * sizeof(ct_link)), 1);
+}
 /*
  * The packet's connection, or NULL. Nobody's share is taken: good until a packet is processed. An echo with a wrong sum has
  * none: what is said of it is conntrack's hook's affair.

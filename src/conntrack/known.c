@@ -222,7 +222,7 @@ static inline bool search_ends(const struct search *at, const struct ct_node *no
 	return !(rest | (words[0] ^ theirs[0]) | (words[1] ^ theirs[1]) | (words[2] ^ theirs[2]) | (words[3] ^ theirs[3]));
 }
 
-/* Simple packets, hashed, with their buckets asked for. */
+/* Simple packets, hashed. */
 static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
 {
 	uint64_t addrs[PKT_BURST_MAX], last[PKT_BURST_MAX];
@@ -259,8 +259,24 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 
 		if (likely(pkt->l.family == NFPROTO_IPV4))
 			pkt->flow_hash = hashes[i];
-		search[i].bucket = ct_bucket(inst->ct, pkt->flow_hash);
-		__builtin_prefetch(search[i].bucket);
+	}
+	return n;
+}
+
+/* The same for those that ct_known_hash() has hashed. */
+static unsigned int hashed_all(struct pkt *const *burst, unsigned int count, struct search *search)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct pkt *pkt = burst[i];
+
+		pkt->flow_node = NULL;
+		if (!pkt->has_flow_hash)
+			continue;
+		search[n].pkt = pkt;
+		search[n].addrs = pkt->flow_addrs;
+		search[n++].rest = (uint64_t)pkt->flow_ports << 16 | (uint64_t)pkt->l.family << 48 | (uint64_t)pkt->l.l4proto << 56;
 	}
 	return n;
 }
@@ -273,13 +289,17 @@ _Static_assert(HIT_END == 144, "so that it is three lines, wherever the record b
  * While one packet's memory is on its way the others' is asked for, too. Whether a node is the one is as good as random: nothing
  * is jumped over for it.
  */
-unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct pkt **fresh)
+unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, bool is_hashed, struct pkt **fresh)
 {
 	struct search search[PKT_BURST_MAX];
 	struct ct_node *nodes[PKT_BURST_MAX];
 	uint8_t who[PKT_BURST_MAX];	/* whose search goes on */
-	unsigned int n = hash_all(inst, burst, count, search), new = 0, left = 0;
+	unsigned int n = is_hashed ? hashed_all(burst, count, search) : hash_all(inst, burst, count, search), new = 0, left = 0;
 
+	for (unsigned int i = 0; i < n; i++) {
+		search[i].bucket = ct_bucket(inst->ct, search[i].pkt->flow_hash);
+		__builtin_prefetch(search[i].bucket);
+	}
 	for (unsigned int i = 0; i < n; i++) {
 		struct ct_node *node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
 
@@ -316,6 +336,45 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 		if (burst[i]->flow_node && ct_zone_id(&ct_of_node(burst[i]->flow_node)->zone, burst[i]->flow_node->tuple.dir))
 			burst[i]->flow_node = NULL;
 	return new;
+}
+
+/* --- aside: the table may be growing meanwhile --- */
+
+struct ct_window ct_window(const struct instance *inst)
+{
+	const struct ct_table *table = inst->ct;
+
+	return (struct ct_window){ (uintptr_t)__atomic_load_n(&table->buckets, __ATOMIC_RELAXED), 32 - __atomic_load_n(&table->bits, __ATOMIC_RELAXED) };
+}
+
+void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	const struct ct_window window = ct_window(inst);
+	struct search search[PKT_BURST_MAX];
+	unsigned int n = hash_all(inst, burst, count, search);
+
+	for (unsigned int i = 0; i < n; i++)
+		ct_window_prefetch(window, search[i].pkt->flow_hash);
+}
+
+void ct_answers_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, const be32 *to, uint32_t *hashes)
+{
+	uint64_t addrs[PKT_BURST_MAX], last[PKT_BURST_MAX];
+
+	if (!count)
+		return;
+	for (unsigned int i = 0; i < count; i++) {
+		const uint64_t ours = to ? *to : (uint32_t)pkts[i]->flow_addrs, ports = pkts[i]->flow_ports;
+
+		addrs[i] = pkts[i]->flow_addrs >> 32 << 32 | ours;
+		last[i] = (ports >> 16) << 48 | (ports & 0xffff) << 32 | (uint64_t)pkts[i]->l.family << 8 | pkts[i]->l.l4proto;
+	}
+	siphash_pairs(addrs, last, count, &inst->ct->key, hashes);
+}
+
+struct ct_place ct_place_of(const struct instance *inst, uint32_t hash)
+{
+	return (struct ct_place){ ct_bucket(inst->ct, hash), hash };
 }
 
 struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple)

@@ -114,8 +114,8 @@ static void grow(struct ct_table *table)
 		return;		/* longer chains, nothing worse */
 	table->old_buckets = table->buckets;
 	table->old_bits = table->bits;
-	table->buckets = buckets;
-	table->bits++;
+	__atomic_store_n(&table->buckets, buckets, __ATOMIC_RELAXED);	/* ct_window() */
+	__atomic_store_n(&table->bits, table->bits + 1, __ATOMIC_RELAXED);
 	table->moved = 0;
 	table->move_debt = 0;
 }

@@ -51,10 +51,10 @@ static bool has_moved_on(const struct flow_action *action, const struct pkt *pkt
 	       ((action->fit.ct_mark ^ ct->mark) & action->fit.ct_mark_mask);
 }
 
-void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count)
+void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count, bool is_hashed)
 {
 	struct pkt *fresh[PKT_BURST_MAX];
-	unsigned int n = ct_known_prefetch(inst, burst, count, fresh);
+	unsigned int n = ct_known_prefetch(inst, burst, count, is_hashed, fresh);
 
 	for (unsigned int i = 0; i < n; i++)
 		route_prefetch(inst, fresh[i]);

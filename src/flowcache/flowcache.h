@@ -35,8 +35,8 @@ bool flowcache_is_on(const struct instance *inst);
 /* FLOW_CHECK: what was the first difference; NULL: none yet. */
 const char *flowcache_difference(const struct instance *inst);
 
-/* Hashes a burst of checked packets and asks for the memory that they will need. */
-void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count);
+/* Hashes a burst of checked packets, unless ct_known_hash() has, and asks for the memory that they will need. */
+void flowcache_prefetch(struct instance *inst, struct pkt *const *burst, unsigned int count, bool is_hashed);
 
 /**
  * flowcache_take() - A packet at the beginning of its way: PRE_ROUTING, or LOCAL_OUT with the route that its socket gave it

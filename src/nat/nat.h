@@ -50,7 +50,12 @@ unsigned int nat_redirect6(struct pkt *pkt, const struct nf_nat_range2 *range, c
 void nat_iface_gone(struct instance *inst, struct iface *iface);
 void nat_addr_gone(struct instance *inst, struct iface *iface, uint8_t family, const union nf_inet_addr *addr);
 
-/* Simple packets that begin connections soon: asks for the memory that choosing their tuples will need. */
+/*
+ * IPv4 packets that ct_known_hash() has hashed, and that may begin connections: the hashes that choosing their tuples will need, and
+ * their places asked for. Rests on nothing that is changed by whoever begins connections: for workers aside.
+ */
+void nat_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+/* Simple packets, hashed, that begin connections soon: asks for the memory that choosing their tuples will need. */
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count);
 
 /* Called by conntrack: */

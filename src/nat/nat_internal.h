@@ -31,6 +31,15 @@ struct nat {
 	struct nat_full full[NAT_FULL_KNOWN];
 };
 
+/* The next one may well be given the same address. Workers aside read IPv4's. */
+static inline void nat_guess_note(struct nat *nat, const struct ct_tuple *chosen)
+{
+	if (chosen->family == NFPROTO_IPV6)
+		nat->last_source[1] = chosen->src;
+	else if (nat->last_source[0].ip != chosen->src.ip)
+		__atomic_store_n(&nat->last_source[0].ip, chosen->src.ip, __ATOMIC_RELAXED);
+}
+
 /* --- setup.c: one half of a connection's tuple, about to be chosen --- */
 struct nat_choice {
 	struct instance *inst;
@@ -60,6 +69,9 @@ bool nat_source_find(struct instance *inst, const struct ct *ct, const struct ct
 const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple *tuple, uint32_t *hash);
 /* ... and what is asked of them, once the bucket is there. */
 void nat_source_prefetch_first(struct instance *inst, const uint64_t *bucket, const struct ct_tuple *tuple);
+/* The first half for many IPv4 packets that are hashed; others may be changing the index meanwhile. Room as siphash_pairs() wants it. */
+void nat_sources_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, uint32_t *hashes);
+const uint64_t *nat_source_bucket(const struct instance *inst, uint32_t hash);
 
 /* --- range.c: what a range allows --- */
 bool nat_range_holds_source(const struct nf_nat_range2 *range, const struct ct_tuple *tuple);

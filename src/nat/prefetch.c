@@ -13,33 +13,67 @@ struct places {
 	struct ct_tuple tuple;
 };
 
-static void ask(struct instance *inst, struct pkt *pkt, struct places *places)
+static inline bool is_asked(const struct instance *inst, const struct pkt *pkt)
+{
+	return (pkt->l.family == NFPROTO_IPV4 ? &inst->nat->v4 : &inst->nat->v6)->lookup_count;
+}
+
+static void tuple_read(const struct pkt *pkt, struct ct_tuple *tuple)
 {
 	const uint8_t *l4 = pkt->data + pkt->l.l4_off;
-	struct ct_tuple tuple = { .family = pkt->l.family, .proto = pkt->l.l4proto }, reply = tuple;
 
-	if (tuple.family == NFPROTO_IPV4) {
-		tuple.src.ip = pkt_ip4(pkt)->saddr;
-		tuple.dst.ip = pkt_ip4(pkt)->daddr;
+	*tuple = (struct ct_tuple){ .family = pkt->l.family, .proto = pkt->l.l4proto };
+	if (tuple->family == NFPROTO_IPV4) {
+		tuple->src.ip = pkt_ip4(pkt)->saddr;
+		tuple->dst.ip = pkt_ip4(pkt)->daddr;
 	} else {
-		memcpy(&tuple.src, &pkt_ip6(pkt)->saddr, 16);
-		memcpy(&tuple.dst, &pkt_ip6(pkt)->daddr, 16);
+		memcpy(&tuple->src, &pkt_ip6(pkt)->saddr, 16);
+		memcpy(&tuple->dst, &pkt_ip6(pkt)->daddr, 16);
 	}
-	memcpy(&tuple.src_l4, l4, 2);
-	memcpy(&tuple.dst_l4, l4 + 2, 2);
-	reply.src = tuple.dst;
-	reply.dst = tuple.src;
-	reply.src_l4.all = tuple.dst_l4.all;
-	reply.dst_l4.all = tuple.src_l4.all;
+	memcpy(&tuple->src_l4, l4, 2);
+	memcpy(&tuple->dst_l4, l4 + 2, 2);
+}
+
+/* What nat_hash() does, for IPv6. */
+static void ask6(struct instance *inst, const struct ct_tuple *tuple, struct places *places)
+{
+	struct ct_tuple reply = { .family = tuple->family, .proto = tuple->proto };
+	uint32_t hash;
+
+	reply.src = tuple->dst;
+	reply.dst = tuple->src;
+	reply.src_l4.all = tuple->dst_l4.all;
+	reply.dst_l4.all = tuple->src_l4.all;
 	places->place[0] = ct_tuple_prefetch(inst, &reply);
-	reply.dst = inst->nat->last_source[tuple.family == NFPROTO_IPV6];
+	reply.dst = inst->nat->last_source[1];
 	places->place[1] = ct_tuple_prefetch(inst, &reply);
-	places->source = nat_source_prefetch(inst, &tuple, &pkt->source_hash);
-	places->tuple = tuple;
-	if (tuple.family == NFPROTO_IPV4) {
-		pkt->reply_hash = places->place[0].hash;
-		pkt->guess_hash = places->place[1].hash;
-		pkt->guess_addr = reply.dst.ip;
+	places->source = nat_source_prefetch(inst, tuple, &hash);
+}
+
+void nat_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	const be32 guess = __atomic_load_n(&inst->nat->last_source[0].ip, __ATOMIC_RELAXED);
+	const struct ct_window window = ct_window(inst);
+	uint32_t reply[PKT_BURST_MAX], guessed[PKT_BURST_MAX], source[PKT_BURST_MAX];
+	struct pkt *pkts[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		pkts[n] = burst[i];
+		n += burst[i]->has_flow_hash & !burst[i]->reply_hash & (burst[i]->l.family == NFPROTO_IPV4) & ct_has_ports(burst[i]);
+	}
+	if (!n || !inst->nat->v4.lookup_count)
+		return;
+	ct_answers_hash(inst, pkts, n, NULL, reply);
+	ct_answers_hash(inst, pkts, n, &guess, guessed);
+	nat_sources_hash(inst, pkts, n, source);
+	for (unsigned int i = 0; i < n; i++) {
+		pkts[i]->reply_hash = reply[i];
+		pkts[i]->guess_hash = guessed[i];
+		pkts[i]->guess_addr = guess;
+		pkts[i]->source_hash = source[i];
+		ct_window_prefetch(window, reply[i]);
+		ct_window_prefetch(window, guessed[i]);
 	}
 }
 
@@ -48,11 +82,21 @@ void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int 
 	struct places places[PKT_BURST_MAX];
 	unsigned int n = 0;
 
+	nat_hash(inst, fresh, count);
 	for (unsigned int i = 0; i < count; i++) {
-		const struct nat_family *nf = fresh[i]->l.family == NFPROTO_IPV4 ? &inst->nat->v4 : &inst->nat->v6;
+		struct places *at = &places[n];
 
-		if (nf->lookup_count)
-			ask(inst, fresh[i], &places[n++]);
+		if (!is_asked(inst, fresh[i]))
+			continue;
+		n++;
+		tuple_read(fresh[i], &at->tuple);
+		if (at->tuple.family != NFPROTO_IPV4) {
+			ask6(inst, &at->tuple, at);
+			continue;
+		}
+		at->place[0] = ct_place_of(inst, fresh[i]->reply_hash);
+		at->place[1] = ct_place_of(inst, fresh[i]->guess_hash);
+		at->source = nat_source_bucket(inst, fresh[i]->source_hash);
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		for (int k = 0; k < PLACES; k++) {

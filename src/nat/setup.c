@@ -158,7 +158,7 @@ unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat
 			return NF_DROP;
 		ct_set_reply_tuple(inst, ct, &reply, ct_reply_hash(inst, ct, &reply));
 		if (manip == NAT_MANIP_SRC)
-			inst->nat->last_source[chosen.family == NFPROTO_IPV6] = chosen.src;
+			nat_guess_note(inst->nat, &chosen);
 		ct->status |= manip == NAT_MANIP_SRC ? IPS_SRC_NAT : IPS_DST_NAT;
 	}
 	if (manip == NAT_MANIP_SRC)

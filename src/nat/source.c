@@ -213,8 +213,8 @@ static void index_grow(struct nat *nat)
 	if (!wider)
 		return;
 	nat->old_by_source = nat->by_source;
-	nat->by_source = wider;
-	nat->bucket_mask = 2 * count - 1;
+	__atomic_store_n(&nat->by_source, wider, __ATOMIC_RELAXED);	/* nat_sources_hash() */
+	__atomic_store_n(&nat->bucket_mask, 2 * count - 1, __ATOMIC_RELAXED);
 	nat->moved = 0;
 }
 
@@ -260,6 +260,28 @@ const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple
 
 	__builtin_prefetch(bucket, 1);
 	return bucket;
+}
+
+void nat_sources_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, uint32_t *hashes)
+{
+	const uintptr_t buckets = (uintptr_t)__atomic_load_n(&inst->nat->by_source, __ATOMIC_RELAXED);
+	const uint32_t mask = __atomic_load_n(&inst->nat->bucket_mask, __ATOMIC_RELAXED);
+	uint64_t first[PKT_BURST_MAX], second[PKT_BURST_MAX];
+
+	if (!count)
+		return;
+	for (unsigned int i = 0; i < count; i++) {	/* as source_hash() has them */
+		first[i] = (uint64_t)NFPROTO_IPV4 << 48 | (uint64_t)pkts[i]->l.l4proto << 32 | (uint16_t)pkts[i]->flow_ports;
+		second[i] = (uint32_t)pkts[i]->flow_addrs;
+	}
+	siphash_pairs(first, second, count, &inst->hash_key, hashes);
+	for (unsigned int i = 0; i < count; i++)
+		__builtin_prefetch((const void *)(buckets + (uintptr_t)(hashes[i] & mask) * sizeof(uint64_t)), 1);
+}
+
+const uint64_t *nat_source_bucket(const struct instance *inst, uint32_t hash)
+{
+	return bucket_of(inst->nat, hash);
 }
 
 void nat_source_prefetch_first(struct instance *inst, const uint64_t *bucket, const struct ct_tuple *tuple)

@@ -1,6 +1,7 @@
 /*
- * path/worker.c - a burst in company, and what remains of it alone.
+ * path/worker.c - a burst aside, in company, and what remains of it alone.
  * A packet that must wait for that makes later ones of its flow wait, too: they leave in the order in which they came.
+ * When most of a burst was for somebody alone, the next one does without company: it would wait at the door twice.
  */
 #include "path/worker.h"
 
@@ -8,6 +9,7 @@
 
 #include "base/crew.h"
 #include "flowcache/flowcache.h"
+#include "nat/nat.h"
 #include "path/path_internal.h"
 
 struct iface_counts { struct iface *iface; uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; };
@@ -22,6 +24,7 @@ struct worker {
 	struct iface_counts *ifaces;	/* by index */
 	unsigned int iface_room, touched_count;
 	unsigned int *touched;
+	bool begins_many;		/* most packets of its last burst were for somebody alone */
 	/* while it is alone: what the instance's own are */
 	struct observer their_observer;
 	struct pkt_pool *their_pool;
@@ -88,16 +91,16 @@ static inline bool has_room_for(const struct worker *worker, const struct iface 
 
 /* --- alone --- */
 
-void worker_alone_begin(struct instance *inst, struct worker *worker)
+static void alone_begin(struct instance *inst, struct worker *worker, bool beside)
 {
 	struct crew *crew = inst->crew;
 
-	if (!crew || !crew_alone_begin(crew))
+	if (!crew || !crew_alone_begin(crew, beside))
 		return;
 	inst->in_company = false;
 	for (unsigned int i = 0; i < crew->count; i++)
 		fold(worker_of(crew->members[i]));
-	inst->serial = crew->serial;
+	inst->serial = __atomic_load_n(&crew->serial, __ATOMIC_RELAXED);
 	if (!worker)
 		return;
 	worker->their_pool = inst->pkt_pool;
@@ -105,6 +108,11 @@ void worker_alone_begin(struct instance *inst, struct worker *worker)
 	worker->their_observer = inst->observer;
 	if (worker->has_observer)
 		inst->observer = worker->observer;
+}
+
+void worker_alone_begin(struct instance *inst, struct worker *worker)
+{
+	alone_begin(inst, worker, false);
 }
 
 void worker_alone_end(struct instance *inst, struct worker *worker)
@@ -119,9 +127,11 @@ void worker_alone_end(struct instance *inst, struct worker *worker)
 			if (worker->has_observer)
 				inst->observer = worker->their_observer;
 		}
-		for (unsigned int i = 0; i < crew->count; i++)
-			make_room(worker_of(crew->members[i]), inst->next_ifindex);
-		crew->serial = MAX_OF(crew->serial, inst->serial);
+		if (crew->is_closed) {		/* else interfaces are the same, and numbers are drawn meanwhile */
+			for (unsigned int i = 0; i < crew->count; i++)
+				make_room(worker_of(crew->members[i]), inst->next_ifindex);
+			crew->serial = MAX_OF(crew->serial, inst->serial);
+		}
 		inst->in_company = crew->count > 0;
 	}
 	crew_alone_end(crew);
@@ -197,12 +207,15 @@ void worker_free(struct worker *worker)
 
 /* --- a burst --- */
 
+enum { BEGINS_MANY_MIN = 4 };	/* packets, before a burst says anything about the next one */
+
 struct rest {			/* of a burst: what is left for somebody alone */
 	struct pkt *pkts[PKT_BURST_MAX];
 	struct ct_early early[PKT_BURST_MAX];
 	struct ct *later[PKT_BURST_MAX];
 	unsigned int count, later_count;
-	bool has_early;
+	bool has_early, is_hashed, has_unsound;
+	uint32_t closings;		/* when it was checked */
 	uint64_t flows;			/* a bit for each flow that waits */
 };
 
@@ -246,9 +259,10 @@ static unsigned int sort_out(struct worker *worker, struct pkt **burst, unsigned
 
 		/* a tagged frame's interface is found out on the full way */
 		if (pkt->flags & PKT_FLAG_VLAN || !has_room_for(worker, pkt->in) ||
-		    (pkt->protocol != ETH_P_IP && pkt->protocol != ETH_P_IPV6))
+		    (pkt->protocol != ETH_P_IP && pkt->protocol != ETH_P_IPV6)) {
 			put_off(rest, pkt);
-		else
+			rest->has_unsound = true;
+		} else
 			sound[n++] = pkt;
 	}
 	path_check(worker->inst, sound, n);
@@ -327,43 +341,88 @@ static void go_in_company(struct worker *worker, struct pkt *pkt, struct rest *r
 		rest->later[rest->later_count++] = later;
 }
 
-static void do_alone(struct worker *worker, struct rest *rest)
+/* @hits: of the remembered ways, or NULL. */
+static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 {
 	struct instance *inst = worker->inst;
 
-	worker_alone_begin(inst, worker);
+	alone_begin(inst, worker, true);
+	if (hits)
+		*hits = flowcache_stats(inst)->hits;
 	for (unsigned int i = 0; i < rest->later_count; i++)
 		ct_settle(inst, rest->later[i]);
 	if (rest->count) {
-		path_check(inst, rest->pkts, rest->count);	/* it may be another world by now */
-		path_go(inst, rest->pkts, rest->count, rest->has_early ? rest->early : NULL);
+		if (rest->has_unsound || rest->closings != inst->crew->closings)
+			path_check(inst, rest->pkts, rest->count);	/* it may be another world by now */
+		path_go(inst, rest->pkts, rest->count, rest->is_hashed, rest->has_early ? rest->early : NULL);
 	}
+	if (hits)
+		*hits = flowcache_stats(inst)->hits - *hits;
 	worker_alone_end(inst, worker);
 }
 
-/* In company, then alone; leaves the company. */
+/* All of it alone, as in an instance of one thread. */
+static void go_alone(struct worker *worker, struct pkt **sound, unsigned int n, struct pkt **burst, unsigned int count, struct rest *rest)
+{
+	uint64_t hits;
+
+	nat_hash(worker->inst, sound, n);
+	crew_out(&worker->member);
+	memcpy(rest->pkts, burst, count * sizeof(*burst));
+	rest->count = count;
+	do_alone(worker, rest, &hits);
+	worker->begins_many = hits * 2 < count;
+}
+
+static void go_in_turn(struct worker *worker, struct pkt **sound, unsigned int n, unsigned int count, struct rest *rest)
+{
+	struct instance *inst = worker->inst;
+	struct pkt *fresh[PKT_BURST_MAX];
+
+	crew_in(inst->crew, &worker->member);
+	if (rest->closings != inst->crew->closings) {	/* whether they are sound is to be asked again */
+		for (unsigned int i = 0; i < n; i++)
+			put_off(rest, sound[i]);
+		n = 0;
+	}
+	if (n > 1)
+		ct_known_prefetch(inst, sound, n, true, fresh);
+	for (unsigned int i = 0; i < n; i++) {
+		if (rest->flows & flow_bit(sound[i]))
+			put_off(rest, sound[i]);
+		else
+			go_in_company(worker, sound[i], rest);
+	}
+	worker->begins_many = rest->count * 2 > count && count >= BEGINS_MANY_MIN;
+	if (rest->count > 1) {
+		crew_aside(inst->crew, &worker->member);
+		nat_hash(inst, rest->pkts, rest->count);
+	}
+	crew_out(&worker->member);
+	if (rest->count || rest->later_count)
+		do_alone(worker, rest, NULL);
+}
+
+/* @burst is aside. Leaves. */
 static void go(struct worker *worker, struct pkt **burst, unsigned int count)
 {
 	struct instance *inst = worker->inst;
-	struct pkt *sound[PKT_BURST_MAX], *fresh[PKT_BURST_MAX];
+	struct pkt *sound[PKT_BURST_MAX];
 	struct rest rest;
 	unsigned int n;
 
 	rest.count = rest.later_count = 0;
-	rest.has_early = false;
+	rest.has_early = rest.has_unsound = false;
+	rest.closings = inst->crew->closings;
 	rest.flows = 0;
 	n = sort_out(worker, burst, count, sound, &rest);
-	if (n > 1)
-		ct_known_prefetch(inst, sound, n, fresh);
-	for (unsigned int i = 0; i < n; i++) {
-		if (rest.flows & flow_bit(sound[i]))
-			put_off(&rest, sound[i]);
-		else
-			go_in_company(worker, sound[i], &rest);
-	}
-	crew_out(&worker->member);
-	if (rest.count || rest.later_count)
-		do_alone(worker, &rest);
+	rest.is_hashed = n > 1;
+	if (rest.is_hashed)
+		ct_known_hash(inst, sound, n);
+	if (worker->begins_many && count >= BEGINS_MANY_MIN)
+		go_alone(worker, sound, n, burst, count, &rest);
+	else
+		go_in_turn(worker, sound, n, count, &rest);
 }
 
 unsigned int worker_receive(struct worker *worker, const struct worker_frame *frames, unsigned int count)
@@ -371,7 +430,7 @@ unsigned int worker_receive(struct worker *worker, const struct worker_frame *fr
 	struct pkt *burst[PKT_BURST_MAX];
 	unsigned int taken;
 
-	crew_in(worker->inst->crew, &worker->member);
+	crew_aside(worker->inst->crew, &worker->member);
 	taken = take_all(worker, frames, count, burst);
 	go(worker, burst, taken);
 	return taken;
@@ -383,7 +442,7 @@ void worker_receive_one(struct worker *worker, struct pkt *pkt)
 
 	pkt->flow_node = NULL;		/* noted before others may have changed it */
 	__atomic_store_n(&crew->serial, pkt->serial, __ATOMIC_RELAXED);
-	crew_in(crew, &worker->member);
+	crew_aside(crew, &worker->member);
 	go(worker, &pkt, 1);
 }
 
