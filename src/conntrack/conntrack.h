@@ -379,10 +379,17 @@ struct ct_place { const ct_link *bucket; uint32_t hash; };
 struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);
 struct ct_place ct_place_of(const struct instance *inst, uint32_t hash);
 /*
- * For workers aside: what does not rest on the table. Hashes a burst, and asks for its buckets: where they are for all that is
- * seen without a lock, so what is there is not looked at.
+ * For workers aside: others may be changing the table. Hashes a burst, sums it up, and asks for its buckets.
  */
 void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+/*
+ * Hints: what hangs in the buckets just now is asked for, and nothing rests on it. Buckets and lists of records are given back only
+ * when nobody is aside, records never, so whatever is read can be read; the thread sanitizer has been told.
+ */
+#define HINTS __attribute__((noinline, no_sanitize("thread")))
+void ct_known_hint(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+void ct_places_hint(const struct instance *inst, const uint32_t *hashes, unsigned int count);
+const struct ct *ct_hint_of_number(const struct instance *inst, uint32_t number);	/* NULL: it is too new */
 /* The hashes of the answers to hashed IPv4 packets with ports, to where they came from or to @to. Room as siphash_pairs() wants it. */
 void ct_answers_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, const be32 *to, uint32_t *hashes);
 struct ct_window { uintptr_t buckets; unsigned int shift; };

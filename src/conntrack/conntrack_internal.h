@@ -63,6 +63,8 @@ struct ct_table {
 	uint32_t count, count_peak;	/* records in use; templates are not counted */
 	uint32_t serial;		/* connections so far */
 	uint32_t id_mask;
+	void *retired[CT_BITS_MAX];	/* buckets that moved, by their bits, until nobody aside can be looking at them */
+	void *retired_chunks[CT_BITS_MAX];
 	struct ct_chunk **chunks;	/* by number; those before @filling have no room, those behind it are untouched */
 	uint32_t chunk_count, filling;
 	struct ct *free;		/* chained by node[0].next */
@@ -136,6 +138,8 @@ struct ct_node *ct_table_find(const struct ct_table *table, const struct ct_zone
 /* Room for @count connections, with memory that is there: growing then waits for nobody. */
 bool ct_is_listed(const struct ct *ct);	/* what ct_each() visits */
 int ct_table_reserve(struct instance *inst, uint32_t count);
+/* Nobody is aside: what was left for those who were is given back. */
+void ct_retired_free(struct ct_table *table);
 
 /* --- record.c --- */
 struct ct *ct_record_alloc(struct ct_table *table);

@@ -338,23 +338,67 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	return new;
 }
 
-/* --- aside: the table may be growing meanwhile --- */
+/* --- aside: the table may be changing meanwhile --- */
 
+/* Bits that are read belong to those buckets, or to half as many. */
 struct ct_window ct_window(const struct instance *inst)
 {
-	const struct ct_table *table = inst->ct;
+	const unsigned int bits = __atomic_load_n(&inst->ct->bits, __ATOMIC_ACQUIRE);
 
-	return (struct ct_window){ (uintptr_t)__atomic_load_n(&table->buckets, __ATOMIC_RELAXED), 32 - __atomic_load_n(&table->bits, __ATOMIC_RELAXED) };
+	return (struct ct_window){ (uintptr_t)__atomic_load_n(&inst->ct->buckets, __ATOMIC_ACQUIRE), 32 - bits };
 }
 
 void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count)
 {
 	const struct ct_window window = ct_window(inst);
+	const bool sums = inst->ct->conf.checksum;
 	struct search search[PKT_BURST_MAX];
 	unsigned int n = hash_all(inst, burst, count, search);
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		ct_window_prefetch(window, search[i].pkt->flow_hash);
+		if (sums && ct_has_ports(search[i].pkt))
+			pkt_l4_checksum_ahead(search[i].pkt);
+	}
+}
+
+static inline __attribute__((always_inline)) struct ct_node *hint_at(struct ct_window window, uint32_t hash)
+{
+	const ct_link *bucket = (const ct_link *)window.buckets + (hash >> window.shift);
+	struct ct_node *node = ct_link_towards(__atomic_load_n(bucket, __ATOMIC_RELAXED), hash);
+
+	__builtin_prefetch(node ? node : (const void *)bucket, 1);
+	__builtin_prefetch(node ? (const void *)&node->tuple.dir : bucket, 1);
+	return node;
+}
+
+HINTS void ct_known_hint(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	const struct ct_window window = ct_window(inst);
+	struct ct_node *nodes[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!burst[i]->has_flow_hash)
+			continue;
+		nodes[n] = hint_at(window, burst[i]->flow_hash);
+		n += nodes[n] != NULL;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		const unsigned int dir = *(const volatile uint8_t *)&nodes[i]->tuple.dir & 1;
+		const uint8_t *ct = (const uint8_t *)(nodes[i] - dir) - offsetof(struct ct, node);
+
+		__builtin_prefetch(ct + offsetof(struct ct, status), 1);
+		__builtin_prefetch(ct + HIT_END - 1, 1);
+	}
+}
+
+HINTS void ct_places_hint(const struct instance *inst, const uint32_t *hashes, unsigned int count)
+{
+	const struct ct_window window = ct_window(inst);
+
+	for (unsigned int i = 0; i < count; i++)
+		hint_at(window, hashes[i]);
 }
 
 void ct_answers_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, const be32 *to, uint32_t *hashes)

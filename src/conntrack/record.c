@@ -20,17 +20,22 @@ static struct ct_chunk *chunk_new(struct ct_table *table)
 	if (number >= CT_CHUNKS_MAX)
 		return NULL;
 	if ((number & (number - 1)) == 0) {
-		wider = realloc(table->chunks, MAX_OF(2 * number, 1u) * sizeof(struct ct_chunk *));
+		wider = calloc(MAX_OF(2 * number, 1u), sizeof(struct ct_chunk *));
 		if (!wider)
 			return NULL;
-		table->chunks = wider;
+		if (number) {
+			memcpy(wider, table->chunks, number * sizeof(struct ct_chunk *));
+			table->retired_chunks[__builtin_ctz(number)] = table->chunks;
+		}
+		__atomic_store_n(&table->chunks, wider, __ATOMIC_RELEASE);
 	}
 	chunk = number ? bigmem_alloc(CT_CHUNK_SIZE) : bigmem_alloc_small(CT_CHUNK_SIZE);
 	if (!chunk)
 		return NULL;
 	chunk->number = number;
 	chunk->room = (CT_CHUNK_SIZE - sizeof(*chunk)) / sizeof(struct ct);
-	table->chunks[table->chunk_count++] = chunk;
+	table->chunks[number] = chunk;
+	__atomic_store_n(&table->chunk_count, number + 1, __ATOMIC_RELEASE);
 	return chunk;
 }
 
@@ -76,6 +81,17 @@ void ct_record_free(struct ct_table *table, struct ct *ct)
 {
 	ct->node[0].next = (uintptr_t)table->free;
 	table->free = ct;
+}
+
+/* How many there are is read first: so many are in whatever list is read then. */
+HINTS const struct ct *ct_hint_of_number(const struct instance *inst, uint32_t number)
+{
+	const uint32_t count = __atomic_load_n(&inst->ct->chunk_count, __ATOMIC_ACQUIRE), which = number >> CT_CHUNK_SHIFT;
+	struct ct_chunk *const *chunks = __atomic_load_n(&inst->ct->chunks, __ATOMIC_ACQUIRE);
+
+	if (which >= count)
+		return NULL;
+	return (const struct ct *)((const char *)chunks[which] + (size_t)(number & ((1u << CT_CHUNK_SHIFT) - 1)) * CT_NUMBER_UNIT);
 }
 
 struct ct *ct_of_number(const struct instance *inst, uint32_t number)

@@ -101,8 +101,17 @@ static void move_some(struct ct_table *table, uint32_t count)
 	}
 	release_moved(table, begin);
 	if (table->moved == end) {
-		bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
+		table->retired[table->old_bits] = table->old_buckets;	/* its large pages are gone already */
 		table->old_buckets = NULL;
+	}
+}
+
+void ct_retired_free(struct ct_table *table)
+{
+	for (unsigned int bits = 0; bits < CT_BITS_MAX; bits++) {
+		bigmem_free(table->retired[bits], sizeof(*table->buckets) << bits);
+		free(table->retired_chunks[bits]);
+		table->retired[bits] = table->retired_chunks[bits] = NULL;
 	}
 }
 
@@ -115,7 +124,7 @@ static void grow(struct ct_table *table)
 	table->old_buckets = table->buckets;
 	table->old_bits = table->bits;
 	__atomic_store_n(&table->buckets, buckets, __ATOMIC_RELAXED);	/* ct_window() */
-	__atomic_store_n(&table->bits, table->bits + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&table->bits, table->bits + 1, __ATOMIC_RELEASE);
 	table->moved = 0;
 	table->move_debt = 0;
 }
@@ -235,6 +244,7 @@ void ct_table_free(struct instance *inst, struct ct_table *table)
 		free(table->label_names[i]);
 	ct_policies_free(table);
 	ct_user_helpers_free(table);
+	ct_retired_free(table);
 	bigmem_free(table->old_buckets, sizeof(*table->old_buckets) << table->old_bits);
 	bigmem_free(table->buckets, sizeof(*table->buckets) << table->bits);
 	free(table);

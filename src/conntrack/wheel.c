@@ -189,6 +189,9 @@ static void turn(struct timer *timer, void *arg, int64_t now_ns)
 		wheel->advance = inst->advances;
 		wheel->left = wheel->batch;
 	}
+	ct_retired_free(inst->ct);
+	if (inst->nat)
+		nat_retired_free(inst->nat);
 	ct_wheel_end_overdue(inst);
 	look_at_line(inst, CT_LINE_LATE, budget);
 	while (first_slot(wheel, &level, &i)) {

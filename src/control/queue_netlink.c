@@ -328,6 +328,7 @@ static bool replace_bytes(struct pkt *pkt, const uint8_t *bytes, size_t len)
 	pkt_forget_pieces(pkt);
 	memcpy(pkt->data, bytes, len);
 	pkt->len = (uint32_t)len;
+	pkt->is_sum_good = false;
 	pkt->flags &= ~(PKT_FLAG_CSUM_TRUSTED | PKT_FLAG_CSUM_LATER | PKT_FLAG_CSUM_SUMMED);
 	pkt_parse(pkt);
 	return true;

@@ -55,10 +55,13 @@ void nat_addr_gone(struct instance *inst, struct iface *iface, uint8_t family, c
  * their places asked for. Rests on nothing that is changed by whoever begins connections: for workers aside.
  */
 void nat_hash(const struct instance *inst, struct pkt *const *burst, unsigned int count);
+/* ... and then what hangs there: ct_known_hint(). */
+void nat_hint(const struct instance *inst, struct pkt *const *burst, unsigned int count);
 /* Simple packets, hashed, that begin connections soon: asks for the memory that choosing their tuples will need. */
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count);
 
 /* Called by conntrack: */
+void nat_retired_free(struct nat *nat);
 void nat_ct_restored(struct instance *inst, struct ct *ct);	/* a connection with its mapping came from elsewhere */
 int nat_reserve(struct instance *inst, uint32_t count);	/* room for so many sources */
 void nat_ct_freed(struct instance *inst, struct ct *ct);	/* leaves by-source chain */

@@ -25,6 +25,7 @@ struct nat {
 	uint32_t bucket_mask, source_count;
 	uint64_t *old_by_source;	/* half as many buckets; those from @moved on are still in use */
 	uint32_t moved, move_debt;
+	uint64_t *retired[32];		/* tables that moved, by the bits of their size: as ct_table's */
 	union nf_inet_addr last_source[2];	/* IPv4, IPv6: the address that a source was given last */
 	struct nat_cones *cones;		/* cone.c; NULL until a rule makes the first */
 	uint32_t exact_tries;			/* sysctl weir_nat_exact */
@@ -71,6 +72,7 @@ const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple
 void nat_source_prefetch_first(struct instance *inst, const uint64_t *bucket, const struct ct_tuple *tuple);
 /* The first half for many IPv4 packets that are hashed; others may be changing the index meanwhile. Room as siphash_pairs() wants it. */
 void nat_sources_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, uint32_t *hashes);
+void nat_sources_hint(const struct instance *inst, const uint32_t *hashes, unsigned int count);
 const uint64_t *nat_source_bucket(const struct instance *inst, uint32_t hash);
 
 /* --- range.c: what a range allows --- */

@@ -77,6 +77,22 @@ void nat_hash(const struct instance *inst, struct pkt *const *burst, unsigned in
 	}
 }
 
+void nat_hint(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	uint32_t places[PLACES * PKT_BURST_MAX], sources[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!burst[i]->has_flow_hash || !burst[i]->reply_hash)
+			continue;
+		places[PLACES * n] = burst[i]->reply_hash;
+		places[PLACES * n + 1] = burst[i]->guess_hash;
+		sources[n++] = burst[i]->source_hash;
+	}
+	ct_places_hint(inst, places, PLACES * n);
+	nat_sources_hint(inst, sources, n);
+}
+
 void nat_prefetch(struct instance *inst, struct pkt *const *fresh, unsigned int count)
 {
 	struct places places[PKT_BURST_MAX];

@@ -143,6 +143,7 @@ bool nat_source_index_new(struct nat *nat)
 /* Connections that outlive the index do not look back: nat_ct_freed(). */
 void nat_source_index_free(struct nat *nat)
 {
+	nat_retired_free(nat);
 	buckets_free(nat->by_source, nat->bucket_mask + 1);
 	if (nat->old_by_source)
 		buckets_free(nat->old_by_source, (nat->bucket_mask + 1) / 2);
@@ -200,8 +201,17 @@ static void move_some(struct instance *inst, struct nat *nat)
 			       nat->moved * sizeof(*nat->old_by_source));
 	if (nat->moved < count)
 		return;
-	buckets_free(nat->old_by_source, count);
+	nat->retired[__builtin_ctz(count)] = nat->old_by_source;
 	nat->old_by_source = NULL;
+}
+
+void nat_retired_free(struct nat *nat)
+{
+	for (unsigned int bits = 0; bits < ARRAY_SIZE(nat->retired); bits++) {
+		if (nat->retired[bits])
+			buckets_free(nat->retired[bits], 1u << bits);
+		nat->retired[bits] = NULL;
+	}
 }
 
 /* Twice the buckets, filled little by little; without memory the chains just stay long. */
@@ -214,7 +224,7 @@ static void index_grow(struct nat *nat)
 		return;
 	nat->old_by_source = nat->by_source;
 	__atomic_store_n(&nat->by_source, wider, __ATOMIC_RELAXED);	/* nat_sources_hash() */
-	__atomic_store_n(&nat->bucket_mask, 2 * count - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&nat->bucket_mask, 2 * count - 1, __ATOMIC_RELEASE);
 	nat->moved = 0;
 }
 
@@ -264,8 +274,8 @@ const uint64_t *nat_source_prefetch(struct instance *inst, const struct ct_tuple
 
 void nat_sources_hash(const struct instance *inst, struct pkt *const *pkts, unsigned int count, uint32_t *hashes)
 {
-	const uintptr_t buckets = (uintptr_t)__atomic_load_n(&inst->nat->by_source, __ATOMIC_RELAXED);
-	const uint32_t mask = __atomic_load_n(&inst->nat->bucket_mask, __ATOMIC_RELAXED);
+	const uint32_t mask = __atomic_load_n(&inst->nat->bucket_mask, __ATOMIC_ACQUIRE);	/* of these buckets, or of half as many */
+	const uintptr_t buckets = (uintptr_t)__atomic_load_n(&inst->nat->by_source, __ATOMIC_ACQUIRE);
 	uint64_t first[PKT_BURST_MAX], second[PKT_BURST_MAX];
 
 	if (!count)
@@ -277,6 +287,20 @@ void nat_sources_hash(const struct instance *inst, struct pkt *const *pkts, unsi
 	siphash_pairs(first, second, count, &inst->hash_key, hashes);
 	for (unsigned int i = 0; i < count; i++)
 		__builtin_prefetch((const void *)(buckets + (uintptr_t)(hashes[i] & mask) * sizeof(uint64_t)), 1);
+}
+
+HINTS void nat_sources_hint(const struct instance *inst, const uint32_t *hashes, unsigned int count)
+{
+	const uint32_t mask = __atomic_load_n(&inst->nat->bucket_mask, __ATOMIC_ACQUIRE);
+	const uint64_t *buckets = __atomic_load_n(&inst->nat->by_source, __ATOMIC_ACQUIRE);
+
+	for (unsigned int i = 0; i < count; i++) {
+		const uint32_t number = (uint32_t)__atomic_load_n(&buckets[hashes[i] & mask], __ATOMIC_RELAXED);
+		const struct ct *first = number ? ct_hint_of_number(inst, number) : NULL;
+
+		if (first)
+			__builtin_prefetch(&first->by_source, 1);
+	}
 }
 
 const uint64_t *nat_source_bucket(const struct instance *inst, uint32_t hash)

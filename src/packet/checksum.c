@@ -153,6 +153,10 @@ bool pkt_l4_checksum_ok(struct pkt *pkt)
 
 	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED || !pkt->l.has_l4)
 		return true;
+	if (pkt->is_sum_good) {
+		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
+		return true;
+	}
 	covered = pkt->len - pkt->l.l4_off;
 	switch (pkt->l.l4proto) {
 	case IPPROTO_UDP: {
@@ -183,7 +187,7 @@ bool pkt_l4_checksum_ok(struct pkt *pkt)
 	return ok;
 }
 
-void pkt_l4_checksum_early(struct pkt *pkt)
+static bool is_right_early(const struct pkt *pkt)
 {
 	const uint8_t *l4 = pkt->data + pkt->l.l4_off;
 	uint32_t len = pkt->len - pkt->l.l4_off, words;
@@ -192,19 +196,27 @@ void pkt_l4_checksum_early(struct pkt *pkt)
 	const uint8_t *addrs = pkt->data + (six ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr));
 	uint16_t none;
 
-	if (pkt->flags & PKT_FLAG_CSUM_TRUSTED)
-		return;
 	if (pkt->l.l4proto == IPPROTO_UDP) {
 		memcpy(&none, l4 + offsetof(struct udphdr, check), sizeof(none));
 		if (!none)
-			return;
+			return false;
 	}
 	for (words = six ? 4 : 1; words; words--, addrs += 8) {
 		memcpy(&word, addrs, sizeof(word));
 		wide = csum_add64(wide, word);
 	}
-	if (csum_fold(csum_narrow(csum_few(l4, len, wide))) == 0)
+	return csum_fold(csum_narrow(csum_few(l4, len, wide))) == 0;
+}
+
+void pkt_l4_checksum_early(struct pkt *pkt)
+{
+	if (!(pkt->flags & PKT_FLAG_CSUM_TRUSTED) && (pkt->is_sum_good || is_right_early(pkt)))
 		pkt->flags |= PKT_FLAG_CSUM_TRUSTED;
+}
+
+void pkt_l4_checksum_ahead(struct pkt *pkt)
+{
+	pkt->is_sum_good = !(pkt->flags & PKT_FLAG_CSUM_TRUSTED) && is_right_early(pkt);
 }
 
 static struct tcphdr *tcp_of_late_sum(const struct pkt *pkt, uint32_t *header)

@@ -266,6 +266,7 @@ static struct pkt *glue(struct frag_queue *queue, struct pkt *pkt, struct pkt **
 	whole->in = pkt->in;
 	whole->stamp_ns = pkt->stamp_ns;
 	whole->serial = pkt->serial;
+	whole->is_sum_good = false;
 	whole->flags = (whole->flags & ~PKT_FLAG_CSUM_TRUSTED) | PKT_FLAG_REASSEMBLED;
 	return whole;
 }

@@ -112,6 +112,7 @@ struct pkt {
 	uint64_t flow_addrs;		/* IPv4 */
 	uint32_t flow_ports, flow_hash;
 	bool has_flow_hash;
+	bool is_sum_good;		/* L4's, found out ahead: whoever asks now need not sum; nobody else is to know yet */
 	/* IPv4, begins a connection: the hashes of its answers, untranslated and sent to @guess_addr, and of its source; 0 = not known. */
 	uint32_t reply_hash, guess_hash, source_hash, guess_addr;
 	struct ct_node *flow_node;	/* NULL: nobody, or not looked */
@@ -291,6 +292,8 @@ void csum_replace16(be16 *sum, const be32 from[4], const be32 to[4]);
 bool pkt_l4_checksum_ok(struct pkt *pkt);
 /* The same ahead of time for a whole TCP or UDP packet right behind an IP header that is good; a no is not noted. */
 void pkt_l4_checksum_early(struct pkt *pkt);
+/* ... before it is sure that anybody will ask: noted in is_sum_good alone. */
+void pkt_l4_checksum_ahead(struct pkt *pkt);
 /* Fills in a TCP or UDP checksum that its sender left to the network card; true when it did. */
 bool pkt_complete_partial_sum(struct pkt *pkt);
 /*

@@ -104,10 +104,11 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 }
 
 /* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
-static void prefetch_family(struct instance *inst, struct pkt **sound, unsigned int count, uint8_t family, bool is_hashed)
+static void prefetch_family(struct instance *inst, struct pkt **sound, unsigned int count, uint8_t family, enum path_asked asked)
 {
 	if (count > 1 && flowcache_is_on(inst) && ct_is_on(inst, family)) {
-		flowcache_prefetch(inst, sound, count, is_hashed);
+		if (asked != PATH_ASKED || family != NFPROTO_IPV4)
+			flowcache_prefetch(inst, sound, count, asked != PATH_NOT_ASKED);
 	} else if (count > 1) {
 		struct hook_state state = path_hook(inst, family, NF_INET_PRE_ROUTING, NULL, NULL);
 
@@ -116,7 +117,7 @@ static void prefetch_family(struct instance *inst, struct pkt **sound, unsigned 
 	tables_look_ahead(inst, family, sound, count);
 }
 
-static void prefetch(struct instance *inst, struct pkt **burst, unsigned int count, bool is_hashed)
+static void prefetch(struct instance *inst, struct pkt **burst, unsigned int count, enum path_asked asked)
 {
 	struct pkt *sound4[PKT_BURST_MAX], *sound6[PKT_BURST_MAX];
 	unsigned int n4 = 0, n6 = 0;
@@ -129,14 +130,14 @@ static void prefetch(struct instance *inst, struct pkt **burst, unsigned int cou
 		else if (burst[i]->protocol == ETH_P_IPV6)
 			sound6[n6++] = burst[i];
 	}
-	prefetch_family(inst, sound4, n4, NFPROTO_IPV4, is_hashed);
-	prefetch_family(inst, sound6, n6, NFPROTO_IPV6, is_hashed);
+	prefetch_family(inst, sound4, n4, NFPROTO_IPV4, asked);
+	prefetch_family(inst, sound6, n6, NFPROTO_IPV6, asked);
 }
 
 void path_arrive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	path_check(inst, burst, count);
-	prefetch(inst, burst, count, false);
+	prefetch(inst, burst, count, PATH_NOT_ASKED);
 }
 
 void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
@@ -147,10 +148,10 @@ void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
 		receive_check(inst, burst[i]);
 }
 
-void path_go(struct instance *inst, struct pkt **burst, unsigned int count, bool is_hashed, const struct ct_early *early)
+void path_go(struct instance *inst, struct pkt **burst, unsigned int count, enum path_asked asked, const struct ct_early *early)
 {
 	if (count > 1 && count <= PKT_BURST_MAX)
-		prefetch(inst, burst, count, is_hashed);
+		prefetch(inst, burst, count, asked);
 	for (unsigned int i = 0; i < count; i++) {
 		if (early && early[i].pkt)
 			ct_early_put(inst, &early[i]);
@@ -169,7 +170,7 @@ void path_go_on(struct instance *inst, struct pkt *pkt)
 void path_receive(struct instance *inst, struct pkt **burst, unsigned int count)
 {
 	path_check(inst, burst, count);
-	path_go(inst, burst, count, false, NULL);
+	path_go(inst, burst, count, PATH_NOT_ASKED, NULL);
 }
 
 /*

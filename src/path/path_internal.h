@@ -91,10 +91,14 @@ static inline void path_leave(struct instance *inst)
 	if (!--state->depth && unlikely(!list_is_empty(&state->backlog)) && !state->draining)
 		path_drain(inst);
 }
-/* path_receive() in two halves. What is checked needs nobody else; the rest takes the packets. @is_hashed: those that are simple,
- * by ct_known_hash(). @early: of each packet, or NULL. */
+/* path_receive() in two halves. What is checked needs nobody else; the rest takes the packets. @early: of each packet, or NULL. */
+enum path_asked {
+	PATH_NOT_ASKED,
+	PATH_HASHED,		/* simple packets are, by ct_known_hash() */
+	PATH_ASKED,		/* ... and the memory that they will need was asked for, of IPv4 */
+};
 void path_check(struct instance *inst, struct pkt **burst, unsigned int count);
-void path_go(struct instance *inst, struct pkt **burst, unsigned int count, bool is_hashed, const struct ct_early *early);
+void path_go(struct instance *inst, struct pkt **burst, unsigned int count, enum path_asked asked, const struct ct_early *early);
 /* dst_output(): the packet's route decides; POST_ROUTING comes next. */
 void path_output(struct instance *inst, struct pkt *pkt);
 /* A piece of a packet is like it in everything but its bytes. */

@@ -214,7 +214,8 @@ struct rest {			/* of a burst: what is left for somebody alone */
 	struct ct_early early[PKT_BURST_MAX];
 	struct ct *later[PKT_BURST_MAX];
 	unsigned int count, later_count;
-	bool has_early, is_hashed, has_unsound;
+	bool has_early, has_unsound;
+	enum path_asked asked;
 	uint32_t closings;		/* when it was checked */
 	uint64_t flows;			/* a bit for each flow that waits */
 };
@@ -354,7 +355,7 @@ static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 	if (rest->count) {
 		if (rest->has_unsound || rest->closings != inst->crew->closings)
 			path_check(inst, rest->pkts, rest->count);	/* it may be another world by now */
-		path_go(inst, rest->pkts, rest->count, rest->is_hashed, rest->has_early ? rest->early : NULL);
+		path_go(inst, rest->pkts, rest->count, rest->asked, rest->has_early ? rest->early : NULL);
 	}
 	if (hits)
 		*hits = flowcache_stats(inst)->hits - *hits;
@@ -366,7 +367,12 @@ static void go_alone(struct worker *worker, struct pkt **sound, unsigned int n, 
 {
 	uint64_t hits;
 
-	nat_hash(worker->inst, sound, n);
+	if (rest->asked == PATH_HASHED) {
+		nat_hash(worker->inst, sound, n);
+		ct_known_hint(worker->inst, sound, n);
+		nat_hint(worker->inst, sound, n);
+		rest->asked = PATH_ASKED;
+	}
 	crew_out(&worker->member);
 	memcpy(rest->pkts, burst, count * sizeof(*burst));
 	rest->count = count;
@@ -416,8 +422,8 @@ static void go(struct worker *worker, struct pkt **burst, unsigned int count)
 	rest.closings = inst->crew->closings;
 	rest.flows = 0;
 	n = sort_out(worker, burst, count, sound, &rest);
-	rest.is_hashed = n > 1;
-	if (rest.is_hashed)
+	rest.asked = n > 1 ? PATH_HASHED : PATH_NOT_ASKED;
+	if (n > 1)
 		ct_known_hash(inst, sound, n);
 	if (worker->begins_many && count >= BEGINS_MANY_MIN)
 		go_alone(worker, sound, n, burst, count, &rest);
