@@ -111,7 +111,8 @@ static void await_all(struct crew *crew, bool beside)
 		__atomic_store_n(&crew->is_closed, true, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < crew->count; i++)
 		await_member(crew->members[i], beside ? CREW_IN : CREW_IN | CREW_ASIDE);
-	crew->closings += !beside;	/* nobody aside reads it now */
+	if (!beside)
+		crew->closings++;	/* nobody aside reads it now */
 }
 
 /* Whose turn it is lets the next one have his. Behind the exchange there may be no crew any more: that one may have been the last. */

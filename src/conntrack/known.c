@@ -365,7 +365,7 @@ void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsign
 static inline __attribute__((always_inline)) struct ct_node *hint_at(struct ct_window window, uint32_t hash)
 {
 	const ct_link *bucket = (const ct_link *)window.buckets + (hash >> window.shift);
-	struct ct_node *node = ct_link_towards(__atomic_load_n(bucket, __ATOMIC_RELAXED), hash);
+	struct ct_node *node = ct_link_towards(*(const volatile ct_link *)bucket, hash);
 
 	__builtin_prefetch(node ? node : (const void *)bucket, 1);
 	__builtin_prefetch(node ? (const void *)&node->tuple.dir : bucket, 1);

@@ -295,7 +295,7 @@ HINTS void nat_sources_hint(const struct instance *inst, const uint32_t *hashes,
 	const uint64_t *buckets = __atomic_load_n(&inst->nat->by_source, __ATOMIC_ACQUIRE);
 
 	for (unsigned int i = 0; i < count; i++) {
-		const uint32_t number = (uint32_t)__atomic_load_n(&buckets[hashes[i] & mask], __ATOMIC_RELAXED);
+		const uint32_t number = (uint32_t)*(const volatile uint64_t *)&buckets[hashes[i] & mask];
 		const struct ct *first = number ? ct_hint_of_number(inst, number) : NULL;
 
 		if (first)
