@@ -222,8 +222,9 @@ static inline bool search_ends(const struct search *at, const struct ct_node *no
 	return !(rest | (words[0] ^ theirs[0]) | (words[1] ^ theirs[1]) | (words[2] ^ theirs[2]) | (words[3] ^ theirs[3]));
 }
 
-/* Simple packets, hashed. */
-static unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
+/* Simple packets, hashed; @asks: with their buckets asked for, which nobody is changing. */
+static inline __attribute__((always_inline)) unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count,
+								   struct search *search, bool asks)
 {
 	uint64_t addrs[PKT_BURST_MAX], last[PKT_BURST_MAX];
 	uint32_t hashes[PKT_BURST_MAX];
@@ -259,12 +260,16 @@ static unsigned int hash_all(const struct instance *inst, struct pkt *const *bur
 
 		if (likely(pkt->l.family == NFPROTO_IPV4))
 			pkt->flow_hash = hashes[i];
+		if (!asks)
+			continue;
+		search[i].bucket = ct_bucket(inst->ct, pkt->flow_hash);
+		__builtin_prefetch(search[i].bucket);
 	}
 	return n;
 }
 
 /* The same for those that ct_known_hash() has hashed. */
-static unsigned int hashed_all(struct pkt *const *burst, unsigned int count, struct search *search)
+static unsigned int hashed_all(const struct instance *inst, struct pkt *const *burst, unsigned int count, struct search *search)
 {
 	unsigned int n = 0;
 
@@ -276,6 +281,8 @@ static unsigned int hashed_all(struct pkt *const *burst, unsigned int count, str
 			continue;
 		search[n].pkt = pkt;
 		search[n].addrs = pkt->flow_addrs;
+		search[n].bucket = ct_bucket(inst->ct, pkt->flow_hash);
+		__builtin_prefetch(search[n].bucket);
 		search[n++].rest = (uint64_t)pkt->flow_ports << 16 | (uint64_t)pkt->l.family << 48 | (uint64_t)pkt->l.l4proto << 56;
 	}
 	return n;
@@ -294,12 +301,8 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	struct search search[PKT_BURST_MAX];
 	struct ct_node *nodes[PKT_BURST_MAX];
 	uint8_t who[PKT_BURST_MAX];	/* whose search goes on */
-	unsigned int n = is_hashed ? hashed_all(burst, count, search) : hash_all(inst, burst, count, search), new = 0, left = 0;
+	unsigned int n = is_hashed ? hashed_all(inst, burst, count, search) : hash_all(inst, burst, count, search, true), new = 0, left = 0;
 
-	for (unsigned int i = 0; i < n; i++) {
-		search[i].bucket = ct_bucket(inst->ct, search[i].pkt->flow_hash);
-		__builtin_prefetch(search[i].bucket);
-	}
 	for (unsigned int i = 0; i < n; i++) {
 		struct ct_node *node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
 
@@ -353,7 +356,7 @@ void ct_known_hash(const struct instance *inst, struct pkt *const *burst, unsign
 	const struct ct_window window = ct_window(inst);
 	const bool sums = inst->ct->conf.checksum;
 	struct search search[PKT_BURST_MAX];
-	unsigned int n = hash_all(inst, burst, count, search);
+	unsigned int n = hash_all(inst, burst, count, search, false);
 
 	for (unsigned int i = 0; i < n; i++) {
 		ct_window_prefetch(window, search[i].pkt->flow_hash);

@@ -122,7 +122,7 @@ static inline struct pkt *pkt_take(struct pkt_pool *pool, uint32_t buf_len)
 	return begin(item, item->buf, BUFFER_LEN);
 }
 
-static inline struct pkt *pkt_with_room(const struct instance *inst, struct pkt_pool *pool, uint32_t len, uint64_t serial)
+static inline struct pkt *pkt_with_room(const struct instance *inst, struct pkt_pool *pool, uint32_t len, const uint64_t *serial)
 {
 	struct pkt *pkt = pkt_take(pool, PKT_HEADROOM + MAC_ROOM + len + (WEIR_ASAN ? 0 : PKT_TAILROOM));
 
@@ -131,13 +131,13 @@ static inline struct pkt *pkt_with_room(const struct instance *inst, struct pkt_
 	pkt->data = pkt->buf + PKT_HEADROOM + MAC_ROOM;
 	pkt->len = len;
 	pkt->stamp_ns = inst->now_ns;
-	pkt->serial = serial;
+	pkt->serial = *serial;
 	return pkt;
 }
 
 struct pkt *pkt_new(struct instance *inst, uint32_t len)
 {
-	struct pkt *pkt = pkt_with_room(inst, inst->pkt_pool, len, inst->serial);
+	struct pkt *pkt = pkt_with_room(inst, inst->pkt_pool, len, &inst->serial);
 
 	if (pkt)
 		memset(pkt->data, 0, len);
@@ -351,7 +351,7 @@ static pkt_type_t frame_type(const uint8_t *dst, const struct iface *in)
 
 /* Said aloud to be inlined: the pool's place is known then, as it was. */
 static inline __attribute__((always_inline)) struct pkt *from_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
-								    const void *frame, uint32_t len, uint64_t serial)
+								    const void *frame, uint32_t len, const uint64_t *serial)
 {
 	const uint8_t *bytes = frame;
 	uint32_t off = ETH_HLEN;
@@ -403,11 +403,12 @@ static inline __attribute__((always_inline)) struct pkt *from_frame(const struct
 
 struct pkt *pkt_from_frame(struct instance *inst, struct iface *in, const void *frame, uint32_t len)
 {
-	return from_frame(inst, inst->pkt_pool, in, frame, len, ++inst->serial);
+	inst->serial++;
+	return from_frame(inst, inst->pkt_pool, in, frame, len, &inst->serial);
 }
 
 static struct pkt *from_raw_ip(const struct instance *inst, struct pkt_pool *pool, struct iface *in, const void *bytes, uint32_t len,
-			       uint64_t serial)
+			       const uint64_t *serial)
 {
 	uint8_t version = len ? *(const uint8_t *)bytes >> 4 : 0;
 	struct pkt *pkt;
@@ -426,11 +427,12 @@ static struct pkt *from_raw_ip(const struct instance *inst, struct pkt_pool *poo
 
 struct pkt *pkt_from_raw_ip(struct instance *inst, struct iface *in, const void *bytes, uint32_t len)
 {
-	return from_raw_ip(inst, inst->pkt_pool, in, bytes, len, ++inst->serial);
+	inst->serial++;
+	return from_raw_ip(inst, inst->pkt_pool, in, bytes, len, &inst->serial);
 }
 
 struct pkt *pkt_arrive(const struct instance *inst, struct pkt_pool *pool, struct iface *in, const void *bytes, uint32_t len,
 		       uint64_t serial)
 {
-	return in->type == ARPHRD_ETHER ? from_frame(inst, pool, in, bytes, len, serial) : from_raw_ip(inst, pool, in, bytes, len, serial);
+	return in->type == ARPHRD_ETHER ? from_frame(inst, pool, in, bytes, len, &serial) : from_raw_ip(inst, pool, in, bytes, len, &serial);
 }
