@@ -394,7 +394,7 @@ static void rows_of(unsigned int rounds, bool is_new)
 	}
 	row(is_new ? "workers_1_new" : "workers_1", "ns", one, rounds, is_new ? "a new UDP connection, by one worker" :
 	    "established flows at random, both directions, by one worker, CPU a packet");
-	row(is_new ? "workers_2_new" : "workers_2", "x", ratio, rounds, is_new ? "two workers against one: only one at a time begins connections" :
+	row(is_new ? "workers_2_new" : "workers_2", "x", ratio, rounds, is_new ? "two workers against one: only one at a time begins connections, by their threads' CPU time" :
 	    "two workers against one, by their threads' CPU time");
 	row(is_new ? "workers_2_new_wall" : "workers_2_wall", "x", wall, rounds, "the same by the clock on the wall");
 }
