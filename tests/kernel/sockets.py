@@ -33,7 +33,7 @@ def join_net_cls(classid):
     top = tempfile.mkdtemp(prefix="weir-net_cls-")
     if libc.mount(b"none", top.encode(), b"cgroup", 0, b"net_cls"):
         raise OSError(ctypes.get_errno(), "net_cls")
-    group = "%s/weir-test-%x" % (top, classid)
+    group = "%s/weir-test-%x-%d" % (top, classid, os.getpid())      # all processes see the same hierarchy
     os.makedirs(group, exist_ok=True)
     with open(group + "/net_cls.classid", "w") as f:
         f.write(str(classid))
