@@ -79,31 +79,16 @@ def run_one(case, extra=(), seed=1):
     return diffs or compare(case, k, w), k, w
 
 
-FEW, MANY = 3, 12
-
-
-def is_unsteady(case, runs, diffs):
-    """Two runs of the kernel differ from each other in what weir differs from the last."""
-    places = {d[:2] for d in diffs}
-    return any(places & {d[:2] for d in compare(case, copy.deepcopy(a), copy.deepcopy(b))} for a, b in zip(runs, runs[1:]))
-
-
 def judge(case, extra=()):
     """Runs it; a difference counts when it shows again (the kernel itself repeats 99.6 % of random cases). Where NAT chooses
-    ports at random a rule may match them by chance: such a case is tried more often, as is one in which the kernel does not do
-    the same twice (on a busy machine it renews an announcement of snmp or netbios-ns now and then, and now and then not); weir
-    must be equal to one run of it, whole. weir's own choices are others each time."""
-    tries, runs = MANY if case.masks & {"nat-port", "cookie"} else FEW, []
-    for attempt in range(MANY):
-        if attempt == tries and not (tries == FEW and is_unsteady(case, runs, diffs)):
-            break
+    ports at random a rule may match them by chance: such a case is tried more often. weir's own choices are others each time."""
+    for attempt in range(12 if case.masks & {"nat-port", "cookie"} else 3):
         try:
             diffs, k, w = run_one(copy.copy(case), extra, 1 + attempt)
         except Exception:
             return [("crash", -1, traceback.format_exc())]
         if not diffs:
             return []
-        runs.append(k)
     if "nat-port-said" in case.masks:
         again = compare(case, k, kernel.run_kernel(copy.copy(case)))
         at = lambda what: min(d[1] for d in what)
