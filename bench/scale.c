@@ -5,8 +5,8 @@
  * directions, written before the clock runs. One worker alone and two at once take turns, round after round. A worker's rate is
  * by its thread's CPU time, so that a busy machine does not decide; the wall's word is given beside it.
  *
- *	bench-scale [--rounds N] [--flows N] [--quick] > JSON lines
- *	bench-scale --flood SECONDS	random tuples, SYNs, fragments: memory, connections, how long a burst takes
+ *	bench-scale [--rounds N] [--flows N] [--quick] [--new] > JSON lines; --new: connections that begin, nothing else
+ *	bench-scale --flood SECONDS [--workers 1]	random tuples, SYNs, fragments: memory, connections, how long a burst takes
  */
 #include <pthread.h>
 #include <sched.h>
@@ -560,7 +560,7 @@ static int run_flood(unsigned int seconds)
 	}
 	stop_all();
 	value = (double)all[0].count * BURST;
-	row("flood_packets", "packets", &value, 1, "random tuples, SYNs, fragments beside 1,000 good flows, two workers");
+	row("flood_packets", "packets", &value, 1, "random tuples, SYNs, fragments beside 1,000 good flows");
 	value = last - first;
 	row("flood_growth", "MiB", &value, 1, "resident memory at the end against that after a fifth of the time");
 	row_of_times("flood_burst_clock", &all[0], "a burst of 32 by the clock");
