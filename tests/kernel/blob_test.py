@@ -154,6 +154,18 @@ def differences(family, kernel, weir):
     return found
 
 
+def asked(kernel, weir, family, text):
+    """What either side says of @text, and how they differ."""
+    k, w = (side.load(family, text, True) for side in (kernel, weir))
+    return k, w, differences(family, k, w)
+
+
+def tell(what, found):
+    print(what)
+    for line in found:
+        print("    " + line)
+
+
 def case_text(table, line):
     return f"*{table}\n:X - [0:0]\n:Y - [0:0]\n" + escapes(line) + "\nCOMMIT\n"
 
@@ -258,16 +270,13 @@ def mutations(kernel, weir, cases, count, rng):
         rule = (mutated if rng.random() < 0.25 else regrouped)(rng, lines[family, table])
         if UNFAIR.search(rule):
             continue
-        k, w = (side.load(family, case_text(table, rule), True) for side in (kernel, weir))
-        found = differences(family, k, w)
+        k, _, found = asked(kernel, weir, family, case_text(table, rule))
         accepted += k[0]
         if not found:
             passed += 1
             continue
         failed += 1
-        print(f"IPv{family} {table}: {rule}")
-        for line in found:
-            print("    " + line)
+        tell(f"IPv{family} {table}: {rule}", found)
     print(f"{accepted} accepted by both or by the kernel")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
@@ -365,8 +374,7 @@ def from_options(kernel, weir, cases, count, rng, tables):
             continue
         # a timer of the rule before, in whatever table, would be met again, and may be of the other kind
         rule = re.sub(r"(--label) \S+", rf"\1 t{passed}", rule)
-        k, w = (side.load(family, case_text(table, rule), True) for side in (kernel, weir))
-        found = differences(family, k, w)
+        k, _, found = asked(kernel, weir, family, case_text(table, rule))
         if "missing kernel module" in str(k[1]):
             absent += 1
             continue
@@ -377,9 +385,7 @@ def from_options(kernel, weir, cases, count, rng, tables):
             both[1] += k[0]
         passed, failed = passed + (not found), failed + bool(found)
         if found:
-            print(f"IPv{family} {table}: {rule}")
-            for line in found:
-                print("    " + line)
+            tell(f"IPv{family} {table}: {rule}", found)
     never = sorted(f"{ext} --{name}" for (ext, name), (_, both) in seen.items() if not both)
     print(f"{accepted} of {count} accepted by both or by the kernel; {absent} need what this kernel lacks; {len(seen)} options drawn; never accepted: {', '.join(never) or 'none'}")
     print(f"{passed} passed, {failed} failed, 0 skipped")
@@ -409,8 +415,7 @@ def from_grammar(kernel, weir, count, rng, tables):
         table, chain, line = grammar.rule(draw, row)
         estimators = "".join(f"-A {chain} -j RATEEST --rateest-name {n} --rateest-interval 250ms --rateest-ewmalog 1s\n" for n in "qr") if row[1] == "rateest" else ""
         text = case_text(table, estimators + line)
-        k, w = (side.load(family, text, True) for side in (kernel, weir))
-        found = differences(family, k, w)
+        k, w, found = asked(kernel, weir, family, text)
         if "missing kernel module" in k[1]:
             passed += 1
             continue
@@ -488,17 +493,14 @@ def odd_numbers(kernel, weir, cases, count, rng, tables, only):
             absent += 1
             continue
         rule = re.sub(r"(--label) \S+", rf"\1 t{passed}", rule)
-        k, w = (side.load(family, case_text(table, rule), True) for side in (kernel, weir))
+        k, _, found = asked(kernel, weir, family, case_text(table, rule))
         if "missing kernel module" in str(k[1]):
             absent += 1
             continue
-        found = differences(family, k, w)
         accepted += k[0]
         passed, failed = passed + (not found), failed + bool(found)
         if found:
-            print(f"{name} --{option}: IPv{family} {table}: {rule}")
-            for line in found:
-                print("    " + line)
+            tell(f"{name} --{option}: IPv{family} {table}: {rule}", found)
     print(f"{accepted} of {len(drawn)} accepted by both or by the kernel; {absent} need what this kernel lacks")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
@@ -590,9 +592,7 @@ def main():
             found.append(f"blob_rules.txt is wrong: the kernel side {'accepts' if k[0] else 'refuses'} it: {k[1]}")
         if found:
             failed += 1
-            print(f"blob_rules.txt:{number}: IPv{family} {table}: {rule}")
-            for line in found:
-                print("    " + line)
+            tell(f"blob_rules.txt:{number}: IPv{family} {table}: {rule}", found)
         elif args.verbose:
             print(f"same: IPv{family} {table}: {rule}: {k[1]!r} {w[1]!r}")
     print(f"{len(cases) - failed - absent} passed, {failed} failed, {absent} skipped")
