@@ -174,14 +174,12 @@ static uint64_t slot_tick(const struct timers *timers, unsigned int level, unsig
 	return (above | i) << shift;
 }
 
-int64_t timers_due_ns(struct timers *timers, int64_t limit_ns)
+static __attribute__((noinline)) int64_t look_for_due(struct timers *timers, int64_t limit_ns)
 {
 	uint64_t limit = tick_of(limit_ns);
 	unsigned int level, i;
 	int64_t first_ns;
 
-	if (limit_ns < timers->quiet_ns)
-		return INT64_MAX;
 	/* The hand never passes @limit_ns: timers armed later must not all end up in `near`. */
 	while (list_is_empty(&timers->near) && first_slot(timers, &level, &i)) {
 		struct list *slot = &timers->slot[level][i];
@@ -209,6 +207,11 @@ int64_t timers_due_ns(struct timers *timers, int64_t limit_ns)
 		return first_ns;
 	timers->quiet_ns = first_ns;
 	return INT64_MAX;
+}
+
+int64_t timers_due_ns(struct timers *timers, int64_t limit_ns)
+{
+	return likely(limit_ns < timers->quiet_ns) ? INT64_MAX : look_for_due(timers, limit_ns);
 }
 
 int64_t timers_next_ns(const struct timers *timers)

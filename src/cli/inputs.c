@@ -80,33 +80,47 @@ static int filter_match(struct inputs *in, const struct capture_packet *pkt, str
 	return err ? err : in->pcap->pcap_offline_filter(program, &header, pkt->bytes) != 0;
 }
 
+/* 1 the head is taken, 0 it is passed over; negative: refused. */
+static int head_check(struct inputs *in, struct input *input, struct refusal *why)
+{
+	int r = 1;
+
+	if (input->is_local && !linktype_is_ip(input->head.linktype))
+		return refuse_at(why, (struct text_pos){ .file = input->path }, -EINVAL,
+				 "packet %llu: --local takes raw IP packets, not link type %u (%s)",
+				 (unsigned long long)input->head.number, input->head.linktype,
+				 linktype_name(input->head.linktype));
+	if (in->options->filter)
+		r = filter_match(in, &input->head, why);
+	input->filtered += r == 0;
+	return r;
+}
+
 int input_advance(struct inputs *in, struct input *input, struct refusal *why)
 {
+	int64_t *next_ns = &in->next_ns[input - in->list];
+	int64_t stamp_ns;
 	int r;
 
-	input->has_head = false;
 	do {
 		r = capture_next(input->cap, &input->head, why);
-		if (r <= 0)
+		if (unlikely(r <= 0)) {
+			*next_ns = INT64_MAX;
 			return r;
-		if (input->is_local && !linktype_is_ip(input->head.linktype))
-			return refuse_at(why, (struct text_pos){ .file = input->path }, -EINVAL,
-					 "packet %llu: --local takes raw IP packets, not link type %u (%s)",
-					 (unsigned long long)input->head.number, input->head.linktype,
-					 linktype_name(input->head.linktype));
-		if (!in->options->filter)
-			break;
-		r = filter_match(in, &input->head, why);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			input->filtered++;
+		}
+		if (unlikely(input->is_local || in->options->filter))
+			r = head_check(in, input, why);
 	} while (r == 0);
-	if (input->head.stamp_ns < input->last_ns)
+	if (unlikely(r < 0)) {
+		*next_ns = INT64_MAX;
+		return r;
+	}
+	stamp_ns = input->head.stamp_ns;
+	if (unlikely(stamp_ns < input->last_ns))
 		input->back_in_time++;
 	else
-		input->last_ns = input->head.stamp_ns;
-	input->has_head = true;
+		input->last_ns = stamp_ns;
+	*next_ns = MIN_OF(stamp_ns, INT64_MAX - 1);
 	return 0;
 }
 
@@ -119,6 +133,7 @@ static int input_open(struct inputs *in, const char *path, const char *port, boo
 	input->port = port;
 	input->is_local = is_local;
 	input->last_ns = INT64_MIN;
+	in->next_ns[in->count] = INT64_MAX;
 	err = capture_open(path, &input->cap, why);
 	if (err)
 		return err;
@@ -133,7 +148,8 @@ int inputs_open(struct inputs *in, struct run_options *options, struct refusal *
 
 	*in = (struct inputs){ .options = options };
 	in->list = calloc(options->port_count + options->local_count + 1, sizeof(*in->list));
-	if (!in->list)
+	in->next_ns = calloc(options->port_count + options->local_count + 1, sizeof(*in->next_ns));
+	if (!in->list || !in->next_ns)
 		return refuse(why, -ENOMEM, "no memory for the inputs");
 	if (options->filter)		/* a wrong expression is wrong without packets, too */
 		err = filter_compile(in, LINK_ETHERNET, &program, why);
@@ -158,20 +174,9 @@ void inputs_close(struct inputs *in)
 	in->pcap = NULL;
 	free(in->list);
 	in->list = NULL;
+	free(in->next_ns);
+	in->next_ns = NULL;
 	in->count = 0;
-}
-
-struct input *inputs_next(struct inputs *in)
-{
-	struct input *first = NULL;
-
-	for (unsigned int i = 0; i < in->count; i++) {
-		struct input *input = &in->list[i];
-
-		if (input->has_head && (!first || input->head.stamp_ns < first->head.stamp_ns))
-			first = input;
-	}
-	return first;
 }
 
 /* What the snapshot calls an interface that a capture names. */
@@ -183,14 +188,12 @@ static const char *mapped(const struct inputs *in, const char *name)
 	return name;
 }
 
-struct iface *input_iface(struct inputs *in, struct input *input, struct instance *inst, struct refusal *why)
+struct iface *input_iface_find(struct inputs *in, struct input *input, struct instance *inst, struct refusal *why)
 {
 	uint32_t index = input->head.iface;
 	struct text_pos at = { .file = input->path };
 	const char *name;
 
-	if (index < input->iface_count && input->ifaces[index])
-		return input->ifaces[index];
 	if (index >= input->iface_count) {
 		uint32_t count = capture_iface_count(input->cap);
 		struct iface **grown = realloc(input->ifaces, count * sizeof(struct iface *));

@@ -76,21 +76,19 @@ static struct port *port_of(struct outputs *out, const struct iface *iface, stru
 
 /* --- counting --- */
 
-static bool is_made(const struct outputs *out, const struct pkt *pkt)
+static inline bool is_made(const struct outputs *out, const struct pkt *pkt)
 {
 	return (pkt->flags & PKT_FLAG_LOCAL) && !(out->run->stats->window[pkt->serial % OUTCOME_WINDOW] & HOST_SENT);
 }
 
 /* The best that became of an input packet counts: it left or arrived, else it was rejected, else dropped. */
-static void outcome_note(struct outputs *out, const struct pkt *pkt, enum outcome now)
+static inline void outcome_note(struct outputs *out, const struct pkt *pkt, enum outcome now)
 {
-	static const uint8_t rank[OUTCOME_COUNT] = { [OUTCOME_HELD] = 0, [OUTCOME_DROP] = 1, [OUTCOME_REJECT] = 2,
-						     [OUTCOME_ACCEPT] = 3 };
 	struct run_stats *stats = out->run->stats;
 	uint8_t *slot = &stats->window[pkt->serial % OUTCOME_WINDOW];
 	enum outcome before = *slot & 3;
 
-	if (pkt->serial == 0 || pkt->serial + OUTCOME_WINDOW <= stats->packets || rank[now] <= rank[before])
+	if (pkt->serial == 0 || pkt->serial + OUTCOME_WINDOW <= stats->packets || now <= before)
 		return;
 	stats->outcomes[before]--;
 	stats->outcomes[now]++;
@@ -109,21 +107,11 @@ static void comment_begin(struct outputs *out, const char *word, const struct ta
 		sb_printf(&out->comment, " by %s", note->comment);
 }
 
-static void on_transmit(void *priv, struct iface *iface, const struct pkt *cause, const void *frame, uint32_t len)
+/* What left an interface is written. */
+static void transmit_write(struct outputs *out, const struct iface *iface, const struct pkt *cause, bool made, const void *frame, uint32_t len)
 {
-	struct outputs *out = priv;
-	bool made = !cause || is_made(out, cause);
-	struct port *port;
+	struct port *port = port_of(out, iface, NULL);
 
-	if (made) {
-		out->run->stats->made++;
-	} else {
-		out->run->stats->forwarded++;
-		outcome_note(out, cause, OUTCOME_ACCEPT);
-	}
-	if (!out->sinks)
-		return;
-	port = port_of(out, iface, NULL);
 	if (!port)
 		return;
 	if (made) {
@@ -136,6 +124,21 @@ static void on_transmit(void *priv, struct iface *iface, const struct pkt *cause
 		comment_begin(out, "accept", cause->rule);
 	}
 	pcapng_packet(port->ng, port->number, out->run->inst->now_ns, NULL, 0, frame, len, sb_str(&out->comment));
+}
+
+static void on_transmit(void *priv, struct iface *iface, const struct pkt *cause, const void *frame, uint32_t len)
+{
+	struct outputs *out = priv;
+	const bool made = unlikely(!cause) || is_made(out, cause);
+
+	if (made) {
+		out->run->stats->made++;
+	} else {
+		out->run->stats->forwarded++;
+		outcome_note(out, cause, OUTCOME_ACCEPT);
+	}
+	if (out->sinks)
+		transmit_write(out, iface, cause, made, frame, len);
 }
 
 static void on_deliver(void *priv, const struct pkt *pkt)

@@ -41,12 +41,13 @@ static void draw(struct progress *p, const struct run *run, int64_t now)
 	p->shown_ns = now;
 }
 
-void progress_step(struct progress *p, const struct run *run)
+void progress_step(struct progress *p, const struct run *run, unsigned int packets)
 {
 	int64_t now;
 
-	if (!p->on || ++p->tick % LOOK_EVERY)
+	if (!p->on || (p->unseen += packets) < LOOK_EVERY)
 		return;
+	p->unseen = 0;
 	now = clock_ns(CLOCK_MONOTONIC);
 	if (now - p->began_ns >= NSEC_PER_SEC / 2 && now - p->shown_ns >= NSEC_PER_SEC / 5)
 		draw(p, run, now);

@@ -27,29 +27,20 @@ static void on_interrupt(int number)
  * them before: the clock goes from one's time to the next one's, and script lines come where they belong.
  */
 struct ahead {
-	struct {
-		struct pkt *pkt;
-		struct input *input;
-		int64_t stamp_ns;
-		uint32_t wire_len;
-		bool is_local;
-	} list[PKT_BURST_MAX];
-	unsigned int count;
+	struct pkt *pkts[PKT_BURST_MAX];	/* stamped with their times */
+	struct input *inputs[PKT_BURST_MAX];	/* where each is from */
+	unsigned int count, locals;
+	uint64_t bytes;			/* on the wire */
 	uint64_t serial;		/* of the last one read */
 };
 
-static void input_count(struct run *run, const struct pkt *pkt, int64_t stamp_ns, uint32_t wire_len, bool is_local)
+static inline void input_count(struct run *run, const struct pkt *pkt, bool is_local)
 {
 	struct run_stats *stats = run->stats;
 
 	stats->packets++;
-	stats->bytes += wire_len;
-	stats->local_packets += is_local;
 	stats->outcomes[OUTCOME_HELD]++;
 	stats->window[pkt->serial % OUTCOME_WINDOW] = OUTCOME_HELD | (is_local ? 0x80 : 0);
-	if (stats->packets == 1)
-		stats->first_ns = stamp_ns;
-	stats->last_ns = run->inst->now_ns;
 }
 
 static void clock_to(struct run *run, int64_t ns)
@@ -108,61 +99,76 @@ static void complete_sums(struct run *run, struct ahead *ahead)
 	const bool is_asked = ct_is_on(run->inst, NFPROTO_IPV4) || ct_is_on(run->inst, NFPROTO_IPV6);
 
 	for (unsigned int i = 0; i < ahead->count; i++) {
-		struct pkt *pkt = ahead->list[i].pkt;
+		struct pkt *pkt = ahead->pkts[i];
 
-		if (is_asked && !ahead->list[i].is_local && pkt->drop_reason == DROP_NONE && ct_has_ports(pkt) && ct_is_simple(pkt))
+		if (is_asked && pkt->drop_reason == DROP_NONE && ct_has_ports(pkt) && ct_is_simple(pkt) && !ahead->inputs[i]->is_local)
 			pkt_l4_checksum_early(pkt);
-		if (!(pkt->flags & PKT_FLAG_CSUM_TRUSTED) && pkt_complete_partial_sum(pkt))
-			ahead->list[i].input->offloaded++;
+		if (unlikely(!(pkt->flags & PKT_FLAG_CSUM_TRUSTED)) && pkt_complete_partial_sum(pkt))
+			ahead->inputs[i]->offloaded++;
 	}
+}
+
+/* All that were received are checked, and the memory that they will need is asked for. */
+static void arrive(struct run *run, struct ahead *ahead)
+{
+	struct pkt *burst[PKT_BURST_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; ahead->locals && i < ahead->count; i++)
+		if (!ahead->inputs[i]->is_local)
+			burst[n++] = ahead->pkts[i];
+	if (likely(!ahead->locals))
+		path_arrive(run->inst, ahead->pkts, ahead->count);
+	else
+		path_arrive(run->inst, burst, n);
+	if (!run->options.strict_checksums)
+		complete_sums(run, ahead);
 }
 
 /* What was read goes its way. */
 static void ahead_process(struct run *run, struct ahead *ahead)
 {
 	struct instance *inst = run->inst;
-	struct pkt *burst[PKT_BURST_MAX];
-	unsigned int n = 0;
+	struct run_stats *stats = run->stats;
 
-	for (unsigned int i = 0; i < ahead->count; i++)
-		if (!ahead->list[i].is_local)
-			burst[n++] = ahead->list[i].pkt;
-	path_arrive(inst, burst, n);
-	if (!run->options.strict_checksums)
-		complete_sums(run, ahead);
+	if (!ahead->count)
+		return;
+	arrive(run, ahead);
+	if (!stats->packets)
+		stats->first_ns = ahead->pkts[0]->stamp_ns;
 	for (unsigned int i = 0; i < ahead->count; i++) {
-		struct pkt *pkt = ahead->list[i].pkt;
+		struct pkt *pkt = ahead->pkts[i];
+		const bool is_local = ahead->locals && ahead->inputs[i]->is_local;
 
-		clock_to(run, ahead->list[i].stamp_ns);
+		clock_to(run, pkt->stamp_ns);
 		pkt->stamp_ns = inst->now_ns;
-		input_count(run, pkt, ahead->list[i].stamp_ns, ahead->list[i].wire_len, ahead->list[i].is_local);
-		if (ahead->list[i].is_local) {
+		input_count(run, pkt, is_local);
+		if (unlikely(is_local)) {
 			inst->serial = pkt->serial;
 			path_send_local(inst, pkt);
 		} else {
 			receive(run, pkt);
 		}
 	}
-	ahead->count = 0;
+	stats->last_ns = inst->now_ns;
+	stats->bytes += ahead->bytes;
+	stats->local_packets += ahead->locals;
+	ahead->count = ahead->locals = 0;
+	ahead->bytes = 0;
 }
 
-static int packet_read(struct run *run, struct input *input, struct ahead *ahead, struct refusal *why)
+/* The head of @input becomes a packet. */
+static inline int packet_read(struct run *run, struct input *input, struct ahead *ahead, struct refusal *why)
 {
-	uint64_t serial = run->inst->serial;
 	struct iface *in = NULL;
 	struct pkt *pkt;
-	enum take take;
 
-	if (!input->is_local) {
+	if (likely(!input->is_local)) {
 		in = input_iface(&run->inputs, input, run->inst, why);
-		if (!in)
+		if (unlikely(!in))
 			return why->err;
 	}
-	run->inst->serial = ahead->serial;
-	take = capture_take(run->inst, in, &input->head, &pkt);
-	ahead->serial = run->inst->serial;
-	run->inst->serial = serial;
-	switch (take) {
+	switch (capture_take(run->inst, in, &input->head, &pkt)) {
 	case TAKE_OUTBOUND:
 		input->outbound++;
 		return 0;
@@ -176,14 +182,30 @@ static int packet_read(struct run *run, struct input *input, struct ahead *ahead
 	}
 	input->packets++;
 	input->truncated += input->head.wire_len > input->head.len;
-	ahead->list[ahead->count].pkt = pkt;
-	ahead->list[ahead->count].input = input;
-	ahead->list[ahead->count].stamp_ns = input->head.stamp_ns;
-	ahead->list[ahead->count].wire_len = input->head.wire_len;
-	ahead->list[ahead->count].is_local = input->is_local;
-	if (++ahead->count == PKT_BURST_MAX)
-		ahead_process(run, ahead);
+	ahead->pkts[ahead->count] = pkt;
+	ahead->inputs[ahead->count++] = input;
+	ahead->locals += input->is_local;
+	ahead->bytes += input->head.wire_len;
 	return 0;
+}
+
+/* Reads what comes before @until_ns, as much as there is room for. */
+static int ahead_read(struct run *run, struct ahead *ahead, int64_t until_ns, struct refusal *why)
+{
+	const uint64_t serial = run->inst->serial;
+	struct input *input;
+	int64_t ns;
+	int err = 0;
+
+	run->inst->serial = ahead->serial;
+	while (!err && !interrupts && ahead->count < PKT_BURST_MAX && (input = inputs_next(&run->inputs, &ns)) && ns < until_ns) {
+		err = packet_read(run, input, ahead, why);
+		if (likely(!err))
+			err = input_advance(&run->inputs, input, why);
+	}
+	ahead->serial = run->inst->serial;
+	run->inst->serial = serial;
+	return err;
 }
 
 /* --flow-cache=check or --rules=check found something: that is the engine's fault, and the end. */
@@ -202,27 +224,22 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 	int err = 0;
 
 	while (!err && !interrupts) {
-		struct input *input = inputs_next(&run->inputs);
-		int64_t script_ns = script_next_ns(run->script);
+		const int64_t script_ns = script_next_ns(run->script);
+		unsigned int count;
 
-		if (!input && script_ns == INT64_MAX)
-			break;
-		if (!input || script_ns <= input->head.stamp_ns) {
-			ahead_process(run, &ahead);
-			clock_to(run, script_ns);
-			script_step(run);
-			continue;
-		}
-		err = packet_read(run, input, &ahead, why);
+		err = ahead_read(run, &ahead, script_ns, why);
+		count = ahead.count;
+		ahead_process(run, &ahead);
+		progress_step(progress, run, count);
 		if (!err)
-			err = input_advance(&run->inputs, input, why);
-		progress_step(progress, run);
-		if (!err && !ahead.count)
 			err = ways_agree(run, why);
+		if (err || interrupts || count == PKT_BURST_MAX)
+			continue;
+		if (script_ns == INT64_MAX)
+			break;
+		clock_to(run, script_ns);
+		script_step(run);
 	}
-	ahead_process(run, &ahead);
-	if (!err)
-		err = ways_agree(run, why);
 	run->stats->interrupted = interrupts > 0;
 	if (!err && !interrupts && run->options.has_until)
 		clock_to(run, run->options.until_ns);
@@ -232,12 +249,10 @@ static int run_inputs(struct run *run, struct progress *progress, struct refusal
 /* The instance begins at the first thing that happens. */
 static int64_t begin_ns(const struct run *run)
 {
-	const struct input *input;
-	int64_t ns = script_next_ns(run->script);
+	int64_t ns = script_next_ns(run->script), first_ns;
 
-	input = inputs_next((struct inputs *)&run->inputs);
-	if (input && input->head.stamp_ns < ns)
-		ns = input->head.stamp_ns;
+	if (inputs_next(&run->inputs, &first_ns) && first_ns < ns)
+		ns = first_ns;
 	if (ns == INT64_MAX)
 		ns = run->options.has_until ? run->options.until_ns : 0;
 	return ns;
@@ -249,7 +264,7 @@ static int heads_check(struct run *run, struct refusal *why)
 	for (unsigned int i = 0; i < run->inputs.count; i++) {
 		struct input *input = &run->inputs.list[i];
 
-		if (input->has_head && !input->is_local && !input_iface(&run->inputs, input, run->inst, why))
+		if (run->inputs.next_ns[i] != INT64_MAX && !input->is_local && !input_iface(&run->inputs, input, run->inst, why))
 			return why->err;
 	}
 	return 0;

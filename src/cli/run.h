@@ -45,9 +45,9 @@ void run_options_free(struct run_options *options);
 
 struct input {
 	const char *path, *port;	/* port NULL: mapped by name */
-	bool is_local, has_head;
+	bool is_local;
 	struct capture *cap;
-	struct capture_packet head;	/* the next packet, while has_head */
+	struct capture_packet head;	/* the next packet, while there is one: inputs->next_ns */
 	struct iface **ifaces;		/* by the capture's interface number, once resolved */
 	uint32_t iface_count;
 	uint64_t packets, filtered, outbound, truncated, too_short, offloaded, back_in_time;
@@ -57,6 +57,7 @@ struct input {
 struct inputs {
 	struct run_options *options;
 	struct input *list;
+	int64_t *next_ns;		/* when the head of each one comes; INT64_MAX: it is read to its end */
 	unsigned int count;
 	struct { uint32_t linktype; struct bpf_program *program; } filters[8];	/* compiled as link types appear */
 	unsigned int filter_count;
@@ -66,11 +67,32 @@ struct inputs {
 int inputs_open(struct inputs *inputs, struct run_options *options, struct refusal *why);
 void inputs_close(struct inputs *inputs);
 /* The input whose packet is the earliest (the first named among equals); NULL when all are read. */
-struct input *inputs_next(struct inputs *inputs);
+/* @ns: when it comes. */
+static inline struct input *inputs_next(const struct inputs *inputs, int64_t *ns)
+{
+	unsigned int first = inputs->count;
+	int64_t first_ns = INT64_MAX;
+
+	for (unsigned int i = 0; i < inputs->count; i++) {
+		const bool is_earlier = inputs->next_ns[i] < first_ns;
+
+		first_ns = is_earlier ? inputs->next_ns[i] : first_ns;
+		first = is_earlier ? i : first;
+	}
+	*ns = first_ns;
+	return first < inputs->count ? &inputs->list[first] : NULL;
+}
 /* Moves on to the input's next packet. 0 or negative errno. */
 int input_advance(struct inputs *inputs, struct input *input, struct refusal *why);
 /* Whose packet the head is. NULL and refused: no such interface. Never called for local inputs. */
-struct iface *input_iface(struct inputs *inputs, struct input *input, struct instance *inst, struct refusal *why);
+struct iface *input_iface_find(struct inputs *inputs, struct input *input, struct instance *inst, struct refusal *why);
+static inline struct iface *input_iface(struct inputs *inputs, struct input *input, struct instance *inst, struct refusal *why)
+{
+	const uint32_t index = input->head.iface;
+	struct iface *known = likely(index < input->iface_count) ? input->ifaces[index] : NULL;
+
+	return likely(known != NULL) ? known : input_iface_find(inputs, input, inst, why);
+}
 /* After a script changed interfaces. */
 void inputs_forget_ifaces(struct inputs *inputs);
 /* ARPHRD_* of a port by name; 0: no port of this run. For struct netip. */
@@ -122,7 +144,7 @@ struct rule_note *note_of(struct notes *notes, struct instance *inst, const stru
 void notes_forget_refs(struct notes *notes);
 void notes_free(struct notes *notes);
 
-enum outcome { OUTCOME_HELD, OUTCOME_ACCEPT, OUTCOME_DROP, OUTCOME_REJECT, OUTCOME_COUNT };
+enum outcome { OUTCOME_HELD, OUTCOME_DROP, OUTCOME_REJECT, OUTCOME_ACCEPT, OUTCOME_COUNT };	/* the better one counts */
 enum { OUTCOME_WINDOW = 65536 };	/* how far back a late outcome (fragments, neighbours) is still known */
 
 struct run_stats {
@@ -203,9 +225,9 @@ void summary_text(struct run *run, struct strbuf *out);
 void summary_json(struct run *run, struct strbuf *out);
 
 /* --- progress bar on stderr --- */
-struct progress { int64_t began_ns, shown_ns; unsigned int tick; bool on, visible; };
+struct progress { int64_t began_ns, shown_ns; unsigned int unseen; bool on, visible; };
 void progress_begin(struct progress *progress, bool quiet);
-void progress_step(struct progress *progress, const struct run *run);
+void progress_step(struct progress *progress, const struct run *run, unsigned int packets);
 void progress_end(struct progress *progress, const struct run *run);
 
 #endif

@@ -134,13 +134,12 @@ static enum take take_ip(struct instance *inst, struct iface *in, const struct c
 
 enum take capture_take(struct instance *inst, struct iface *in, const struct capture_packet *cap, struct pkt **made)
 {
-	uint32_t missing = MIN_OF(cap->wire_len, (uint32_t)WIRE_LEN_MAX) > cap->len ?
-			   MIN_OF(cap->wire_len, (uint32_t)WIRE_LEN_MAX) - cap->len : 0;
+	uint32_t missing;
 	enum take took;
 
-	if (cap->outbound)
+	if (unlikely(cap->outbound))
 		return TAKE_OUTBOUND;
-	if (cap->linktype == LINK_ETHERNET) {
+	if (likely(cap->linktype == LINK_ETHERNET)) {
 		*made = pkt_from_frame(inst, in, cap->bytes, cap->len);
 		took = *made ? TAKE_OK : TAKE_SHORT;
 	} else if (linktype_is_ip(cap->linktype)) {
@@ -148,9 +147,10 @@ enum take capture_take(struct instance *inst, struct iface *in, const struct cap
 	} else {
 		took = take_cooked(inst, in, cap, cap->bytes, cap->len, made);
 	}
-	if (took != TAKE_OK)
+	if (unlikely(took != TAKE_OK))
 		return took;
-	if (missing) {
+	if (unlikely(cap->wire_len > cap->len) && cap->len < WIRE_LEN_MAX) {
+		missing = MIN_OF(cap->wire_len, (uint32_t)WIRE_LEN_MAX) - cap->len;
 		if (pkt_grow_tail(*made, missing)) {
 			pkt_free(inst, *made);
 			return TAKE_NO_MEMORY;

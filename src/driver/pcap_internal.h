@@ -19,6 +19,8 @@ struct capture {
 	enum capture_format format;
 	bool swapped;			/* fields are in the other byte order */
 	bool nanosec;			/* classic pcap */
+	bool is_plain;			/* classic pcap of Ethernet frames without check sequence, in the machine's byte order */
+	uint32_t frac_end, frac_ns;	/* classic pcap: fractions in a second, and how long each is */
 	struct capture_iface *ifaces;
 	uint32_t iface_count, iface_room;
 	uint32_t section_first;		/* pcapng: first interface of the current section */
