@@ -6,6 +6,7 @@
  */
 #include "conntrack/conntrack_internal.h"
 #include "conntrack/helper.h"
+#include "hook/record.h"
 
 static bool same_zone(const struct ct *a, int dir_a, const struct ct *b, int dir_b)
 {
@@ -64,6 +65,8 @@ static unsigned int resolve(struct instance *inst, struct pkt *pkt, struct ct_no
 {
 	struct ct *winner = ct_of_node(clash);
 
+	if (unlikely(inst->record) && inst->record->first)
+		inst->record->first->is_refused = true;
 	if (ct_proto_of(inst, ct_proto_num(winner))->allow_clash && (join(inst, pkt, winner) || hide(inst, pkt)))
 		return NF_ACCEPT;
 	inst->ct->stats.drop++;

@@ -420,12 +420,24 @@ void ct_track_forget(struct instance *inst, const struct pkt *pkt);
 static inline void ct_lock(struct ct *ct) { spin_lock(&ct->lock); }
 static inline void ct_unlock(struct ct *ct) { spin_unlock(&ct->lock); }
 /* A tracker's answer that was asked for before the hooks: the conntrack hook takes it instead of asking again. */
+enum ct_met {
+	CT_MET_TRACKED,		/* .answer is its tracker's */
+	CT_MET_NOBODY,		/* nor could it begin one */
+	CT_MET_FULL,		/* for want of room */
+};
 struct ct_early {
 	const struct pkt *pkt;		/* NULL: none waits */
-	struct ct *ct;			/* holds a share */
-	uint8_t ctinfo;
+	struct ct *ct;			/* holds a share; NULL where there is none */
+	uint8_t ctinfo, met;		/* enum ct_met */
 	int answer;
 };
+/*
+ * Conntrack's hook for a simple packet that nobody knows. true: it has begun a plain connection, as such packets do; else the hook
+ * finds the answer waiting.
+ */
+bool ct_track_first(struct instance *inst, struct pkt *pkt);
+/* An answer waits for its packet: until that has come, no other can have one waiting. */
+bool ct_owes_answer(const struct instance *inst);
 /* ct_known(), locked: ct_unlock(). A TCP packet that may begin or end something is not known. */
 struct ct *ct_meet(const struct instance *inst, struct pkt *pkt, int *dir);
 /* ct_track_known() for a locked one. The packet has no share of it: it ends before its worker leaves the company. */

@@ -176,12 +176,43 @@ static int ask_tracker(struct instance *inst, struct pkt *pkt, const struct ct_l
 	return answer;
 }
 
-static int take_early(struct ct_early *early, struct pkt *pkt)
+static enum ct_met take_early(struct ct_early *early, struct pkt *pkt, int *answer)
 {
 	pkt->ct = early->ct;		/* its share goes along */
 	pkt->ctinfo = early->ctinfo;
 	early->pkt = NULL;
-	return early->answer;
+	*answer = early->answer;
+	return (enum ct_met)early->met;
+}
+
+static enum ct_met meet(struct instance *inst, struct pkt *pkt, const struct ct *template, const struct ct_l4 *l4,
+			const struct hook_state *state, int *answer)
+{
+	if (!attach(inst, pkt, template, l4, state))
+		return CT_MET_FULL;
+	if (!pkt->ct)
+		return CT_MET_NOBODY;
+	*answer = ask_tracker(inst, pkt, l4, state);
+	return CT_MET_TRACKED;
+}
+
+/* Nothing but its tuples and its tracker say what becomes of it. */
+static bool is_plain_new(const struct pkt *pkt)
+{
+	const struct ct *ct = pkt->ct;
+
+	return pkt->ctinfo == IP_CT_NEW && !ct_is_confirmed(ct) && !ct->status && !ct_help_of(ct) && !ct_synproxy_of(ct) && !ct->zone.id &&
+	       !ct_is_dying(ct) && !ct_master(ct);
+}
+
+static void record(struct record *rec, const struct pkt *pkt, const struct ct *template)
+{
+	if (rec->pkt != pkt)
+		return;
+	rec->is_tracked = true;
+	rec->status = pkt->ct->status;
+	if (rec->first)
+		rec->first->is_new = !template && is_plain_new(pkt);
 }
 
 /* NF_DROP and friends from the trackers' signed answers. */
@@ -211,23 +242,21 @@ static unsigned int track(struct instance *inst, struct pkt *pkt, const struct c
 			return NF_ACCEPT;
 	}
 	do {
-		if (unlikely(table->early.pkt == pkt)) {
-			answer = take_early(&table->early, pkt);
-		} else if (!attach(inst, pkt, template, &l4, state)) {
+		switch (unlikely(table->early.pkt == pkt) ? take_early(&table->early, pkt, &answer) :
+							     meet(inst, pkt, template, &l4, state, &answer)) {
+		case CT_MET_FULL:
 			table->stats.drop++;
 			pkt->drop_reason = DROP_CONNTRACK_FULL;
 			return NF_DROP;
-		} else if (!pkt->ct) {
+		case CT_MET_NOBODY:
 			table->stats.invalid++;
 			return NF_ACCEPT;
-		} else {
-			answer = ask_tracker(inst, pkt, &l4, state);
+		case CT_MET_TRACKED:
+			break;
 		}
 		if (answer > 0) {
-			if (unlikely(inst->record) && inst->record->pkt == pkt) {
-				inst->record->is_tracked = true;
-				inst->record->status = pkt->ct->status;
-			}
+			if (unlikely(inst->record))
+				record(inst->record, pkt, template);
 			return (unsigned int)answer;
 		}
 		pkt_ct_reset(inst, pkt);
@@ -272,7 +301,27 @@ bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int d
 	answer = ask_tracker(inst, pkt, &l4, &state);
 	if (likely(answer > 0 && !((ct->status ^ status) & status_mask)))
 		return true;
-	inst->ct->early = (struct ct_early){ pkt, ct, pkt->ctinfo, answer };
+	inst->ct->early = (struct ct_early){ pkt, ct, pkt->ctinfo, CT_MET_TRACKED, answer };
+	pkt->ct = NULL;
+	pkt->ctinfo = 0;
+	return false;
+}
+
+bool ct_owes_answer(const struct instance *inst)
+{
+	return inst->ct->early.pkt;
+}
+
+bool ct_track_first(struct instance *inst, struct pkt *pkt)
+{
+	struct hook_state state = { .inst = inst, .family = pkt->l.family, .in = pkt->in, .hooknum = NF_INET_PRE_ROUTING };
+	struct ct_l4 l4 = { pkt->data + pkt->l.l4_off, pkt->len - pkt->l.l4_off, pkt->l.l4proto };
+	int answer = 0;
+	enum ct_met met = meet(inst, pkt, NULL, &l4, &state, &answer);
+
+	if (likely(met == CT_MET_TRACKED && answer > 0 && is_plain_new(pkt)))
+		return true;
+	inst->ct->early = (struct ct_early){ pkt, pkt->ct, pkt->ctinfo, (uint8_t)met, answer };
 	pkt->ct = NULL;
 	pkt->ctinfo = 0;
 	return false;
@@ -300,7 +349,7 @@ bool ct_track_met(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir
 	if (likely(answer > 0 && ct->status == status))
 		return true;
 	ct_get(ct);
-	*early = (struct ct_early){ pkt, ct, pkt->ctinfo, answer };
+	*early = (struct ct_early){ pkt, ct, pkt->ctinfo, CT_MET_TRACKED, answer };
 	pkt->ct = NULL;
 	pkt->ctinfo = 0;
 	return false;

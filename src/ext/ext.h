@@ -139,6 +139,7 @@ struct target {
 	uint16_t proto;
 	uint32_t depends;		/* what its effect rests on */
 	uint32_t depends_whole;		/* of a whole TCP, UDP or echo packet without options: less, since nothing is cut; 0: .depends */
+	bool is_nat_source;		/* all it does is to choose a source: by a range of its own for nat_setup(), or nat_masquerade4(), 6() */
 	/* XT_CONTINUE or a verdict; may replace nothing but bytes: the packet pointer stays. */
 	unsigned int (*target)(struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);

@@ -38,6 +38,7 @@ void flow_forget_all(struct flowcache *cache)
 	for (uint32_t i = 0; i < FLOW_SLOTS && cache->slots; i++)
 		if (cache->slots[i].id)
 			forget(cache, &cache->slots[i]);
+	flow_first_forget(cache);
 }
 
 static bool is_equal(const struct flow_action *action, const struct flow_fit *fit, const struct flow_result *result,

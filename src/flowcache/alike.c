@@ -10,13 +10,6 @@
 #include "host/socket.h"
 #include "route/route.h"
 
-enum { ASKS_SPORT = 1, ASKS_DPORT = 2, ASKS_ALL = 4 };
-
-/* What a way may rest on beside its fit, and be others' way as well. No targets of extensions: they may change what routes look at. */
-#define DEP_ALIKE (DEP_NOTHING | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | \
-		   DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | \
-		   DEP_CT_MARK)
-
 static void look_of(struct flow_look *look, const struct ct *ct, int dir, uint8_t asks)
 {
 	const struct ct_tuple *tuple = ct_tuple(ct, dir), *back = ct_tuple(ct, !dir);
@@ -73,36 +66,36 @@ static bool is_plain6(const uint8_t *addr)
 	return (addr[0] & 0xe0) == 0x20 || (addr[0] & 0xfe) == 0xfc;
 }
 
-/* Is it routed as @want says? Destinations are translated before that, so the packet's is put there for the question. */
-static bool is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct *ct, int dir, const struct flow_result *want)
+/* Destinations are translated before that, so the packet's is put there for the question. */
+bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct_tuple *to, const struct flow_result *want,
+			  const struct neigh **neigh)
 {
 	const bool six = pkt->l.family == NFPROTO_IPV6;
-	const struct ct_tuple *back = ct_tuple(ct, !dir);
 	const size_t size = six ? 16 : 4;
 	uint8_t *daddr = pkt->data + (six ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr));
 	uint8_t *dport = pkt->data + pkt->l.l4_off + 2;
-	const bool is_translated = ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_DST_NAT : IPS_SRC_NAT);
 	union nf_inet_addr came = { .all = { 0 } };
 	enum drop_reason reason;
 	be16 port;
 
-	if (six && (!is_plain6(pkt->data + offsetof(struct ipv6hdr, saddr)) || !is_plain6((const uint8_t *)&back->src)))
+	if (six && (!is_plain6(pkt->data + offsetof(struct ipv6hdr, saddr)) || !is_plain6(to ? (const uint8_t *)&to->src : daddr)))
 		return false;
 	memcpy(&came, daddr, size);
 	memcpy(&port, dport, sizeof(port));
-	if (is_translated) {
-		memcpy(daddr, &back->src, size);
+	if (to) {
+		memcpy(daddr, &to->src, size);
 		if (ct_has_ports(pkt))
-			memcpy(dport, &back->src_l4.port, sizeof(port));
+			memcpy(dport, &to->src_l4.port, sizeof(port));
 	}
 	reason = route_input(inst, pkt);
 	memcpy(daddr, &came, size);
 	memcpy(dport, &port, sizeof(port));
 	if (reason != DROP_NONE || memcmp(&pkt->route, &want->route, sizeof(want->route)))
 		return false;
-	if (!want->neigh || memcmp(&want->route.gateway, &(union nf_inet_addr){ .all = { 0 } }, sizeof(came)))
-		return true;		/* through the same gateway */
-	return neigh_remember(inst, want->route.oif, pkt->l.family, is_translated ? &back->src : &came) == want->neigh;
+	*neigh = want->neigh;
+	if (want->neigh && !memcmp(&want->route.gateway, &(union nf_inet_addr){ .all = { 0 } }, sizeof(came)))
+		*neigh = neigh_remember(inst, want->route.oif, pkt->l.family, to ? &to->src : &came);	/* not through a gateway */
+	return *neigh || !want->neigh;
 }
 
 struct flow_action *flow_alike_find(struct instance *inst, struct pkt *pkt, const struct ct *ct, int dir)
@@ -110,7 +103,9 @@ struct flow_action *flow_alike_find(struct instance *inst, struct pkt *pkt, cons
 	struct flowcache *cache = inst->flow;
 	/* What the tracker is about to add goes without saying; whether it does is seen. */
 	const uint32_t status = ct->status | (dir == IP_CT_DIR_REPLY ? IPS_SEEN_REPLY : 0);
+	const bool is_translated = ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_DST_NAT : IPS_SRC_NAT);
 	struct flow_action *found = NULL;
+	const struct neigh *neigh;
 
 	if (!cache->alike_asks || !pkt->in || pkt->flags & PKT_FLAG_LOCAL || flow_is_special(ct))
 		return NULL;
@@ -127,7 +122,8 @@ struct flow_action *flow_alike_find(struct instance *inst, struct pkt *pkt, cons
 
 			if (!action || memcmp(&set[i].look, &look, sizeof(look)) || !flow_fits_as(action, pkt, ct, status))
 				continue;
-			if (is_routed_alike(inst, pkt, ct, dir, &action->result))
+			if (flow_is_routed_alike(inst, pkt, is_translated ? ct_tuple(ct, !dir) : NULL, &action->result, &neigh) &&
+			    neigh == action->result.neigh)
 				found = action;
 			memset(&pkt->route, 0, sizeof(pkt->route));
 		}

@@ -75,13 +75,13 @@ enum flow_way flowcache_take(struct instance *inst, struct pkt *pkt, const struc
 		inst->record->is_spoiled = true;
 		return FLOW_FULL;
 	}
-	ct = ct_known(inst, pkt, &dir);
-	if (!ct)
-		return FLOW_FULL;
 	if (unlikely(cache->changes != inst->changes)) {
 		flow_forget_all(cache);
 		cache->changes = inst->changes;
 	}
+	ct = ct_known(inst, pkt, &dir);
+	if (!ct)
+		return flow_first_take(inst, pkt, neigh);
 	action = cache->slots ? flow_action_of(cache, ct->flow[dir]) : NULL;
 	if (!action || !flow_fits(action, pkt, ct)) {
 		const bool is_anew = has_moved_on(action, pkt, ct);

@@ -26,6 +26,7 @@ enum flow_way {
 	FLOW_FORWARD,	/* rewritten and routed, it leaves now */
 	FLOW_DELIVER,	/* it reaches the host now */
 	FLOW_SEND,	/* the host's own packet leaves now */
+	FLOW_GONE,	/* it was dropped */
 };
 
 struct flowcache *flowcache_new(struct instance *inst);
@@ -68,7 +69,7 @@ void flow_company_fold(struct instance *inst, struct flow_company *own);
 enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own, struct pkt *pkt, const uint8_t **mac,
 				 struct ct_early *early, struct ct **later);
 
-struct flow_stats { uint64_t hits, recorded, refused, late, guessed; };
+struct flow_stats { uint64_t hits, recorded, refused, late, guessed, begun; };	/* begun: of the hits, first packets */
 const struct flow_stats *flowcache_stats(const struct instance *inst);
 
 #endif

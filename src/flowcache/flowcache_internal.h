@@ -12,6 +12,7 @@ enum {
 	FLOW_SLOTS = 8192,		/* actions at once; the oldest makes room */
 	FLOW_COPY_MAX = 2048,		/* longer packets are not recorded */
 	FLOW_ALIKE_SETS = 256, FLOW_ALIKE_WAYS = 4,
+	FLOW_FIRST_SETS = 64, FLOW_FIRST_WAYS = 4,
 };
 
 /* What a packet and its connection must look like. Cleared before it is filled: compared as bytes. */
@@ -50,12 +51,15 @@ struct flow_action {
 /* The way of one packet, being recorded. */
 struct flow_recording {
 	struct record rec;
-	struct ct *ct;			/* holds a share */
+	struct ct *ct;			/* holds a share; NULL: there was none yet */
 	int dir;
 	struct flow_fit fit;		/* as the packet came */
 	uint32_t began;			/* the connection's status before its tracker saw the packet */
 	uint32_t ct_mark, fields;
 	uint32_t expected;		/* FLOW_CHECK: the action that would have been taken; 0 = none */
+	const struct flow_first *expected_first;
+	const struct neigh *expected_neigh;
+	struct record_first first;	/* while .rec says so */
 	uint32_t len;
 	uint8_t copy[FLOW_COPY_MAX];	/* the packet as it came */
 };
@@ -68,6 +72,19 @@ struct flow_look {
 };
 struct flow_alike { struct flow_look look; uint32_t id; };
 
+/* What a packet that begins a connection must have asked for, beside its fit: ports only if somebody asked. */
+struct flow_first_look { uint8_t family, proto, asks, unused; be16 ports[2]; };
+_Static_assert(sizeof(struct flow_first_look) == sizeof(uint64_t), "compared as one word");
+
+/* The way of a first packet, and of all that look the same. */
+struct flow_first {
+	uint64_t look;			/* struct flow_first_look; 0: unused */
+	struct flow_fit fit;
+	struct flow_result result;
+	struct record_first asked;
+	struct tally tally;
+};
+
 struct flowcache {
 	enum flow_mode mode;
 	uint64_t changes;		/* inst->changes when the actions were learned */
@@ -77,6 +94,10 @@ struct flowcache {
 	uint32_t buckets[FLOW_SLOTS];	/* slot + 1 */
 	struct flow_alike alike[FLOW_ALIKE_SETS][FLOW_ALIKE_WAYS];	/* ways that are not one connection's alone */
 	uint8_t alike_asks;		/* 1 << flow_look.asks of those */
+	struct flow_first (*first)[FLOW_FIRST_WAYS];	/* FLOW_FIRST_SETS; NULL until the first is needed */
+	uint8_t first_asks;		/* as above */
+	uint32_t first_next;		/* whose turn it is to make room */
+	uint32_t first_wait, first_pause;	/* first packets that pass before the next is recorded; how many after one that was for nothing */
 	struct flow_recording recording;
 	struct flow_stats stats;
 	char *difference;		/* owned */
@@ -122,17 +143,21 @@ static inline bool flow_is_fresh(const struct pkt *pkt)
 	return !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
 }
 
-/* @status: the connection's, or what it is about to be. */
-static inline bool flow_fits_as(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct, uint32_t status)
+/* @status: the connection's, or what it is about to be; @mark: its mark. */
+static inline bool flow_fit_holds(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status)
 {
-	const struct flow_fit *fit = &action->fit;
 	uint32_t fields = flow_fields(pkt);
 
 	/* One jump: all of it holds nearly always. */
 	return !(((uintptr_t)fit->in ^ (uintptr_t)pkt->in) | ((fit->status ^ status) & fit->status_mask) | (fit->mark ^ pkt->mark) |
 		 (~fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1) |
-		 ((fit->ct_mark ^ ct->mark) & fit->ct_mark_mask) | ((fit->fields ^ fields) & fit->fields_mask) |
+		 ((fit->ct_mark ^ mark) & fit->ct_mark_mask) | ((fit->fields ^ fields) & fit->fields_mask) |
 		 (pkt->len > fit->len_max) | ((fields & FLOW_FIELD_TTL) <= 0x100));
+}
+
+static inline bool flow_fits_as(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct, uint32_t status)
+{
+	return flow_fit_holds(&action->fit, pkt, ct->mark, status);
 }
 
 static inline bool flow_fits(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct)
@@ -158,7 +183,37 @@ static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, con
 bool flow_is_special(const struct ct *ct);
 void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected);
 
+/* The same for a connection's first packet; @expected is FLOW_CHECK's, or NULL. */
+void flow_record_first(struct instance *inst, const struct pkt *pkt, const struct flow_first *expected, const struct neigh *neigh);
+/* What the record says of the way that ends here. */
+void flow_result_of(struct flow_recording *way, const struct pkt *pkt, enum flow_way ended, struct flow_result *result);
+/* Narrows the fit to what was asked. */
+void flow_fit_narrow(struct instance *inst, struct flow_recording *way);
+bool flow_is_plain_route(const struct pkt *pkt, enum flow_way way);
+/* Does @result turn the packet as it came into what it is now? */
+bool flow_reproduces(const struct flow_recording *way, const struct pkt *pkt, const struct flow_result *result);
+/* FLOW_CHECK: is the way what @want and @tally say? If not, that is the cache's difference. */
+void flow_compare(struct flowcache *cache, const struct pkt *pkt, const struct flow_result *result, const struct flow_result *want,
+		  const struct tally *tally);
+void flow_differ(struct flowcache *cache, const struct pkt *pkt, const char *what);
+
+/* --- first.c --- */
+/* flowcache_take() for a packet whose connection nobody knows. */
+enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh);
+/* The full way of one that is recorded ends: well, or (@pkt NULL) elsewhere. */
+void flow_first_note(struct instance *inst, struct pkt *pkt, enum flow_way ended, const union nf_inet_addr *addr);
+void flow_first_finish(struct instance *inst);
+void flow_first_forget(struct flowcache *cache);
+
 /* --- alike.c --- */
+/* What a way may rest on beside its fit, and be others' way as well. No targets of extensions: they may change what routes look at. */
+#define DEP_ALIKE (DEP_NOTHING | DEP_L3_PROTO | DEP_L3_FRAG | DEP_L3_OPTIONS | DEP_L4_PORTS | \
+		   DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | \
+		   DEP_CT_MARK)
+enum { ASKS_SPORT = 1, ASKS_DPORT = 2, ASKS_ALL = 4 };
+/* Is it routed as @want says, with @to (NULL: its own) as destination? Then *neigh is who is next door. */
+bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct_tuple *to, const struct flow_result *want,
+			  const struct neigh **neigh);
 /* @way was learned as action @id: others that look the same may go it. */
 void flow_alike_note(struct instance *inst, const struct flow_recording *way, const struct flow_result *result, uint32_t id);
 /* The way of somebody that looks the same; NULL: not known. The packet is as before. */

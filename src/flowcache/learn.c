@@ -22,33 +22,55 @@ void flowcache_free(struct instance *inst, struct flowcache *cache)
 		return;
 	flow_forget_all(cache);
 	bigmem_free(cache->slots, FLOW_SLOTS * sizeof(*cache->slots));
+	free(cache->first);
 	free(cache->difference);
 	free(cache);
 }
 
-void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected)
+static bool record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir)
 {
 	struct flow_recording *way = &inst->flow->recording;
 
 	if (pkt->len > FLOW_COPY_MAX)
-		return;
+		return false;
 	memset(&way->rec, 0, sizeof(way->rec));
 	memset(&way->fit, 0, sizeof(way->fit));
 	way->rec.pkt = pkt;
 	way->rec.flags_alike = ~0ull;
-	ct_get(ct);
+	if (ct)
+		ct_get(ct);
 	way->ct = ct;
 	way->dir = dir;
 	way->fit.in = pkt->in;
-	way->fit.status = way->began = ct->status;
+	way->fit.status = way->began = ct ? ct->status : 0;
 	way->fit.mark = pkt->mark;
 	way->fit.len_max = UINT32_MAX;
-	way->ct_mark = ct->mark;
+	way->ct_mark = ct ? ct->mark : 0;
 	way->fields = flow_fields(pkt);
-	way->expected = expected;
+	way->expected = 0;
+	way->expected_first = NULL;
 	way->len = pkt->len;
 	memcpy(way->copy, pkt->data, pkt->len);
 	inst->record = &way->rec;
+	return true;
+}
+
+void flow_record_begin(struct instance *inst, const struct pkt *pkt, struct ct *ct, int dir, uint32_t expected)
+{
+	if (record_begin(inst, pkt, ct, dir))
+		inst->flow->recording.expected = expected;
+}
+
+void flow_record_first(struct instance *inst, const struct pkt *pkt, const struct flow_first *expected, const struct neigh *neigh)
+{
+	struct flow_recording *way = &inst->flow->recording;
+
+	if (!record_begin(inst, pkt, NULL, IP_CT_DIR_ORIGINAL))
+		return;
+	memset(&way->first, 0, sizeof(way->first));
+	way->rec.first = &way->first;
+	way->expected_first = expected;
+	way->expected_neigh = neigh;
 }
 
 bool flow_is_special(const struct ct *ct)
@@ -58,7 +80,7 @@ bool flow_is_special(const struct ct *ct)
 	return ct->status & (IPS_SEQ_ADJUST | IPS_HELPER) || ct_help_of(ct) || ct_synproxy_of(ct) || ct->zone.id;
 }
 
-static void fit_narrow(struct instance *inst, struct flow_recording *way)
+void flow_fit_narrow(struct instance *inst, struct flow_recording *way)
 {
 	uint32_t depends = way->rec.depends;
 
@@ -93,7 +115,7 @@ static void result_of_bytes(struct flow_recording *way, const struct pkt *pkt, s
 	}
 }
 
-static bool reproduces(const struct flow_recording *way, const struct pkt *pkt, const struct flow_result *result)
+bool flow_reproduces(const struct flow_recording *way, const struct pkt *pkt, const struct flow_result *result)
 {
 	uint8_t copy[FLOW_COPY_MAX];
 
@@ -105,7 +127,7 @@ static bool reproduces(const struct flow_recording *way, const struct pkt *pkt, 
 }
 
 /* What it says may not be repeated without looking: redirects, groups, lo. */
-static bool is_plain_route(const struct pkt *pkt, enum flow_way way)
+bool flow_is_plain_route(const struct pkt *pkt, enum flow_way way)
 {
 	const struct pkt_route *route = &pkt->route;
 	const uint16_t odd = ROUTE_REDIRECT | ROUTE_BROADCAST | ROUTE_MULTICAST;
@@ -125,7 +147,7 @@ static uint32_t len_max_of(const struct pkt *pkt, enum flow_way way)
 	return pkt->l.family == NFPROTO_IPV6 ? MIN_OF(mtu, iface_conf_mtu6(pkt->route.oif)) : mtu;
 }
 
-static void result_of(struct flow_recording *way, const struct pkt *pkt, enum flow_way ended, struct flow_result *result)
+void flow_result_of(struct flow_recording *way, const struct pkt *pkt, enum flow_way ended, struct flow_result *result)
 {
 	memset(result, 0, sizeof(*result));
 	result->way = ended;
@@ -186,38 +208,43 @@ static void remember(struct instance *inst, const struct flow_result *result, bo
 
 /* --- FLOW_CHECK --- */
 
-static void differ(struct flowcache *cache, const struct pkt *pkt, const char *what)
+void flow_differ(struct flowcache *cache, const struct pkt *pkt, const char *what)
 {
 	if (!cache->difference && asprintf(&cache->difference, "packet %llu: the full way has another %s than the remembered one",
 					   (unsigned long long)pkt->serial, what) < 0)
 		cache->difference = NULL;
 }
 
+void flow_compare(struct flowcache *cache, const struct pkt *pkt, const struct flow_result *result, const struct flow_result *want,
+		  const struct tally *tally)
+{
+	const struct flow_recording *way = &cache->recording;
+
+	if (result->way != want->way)
+		flow_differ(cache, pkt, "end");
+	else if (memcmp(&result->route, &want->route, sizeof(want->route)) || result->neigh != want->neigh)
+		flow_differ(cache, pkt, "route");
+	else if (result->mark != want->mark || result->has_tos_priority != want->has_tos_priority ||
+		 result->priority != want->priority || result->secmark != want->secmark)
+		flow_differ(cache, pkt, "mark or priority");
+	else if (result->rule != want->rule)
+		flow_differ(cache, pkt, "deciding rule");
+	else if (result->flags != want->flags)
+		flow_differ(cache, pkt, "set of flags");
+	else if (way->rec.count != tally->count || memcmp(way->rec.counted, tally->counted, way->rec.count * sizeof(way->rec.counted[0])))
+		flow_differ(cache, pkt, "list of counted rules");
+	else if (!flow_reproduces(way, pkt, want))
+		flow_differ(cache, pkt, "packet");
+}
+
 static void compare(struct flowcache *cache, const struct pkt *pkt, const struct flow_result *result)
 {
 	const struct flow_recording *way = &cache->recording;
 	const struct flow_action *action = flow_action_of(cache, way->expected);
-	const struct flow_result *want;
 
 	if (!action || (way->rec.status ^ action->fit.status) & action->fit.status_mask)
 		return;		/* gone, or the tracker would have stopped it */
-	want = &action->result;
-	if (result->way != want->way)
-		differ(cache, pkt, "end");
-	else if (memcmp(&result->route, &want->route, sizeof(want->route)) || result->neigh != want->neigh)
-		differ(cache, pkt, "route");
-	else if (result->mark != want->mark || result->has_tos_priority != want->has_tos_priority ||
-		 result->priority != want->priority || result->secmark != want->secmark)
-		differ(cache, pkt, "mark or priority");
-	else if (result->rule != want->rule)
-		differ(cache, pkt, "deciding rule");
-	else if (result->flags != want->flags)
-		differ(cache, pkt, "set of flags");
-	else if (way->rec.count != action->tally.count ||
-		 memcmp(way->rec.counted, action->tally.counted, way->rec.count * sizeof(way->rec.counted[0])))
-		differ(cache, pkt, "list of counted rules");
-	else if (!reproduces(way, pkt, want))
-		differ(cache, pkt, "packet");
+	flow_compare(cache, pkt, result, &action->result, &action->tally);
 }
 
 /* --- the end of the way --- */
@@ -232,10 +259,14 @@ void flowcache_note_end(struct instance *inst, struct pkt *pkt, uint8_t family, 
 	if (inst->record != &way->rec || way->rec.pkt != pkt)
 		return;
 	inst->record = NULL;
+	if (way->rec.first) {
+		flow_first_note(inst, pkt, ended, addr);
+		return;
+	}
 	if (is_steady(way, pkt)) {
-		fit_narrow(inst, way);
-		result_of(way, pkt, ended, &result);
-		good = !pkt->socket && is_plain_route(pkt, ended) && may_be_remembered(way);
+		flow_fit_narrow(inst, way);
+		flow_result_of(way, pkt, ended, &result);
+		good = !pkt->socket && flow_is_plain_route(pkt, ended) && may_be_remembered(way);
 		if (good && addr) {
 			result.neigh = neigh_remember(inst, pkt->route.oif, family, addr);
 			good = result.neigh || pkt->route.oif->type != ARPHRD_ETHER;
@@ -243,7 +274,7 @@ void flowcache_note_end(struct instance *inst, struct pkt *pkt, uint8_t family, 
 		if (way->expected)
 			compare(inst->flow, pkt, &result);
 		else
-			remember(inst, &result, good && reproduces(way, pkt, &result));
+			remember(inst, &result, good && flow_reproduces(way, pkt, &result));
 	}
 	ct_put(inst, way->ct);
 }
@@ -254,6 +285,10 @@ void flowcache_finish(struct instance *inst)
 	struct flow_recording *way = &inst->flow->recording;
 
 	inst->record = NULL;
+	if (way->rec.first) {
+		flow_first_finish(inst);
+		return;
+	}
 	if (is_steady(way, NULL)) {
 		static const struct flow_result nothing = { .way = FLOW_FULL };
 		const struct pkt gone = { .serial = inst->serial };

@@ -7,11 +7,34 @@
 #define WEIR_RECORD_H
 
 #include "base/types.h"
+#include "base/uapi.h"
+
+#include <linux/netfilter/nf_nat.h>
 
 struct pkt;
+struct table_rule_ref;
 struct xt_counters;
 
-enum { RECORD_COUNTED_MAX = 64 };
+enum { RECORD_COUNTED_MAX = 64, RECORD_ASKED_MAX = 16 };
+
+enum record_nat_kind {
+	RECORD_NAT_NONE,		/* NAT was not asked */
+	RECORD_NAT_UNCHANGED,		/* no rule wanted it */
+	RECORD_NAT_RANGE,		/* a rule gave it a range, */
+	RECORD_NAT_MASQUERADE,		/* or ports, and the address of its way out */
+	RECORD_NAT_ODD			/* more than can be repeated */
+};
+struct record_nat { enum record_nat_kind kind; struct nf_nat_range2 range; };
+
+/* Of a packet that begins a connection: what is decided once for all of it. */
+struct record_first {
+	struct record_nat nat[2];	/* by enum nat_manip: source, destination */
+	const struct table_rule_ref *nat_rule;	/* that said so of its source */
+	bool is_new;			/* its tracker let it pass, and nothing else began it */
+	bool is_refused;		/* in the end, by conntrack or NAT: not for what rules say */
+	uint8_t asked_count;
+	struct { const void *entry; bool fits; } asked[RECORD_ASKED_MAX];	/* rules whose addresses it was held against */
+};
 
 struct record {
 	const struct pkt *pkt;		/* whose way; what others do meanwhile spoils it */
@@ -26,6 +49,7 @@ struct record {
 	bool is_moving;			/* its connection's mark changed on the way, and perhaps back: that is told each time */
 	uint16_t count;
 	struct xt_counters *counted[RECORD_COUNTED_MAX];	/* rules that it matched, in order */
+	struct record_first *first;	/* NULL: its connection was there before */
 };
 
 static inline void record_count(struct record *rec, struct xt_counters *counter)

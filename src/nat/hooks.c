@@ -21,6 +21,11 @@ static bool destination_stays(const struct instance *inst, const struct ct *ct)
 	return (proto == IPPROTO_UDP || proto == IPPROTO_TCP) && !inst->nat->exact_tries && !ct_is_confirmed(ct);
 }
 
+bool nat_is_exact(const struct instance *inst)
+{
+	return inst->nat->exact_tries;
+}
+
 /* No rule wanted it: it keeps its address, and its port unless somebody has it. */
 static unsigned int bind_unchanged(struct instance *inst, struct ct *ct, enum nat_manip manip)
 {
@@ -34,7 +39,26 @@ static unsigned int bind_unchanged(struct instance *inst, struct ct *ct, enum na
 	}
 	range.min_addr = manip == NAT_MANIP_SRC ? reply->dst : reply->src;
 	range.max_addr = range.min_addr;
-	return nat_setup(inst, ct, &range, manip);
+	return nat_choose(inst, ct, &range, manip);
+}
+
+unsigned int nat_repeat(struct pkt *pkt, enum nat_manip manip, const struct record_nat *nat, const struct hook_state *state)
+{
+	unsigned int verdict;
+
+	switch (nat->kind) {
+	case RECORD_NAT_UNCHANGED:
+		return bind_unchanged(state->inst, pkt->ct, manip);
+	case RECORD_NAT_RANGE:
+		return nat_choose(state->inst, pkt->ct, &nat->range, manip);
+	case RECORD_NAT_MASQUERADE:
+		verdict = state->family == NFPROTO_IPV4 ? nat_masquerade4(pkt, &nat->range, state) : nat_masquerade6(pkt, &nat->range, state);
+		return verdict == NF_ACCEPT && !(pkt->ct->status & IPS_SRC_NAT_DONE) ? bind_unchanged(state->inst, pkt->ct, manip) : verdict;
+	case RECORD_NAT_NONE:
+	case RECORD_NAT_ODD:
+		break;
+	}
+	return NF_ACCEPT;
 }
 
 static unsigned int decide(struct nat_family *nf, struct pkt *pkt, struct ct *ct, const struct hook_state *state)
@@ -48,6 +72,7 @@ static unsigned int decide(struct nat_family *nf, struct pkt *pkt, struct ct *ct
 		if (verdict != NF_ACCEPT || (ct->status & done))
 			return verdict;
 	}
+	nat_record(nf->inst, manip, RECORD_NAT_UNCHANGED, NULL);
 	return bind_unchanged(nf->inst, ct, manip);
 }
 

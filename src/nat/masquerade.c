@@ -9,7 +9,7 @@ static unsigned int masquerade(struct pkt *pkt, const struct nf_nat_range2 *rang
 			       const struct hook_state *state)
 {
 	struct ct *ct = pkt_ct(pkt);
-	struct nf_nat_range2 exact = {
+	const struct nf_nat_range2 exact = {
 		.flags = range->flags | NF_NAT_RANGE_MAP_IPS, .min_addr = *source, .max_addr = *source,
 		.min_proto = range->min_proto, .max_proto = range->max_proto,
 	};
@@ -18,7 +18,7 @@ static unsigned int masquerade(struct pkt *pkt, const struct nf_nat_range2 *rang
 		ct->has_nat_ext = true;
 		ct->nat_masq_ifindex = state->out ? state->out->index : 0;
 	}
-	return nat_setup(state->inst, ct, &exact, NAT_MANIP_SRC);
+	return nat_choose(state->inst, ct, &exact, NAT_MANIP_SRC);
 }
 
 bool nat_masquerade_addr(struct pkt *pkt, const struct hook_state *state, union nf_inet_addr *source)
@@ -43,18 +43,26 @@ unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range,
 	union nf_inet_addr source;
 	struct ct *ct = pkt_ct(pkt);
 
+	nat_record(state->inst, NAT_MANIP_SRC, RECORD_NAT_MASQUERADE, range);
 	if (!ct || !state->out)
 		return NF_DROP;
 	if (ct_tuple(ct, IP_CT_DIR_ORIGINAL)->src.ip == 0)
 		return NF_ACCEPT;	/* a host that asks for its first address */
-	return nat_masquerade_addr(pkt, state, &source) ? masquerade(pkt, range, &source, state) : NF_DROP;
+	if (nat_masquerade_addr(pkt, state, &source))
+		return masquerade(pkt, range, &source, state);
+	nat_record_refused(state->inst);
+	return NF_DROP;
 }
 
 unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range, const struct hook_state *state)
 {
 	union nf_inet_addr source;
 
-	return nat_masquerade_addr(pkt, state, &source) ? masquerade(pkt, range, &source, state) : NF_DROP;
+	nat_record(state->inst, NAT_MANIP_SRC, RECORD_NAT_MASQUERADE, range);
+	if (nat_masquerade_addr(pkt, state, &source))
+		return masquerade(pkt, range, &source, state);
+	nat_record_refused(state->inst);
+	return NF_DROP;
 }
 
 struct gone {

@@ -34,6 +34,11 @@ void nat_hooks_put(struct instance *inst, uint8_t family, nat_lookup_fn lookup, 
  * Return: NF_ACCEPT; NF_DROP when it was confirmed already or no memory.
  */
 unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip);
+/* Sysctl weir_nat_exact: a first packet may be dropped for want of a free mapping. */
+bool nat_is_exact(const struct instance *inst);
+/* What a record says of one half of a connection's first packet, done for the packet of another: as the hook of @state would. */
+struct record_nat;
+unsigned int nat_repeat(struct pkt *pkt, enum nat_manip manip, const struct record_nat *nat, const struct hook_state *state);
 /* Rewrites one half of a packet of direction @dir as @ct says (nf_nat_manip_pkt); false: its headers are cut too short. */
 bool nat_packet_half(struct pkt *pkt, const struct ct *ct, enum nat_manip manip, int dir);
 /* MASQUERADE: SNAT to the address of the way out; remembers the interface. */

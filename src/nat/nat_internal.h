@@ -4,6 +4,7 @@
 #ifndef WEIR_NAT_INTERNAL_H
 #define WEIR_NAT_INTERNAL_H
 
+#include "hook/record.h"
 #include "nat/nat.h"
 
 enum { NAT_LOOKUPS_MAX = 8, NAT_HOOKS = 4, NAT_FULL_KNOWN = 64 };
@@ -48,6 +49,10 @@ struct nat_choice {
 	const struct nf_nat_range2 *range;
 	enum nat_manip manip;
 };
+/* nat_setup() that nobody hears of; nat_record() is how those hear who record a connection's first packet. */
+unsigned int nat_choose(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip);
+void nat_record_refused(const struct instance *inst);
+void nat_record(const struct instance *inst, enum nat_manip manip, enum record_nat_kind kind, const struct nf_nat_range2 *range);
 /* Would the answers to @tuple be somebody else's? Near the end of a search finished connections make room. */
 bool nat_is_taken(const struct nat_choice *c, const struct ct_tuple *tuple, uint32_t attempts_left);
 

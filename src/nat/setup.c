@@ -139,7 +139,31 @@ static bool choose(const struct nat_choice *c, const struct ct_tuple *current, s
 	return search_key(c, tuple) || !is_exact || nat_exact_search(c, tuple) != NAT_EXACT_FULL;
 }
 
+void nat_record(const struct instance *inst, enum nat_manip manip, enum record_nat_kind kind, const struct nf_nat_range2 *range)
+{
+	struct record_nat *nat;
+
+	if (likely(!inst->record || !inst->record->first))
+		return;
+	nat = &inst->record->first->nat[manip];
+	nat->kind = nat->kind == RECORD_NAT_NONE ? kind : RECORD_NAT_ODD;
+	if (range)
+		nat->range = *range;
+}
+
+void nat_record_refused(const struct instance *inst)
+{
+	if (unlikely(inst->record) && inst->record->first)
+		inst->record->first->is_refused = true;
+}
+
 unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip)
+{
+	nat_record(inst, manip, RECORD_NAT_RANGE, range);
+	return nat_choose(inst, ct, range, manip);
+}
+
+unsigned int nat_choose(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip)
 {
 	const struct nat_choice c = { .inst = inst, .ct = ct, .range = range, .manip = manip };
 	uint32_t done = manip == NAT_MANIP_SRC ? IPS_SRC_NAT_DONE : IPS_DST_NAT_DONE;

@@ -63,6 +63,8 @@ static bool go_known_way(struct instance *inst, struct pkt *pkt)
 	switch (flowcache_take(inst, pkt, &neigh)) {
 	case FLOW_FULL:
 		return false;
+	case FLOW_GONE:
+		return true;
 	case FLOW_DELIVER:
 		if (pkt->l.family == NFPROTO_IPV6)
 			ip6_local_finish(inst, pkt);

@@ -99,6 +99,10 @@ struct table_rule_view {
 void tables_each_rule(struct instance *inst, uint8_t family, void (*visit)(void *priv, const struct table_rule_view *rule),
 		      void *priv);
 
+/* walk.c: are the rules that @first was held against answered by this packet's addresses alike? While the rules stay. */
+struct record_first;
+bool table_still_fits(const struct record_first *first, uint8_t family, const struct pkt *pkt);
+
 /* --- tally.c: rules that are counted together, by whoever repeats a way through them --- */
 struct tally {
 	uint64_t packets, bytes;	/* not yet in the rules' own counters */

@@ -23,6 +23,12 @@ _Static_assert(IFNAMSIZ == 2 * sizeof(uint64_t), "iface_is() compares 16 bytes")
 _Static_assert(offsetof(struct ipt_ip, dst) == offsetof(struct ipt_ip, src) + 4 &&
 	       offsetof(struct ipt_ip, dmsk) == offsetof(struct ipt_ip, smsk) + 4, "both addresses are compared at once");
 
+static inline bool addrs_fit4(const struct iphdr *ip, const struct ipt_ip *want)
+{
+	return ((ip->saddr & want->smsk.s_addr) == want->src.s_addr) != !!(want->invflags & IPT_INV_SRCIP) &&
+	       ((ip->daddr & want->dmsk.s_addr) == want->dst.s_addr) != !!(want->invflags & IPT_INV_DSTIP);
+}
+
 static inline bool header_matches4(const struct iphdr *ip, const struct ipt_ip *want, const char *in,
 				   const char *out, bool later_fragment)
 {
@@ -36,8 +42,7 @@ static inline bool header_matches4(const struct iphdr *ip, const struct ipt_ip *
 		return !((addrs & mask) ^ asked) && (!want->proto || want->proto == ip->protocol) &&
 		       iface_is(in, want->iniface, want->iniface_mask) && iface_is(out, want->outiface, want->outiface_mask);
 	}
-	if (((ip->saddr & want->smsk.s_addr) == want->src.s_addr) == !!(inv & IPT_INV_SRCIP) ||
-	    ((ip->daddr & want->dmsk.s_addr) == want->dst.s_addr) == !!(inv & IPT_INV_DSTIP))
+	if (!addrs_fit4(ip, want))
 		return false;
 	if (iface_is(in, want->iniface, want->iniface_mask) == !!(inv & IPT_INV_VIA_IN) ||
 	    iface_is(out, want->outiface, want->outiface_mask) == !!(inv & IPT_INV_VIA_OUT))
@@ -55,6 +60,12 @@ static inline bool addr6_is(const struct in6_addr *addr, const struct in6_addr *
 	memcpy(m, mask, sizeof(m));
 	memcpy(w, want, sizeof(w));
 	return !(((a[0] & m[0]) ^ w[0]) | ((a[1] & m[1]) ^ w[1]));
+}
+
+static inline bool addrs_fit6(const struct ipv6hdr *ip6, const struct ip6t_ip6 *want)
+{
+	return addr6_is(&ip6->saddr, &want->smsk, &want->src) != !!(want->invflags & IP6T_INV_SRCIP) &&
+	       addr6_is(&ip6->daddr, &want->dmsk, &want->dst) != !!(want->invflags & IP6T_INV_DSTIP);
 }
 
 void chain_end_find(const struct pkt *pkt, struct chain_end *end)
@@ -99,8 +110,7 @@ static inline bool header_matches6(const struct pkt *pkt, const struct ip6t_ip6 
 	const struct ipv6hdr *ip6 = pkt_ip6(pkt);
 	const uint8_t inv = want->invflags;
 
-	if (addr6_is(&ip6->saddr, &want->smsk, &want->src) == !!(inv & IP6T_INV_SRCIP) ||
-	    addr6_is(&ip6->daddr, &want->dmsk, &want->dst) == !!(inv & IP6T_INV_DSTIP))
+	if (!addrs_fit6(ip6, want))
 		return false;
 	if (iface_is(in, want->iniface, want->iniface_mask) == !!(inv & IP6T_INV_VIA_IN) ||
 	    iface_is(out, want->outiface, want->outiface_mask) == !!(inv & IP6T_INV_VIA_OUT))
@@ -165,6 +175,34 @@ static __attribute__((noinline)) void record_match(struct record *rec, const str
 	}
 }
 
+static bool header_addrs_fit(const uint8_t *e, uint8_t family, const struct pkt *pkt)
+{
+	if (family == NFPROTO_IPV4)
+		return addrs_fit4(pkt_ip4(pkt), &((const struct ipt_entry *)e)->ip);
+	return addrs_fit6(pkt_ip6(pkt), &((const struct ip6t_entry *)e)->ipv6);
+}
+
+/* For one connection's packets the answer stays; of one that begins the question is kept. */
+static void record_addrs(struct record *rec, const uint8_t *e, uint8_t family)
+{
+	struct record_first *first = rec->first;
+
+	if (!first || first->asked_count == RECORD_ASKED_MAX) {
+		rec->depends |= DEP_L3_ADDRS;
+		return;
+	}
+	first->asked[first->asked_count].entry = e;
+	first->asked[first->asked_count++].fits = header_addrs_fit(e, family, rec->pkt);
+}
+
+bool table_still_fits(const struct record_first *first, uint8_t family, const struct pkt *pkt)
+{
+	for (unsigned int i = 0; i < first->asked_count; i++)
+		if (header_addrs_fit(first->asked[i].entry, family, pkt) != first->asked[i].fits)
+			return false;
+	return true;
+}
+
 /* Addresses were asked for, and all else that the rule's header wants was there: the answer was theirs. */
 static __attribute__((noinline)) void record_header(struct record *rec, const uint8_t *e, uint8_t family, const char *in, const char *out)
 {
@@ -178,18 +216,22 @@ static __attribute__((noinline)) void record_header(struct record *rec, const ui
 		    iface_is(in, four->iniface, four->iniface_mask) != !!(four->invflags & IPT_INV_VIA_IN) &&
 		    iface_is(out, four->outiface, four->outiface_mask) != !!(four->invflags & IPT_INV_VIA_OUT) &&
 		    (!four->proto || (pkt_ip4(pkt)->protocol == four->proto) != !!(four->invflags & IPT_INV_PROTO)))
-			rec->depends |= DEP_L3_ADDRS;
+			record_addrs(rec, e, family);
 	} else if ((memcmp(&six->smsk, none, sizeof(six->smsk)) || memcmp(&six->dmsk, none, sizeof(six->dmsk))) &&
 		   iface_is(in, six->iniface, six->iniface_mask) != !!(six->invflags & IP6T_INV_VIA_IN) &&
 		   iface_is(out, six->outiface, six->outiface_mask) != !!(six->invflags & IP6T_INV_VIA_OUT)) {
-		rec->depends |= DEP_L3_ADDRS;
+		record_addrs(rec, e, family);
 	}
 }
 
-static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target)
+static __attribute__((noinline)) void record_target(struct record *rec, const struct target *target, const struct table_rule_ref *rule)
 {
 	const uint32_t depends = target->depends_whole ? target->depends_whole : target->depends;	/* others are not recorded */
 
+	if (rec->first && target->is_nat_source) {	/* nat_setup() says the rest */
+		rec->first->nat_rule = rule;
+		return;
+	}
 	rec->has_target = true;
 	rec->is_spoiled |= !depends;
 	rec->depends |= depends;
@@ -415,7 +457,7 @@ walk(struct table *table, struct pkt *pkt, const struct hook_state *state, const
 			}
 		} else {
 			if (unlikely(w.rec))
-				record_target(w.rec, target);
+				record_target(w.rec, target, table_rule(rs, (uint32_t)(counter - rs->counters)));
 			verdict = target->target(pkt, t->data, &call);
 			if (verdict != XT_CONTINUE) {
 				verdict = decided(pkt, rs, (uint32_t)(counter - rs->counters), verdict, false);

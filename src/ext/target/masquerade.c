@@ -118,14 +118,14 @@ static const struct ext_text masquerade_text_ip6 = {
 const struct target target_masquerade_ip4 = {
 	.name = "MASQUERADE", .revision = 0, .families = FAMILY_V4,
 	.info_size = sizeof(struct nf_nat_ipv4_multi_range_compat), .table = "nat",
-	.hooks = 1 << NF_INET_POST_ROUTING, .depends = DEP_CT_TUPLE | DEP_ROUTE,
+	.hooks = 1 << NF_INET_POST_ROUTING, .depends = DEP_CT_TUPLE | DEP_ROUTE, .is_nat_source = true,
 	.target = masquerade_ip4, .checkentry = masquerade_check_ip4, .destroy = natrange_untrack,
 	.text = &masquerade_text_ip4,
 };
 
 const struct target target_masquerade_ip6 = {
 	.name = "MASQUERADE", .revision = 0, .families = FAMILY_V6, .info_size = sizeof(struct nf_nat_range),
-	.table = "nat", .hooks = 1 << NF_INET_POST_ROUTING, .depends = DEP_CT_TUPLE | DEP_ROUTE,
+	.table = "nat", .hooks = 1 << NF_INET_POST_ROUTING, .depends = DEP_CT_TUPLE | DEP_ROUTE, .is_nat_source = true,
 	.target = masquerade_ip6, .checkentry = masquerade_check_ip6, .destroy = natrange_untrack,
 	.text = &masquerade_text_ip6,
 };

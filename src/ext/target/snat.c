@@ -121,24 +121,24 @@ static const struct ext_text snat_text_v1 = {
 const struct target target_snat_v0 = {
 	.name = "SNAT", .revision = 0, .families = FAMILY_V4,
 	.info_size = sizeof(struct nf_nat_ipv4_multi_range_compat), .table = "nat", .hooks = SNAT_HOOKS,
-	.depends = DEP_CT_TUPLE, .target = snat_v0, .checkentry = snat_check_v0, .destroy = natrange_untrack,
+	.depends = DEP_CT_TUPLE, .is_nat_source = true, .target = snat_v0, .checkentry = snat_check_v0, .destroy = natrange_untrack,
 	.text = &snat_text_v0,
 };
 
 const struct target target_snat_v1_ip4 = {
 	.name = "SNAT", .revision = 1, .families = FAMILY_V4, .info_size = sizeof(struct nf_nat_range),
-	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE,
+	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE, .is_nat_source = true,
 	.target = snat_v1, .checkentry = snat_check, .destroy = natrange_untrack,
 };
 
 const struct target target_snat_v1_ip6 = {
 	.name = "SNAT", .revision = 1, .families = FAMILY_V6, .info_size = sizeof(struct nf_nat_range),
-	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE,
+	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE, .is_nat_source = true,
 	.target = snat_v1, .checkentry = snat_check, .destroy = natrange_untrack, .text = &snat_text_v1,
 };
 
 const struct target target_snat_v2 = {
 	.name = "SNAT", .revision = 2, .families = FAMILY_ANY, .info_size = sizeof(struct nf_nat_range2),
-	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE,
+	.table = "nat", .hooks = SNAT_HOOKS, .depends = DEP_CT_TUPLE, .is_nat_source = true,
 	.target = snat_v2, .checkentry = snat_check, .destroy = natrange_untrack,
 };
