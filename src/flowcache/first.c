@@ -13,7 +13,7 @@
 #include "packet/drop.h"
 #include "table/table.h"
 
-enum { PAUSE_MAX = 1024 };
+enum { PAUSE_MAX = 255 };
 
 /* A connection's status at its end of such a way is fixed until its source is chosen: nothing behind that asks. */
 #define DEP_FIRST (DEP_ALIKE & ~(uint32_t)DEP_CT_STATUS)
@@ -47,7 +47,7 @@ void flow_first_forget(struct flowcache *cache)
 		}
 	}
 	cache->first_asks = 0;
-	cache->first_wait = cache->first_pause = 0;
+	memset(cache->first_patience, 0, sizeof(cache->first_patience));
 }
 
 static struct flow_first *find(const struct flowcache *cache, const struct pkt *pkt)
@@ -88,7 +88,7 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 {
 	struct flowcache *cache = inst->flow;
 	const uint8_t asks = (uint8_t)((way->rec.depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (way->rec.depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
-	const struct pkt as_it_came = { .data = way->copy, .l = way->rec.pkt->l };
+	const struct pkt as_it_came = { .data = way->copy, .l = way->layers };
 	struct flow_first *set, *last;
 	uint64_t look;
 
@@ -115,11 +115,23 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 	return true;
 }
 
-/* What comes next may be of the same kind: it pauses the longer, the oftener it was for nothing. */
+static struct flow_patience *patience_with(struct flowcache *cache, const struct pkt *pkt, const struct iface *in)
+{
+	const uint64_t service = look_of(pkt, ASKS_DPORT) ^ (uintptr_t)in >> 4;
+
+	_Static_assert(FLOW_FIRST_KINDS == 256, "a kind is eight bits of a hash");
+	return &cache->first_patience[(service * 0x9e3779b97f4a7c15ull) >> 56];
+}
+
+/* The next one of its kind may end alike: it pauses the longer, the oftener it was for nothing. */
 static void learned(struct flowcache *cache, bool good)
 {
-	cache->first_pause = good ? cache->first_pause / 4 : MIN_OF(cache->first_pause * 2 + 1, (uint32_t)PAUSE_MAX);
-	cache->first_wait = cache->first_pause;
+	const struct flow_recording *way = &cache->recording;
+	const struct pkt as_it_came = { .data = (uint8_t *)way->copy, .l = way->layers };
+	struct flow_patience *patience = patience_with(cache, &as_it_came, way->fit.in);
+
+	patience->pause = (uint16_t)(good ? 0 : MIN_OF(patience->pause * 2 + 1, (int)PAUSE_MAX));
+	patience->left = patience->pause;
 	*(good ? &cache->stats.recorded : &cache->stats.refused) += 1;
 }
 
@@ -210,6 +222,7 @@ static enum flow_way go(struct instance *inst, struct pkt *pkt, struct flow_firs
 enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh)
 {
 	struct flowcache *cache = inst->flow;
+	struct flow_patience *patience;
 	struct flow_first *first;
 
 	if (!ct_has_ports(pkt) || !pkt->in || pkt->flags & PKT_FLAG_LOCAL || ct_owes_answer(inst))
@@ -217,12 +230,17 @@ enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const stru
 	first = find(cache, pkt);
 	if (first && !flow_is_routed_alike(inst, pkt, NULL, &first->result, neigh))
 		first = NULL;
+	if (first && *neigh && !neigh_mac_now(*neigh)) {	/* who is next door is to be asked first */
+		memset(&pkt->route, 0, sizeof(pkt->route));
+		return FLOW_FULL;
+	}
 	if (!first || cache->mode == FLOW_CHECK) {
 		memset(&pkt->route, 0, sizeof(pkt->route));
-		if (first || !cache->first_wait)
+		patience = patience_with(cache, pkt, pkt->in);
+		if (first || !patience->left)
 			flow_record_first(inst, pkt, first, *neigh);
 		else
-			cache->first_wait--;
+			patience->left--;
 		return FLOW_FULL;
 	}
 	if (unlikely(!ct_track_first(inst, pkt))) {

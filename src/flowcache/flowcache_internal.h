@@ -12,7 +12,7 @@ enum {
 	FLOW_SLOTS = 8192,		/* actions at once; the oldest makes room */
 	FLOW_COPY_MAX = 2048,		/* longer packets are not recorded */
 	FLOW_ALIKE_SETS = 256, FLOW_ALIKE_WAYS = 4,
-	FLOW_FIRST_SETS = 64, FLOW_FIRST_WAYS = 4,
+	FLOW_FIRST_SETS = 64, FLOW_FIRST_WAYS = 4, FLOW_FIRST_KINDS = 256,
 };
 
 /* What a packet and its connection must look like. Cleared before it is filled: compared as bytes. */
@@ -60,6 +60,7 @@ struct flow_recording {
 	const struct flow_first *expected_first;
 	const struct neigh *expected_neigh;
 	struct record_first first;	/* while .rec says so */
+	struct pkt_layers layers;	/* as it came */
 	uint32_t len;
 	uint8_t copy[FLOW_COPY_MAX];	/* the packet as it came */
 };
@@ -97,7 +98,8 @@ struct flowcache {
 	struct flow_first (*first)[FLOW_FIRST_WAYS];	/* FLOW_FIRST_SETS; NULL until the first is needed */
 	uint8_t first_asks;		/* as above */
 	uint32_t first_next;		/* whose turn it is to make room */
-	uint32_t first_wait, first_pause;	/* first packets that pass before the next is recorded; how many after one that was for nothing */
+	/* By interface and service: first packets that pass before the next is recorded; how many after one that was for nothing. */
+	struct flow_patience { uint16_t left, pause; } first_patience[FLOW_FIRST_KINDS];
 	struct flow_recording recording;
 	struct flow_stats stats;
 	char *difference;		/* owned */

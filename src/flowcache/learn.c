@@ -50,6 +50,7 @@ static bool record_begin(struct instance *inst, const struct pkt *pkt, struct ct
 	way->expected = 0;
 	way->expected_first = NULL;
 	way->len = pkt->len;
+	way->layers = pkt->l;
 	memcpy(way->copy, pkt->data, pkt->len);
 	inst->record = &way->rec;
 	return true;
