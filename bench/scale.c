@@ -5,13 +5,15 @@
  * directions, written before the clock runs. One worker alone and two at once take turns, round after round. A worker's rate is
  * by its thread's CPU time, so that a busy machine does not decide; the wall's word is given beside it.
  *
- *	bench-scale [--rounds N] [--flows N] [--quick] [--new] > JSON lines; --new: connections that begin, nothing else
+ *	bench-scale [--rounds N] [--flows N] [--quick] [--new] [--reload [--hold]] > JSON lines; --new: connections that begin, nothing
+ *		else; --reload: rules that are replaced, nothing else; --hold: by somebody who is alone meanwhile
  *	bench-scale --flood SECONDS [--workers 1]	random tuples, SYNs, fragments: memory, connections, how long a burst takes
  */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,7 +56,8 @@ struct hand {
 	uint64_t left, dropped, delivered;
 	uint32_t first_new;	/* flow; 0: established ones */
 	double cpu_ns, begin_ns, end_ns;
-	struct times clock, cpu, idle;	/* of each burst by the wall's clock, by its thread's; of nothing at all, by its thread's */
+	/* of each burst by the wall's clock, by its thread's; of nothing at all, by its thread's; by the wall's if no other thread came between */
+	struct times clock, cpu, idle, own;
 	_Alignas(64) char end[64];
 };
 
@@ -66,9 +69,10 @@ struct world {
 	struct hand hands[WORKERS];
 	pthread_barrier_t start;
 	bool stop;
+	bool holds_on;		/* reloads with everybody else outside from beginning to end */
 };
 
-static struct world world = { .workers = WORKERS };
+static struct world world = { .workers = WORKERS, };
 
 static void die(const char *what, const struct refusal *why)
 {
@@ -93,21 +97,27 @@ static void set(const char *name, const char *value)
 		die(name, &why);
 }
 
-/* @more rules stand before those that accept, and match nothing. */
-static void load_rules(unsigned int more)
+/* @more rules stand before those that accept, and match nothing. Says how many ms it took, text to effect. */
+static double load_rules(unsigned int more)
 {
 	struct strbuf text = STRBUF_INIT;
 	struct refusal why = { 0 };
+	double ns;
 
 	sb_adds(&text, rules_head);
 	for (unsigned int i = 0; i < more; i++)
 		sb_printf(&text, "-A FORWARD -s 172.16.%u.%u/32 -p udp -m udp --dport %u -j DROP\n", i >> 8 & 255, i & 255, 1000 + i % 60000);
 	sb_adds(&text, rules_tail);
-	worker_alone_begin(world.inst, NULL);
+	ns = -clock_of(CLOCK_MONOTONIC);
+	if (world.holds_on)
+		worker_alone_begin(world.inst, NULL);
 	if (rules_restore(world.inst, NFPROTO_IPV4, sb_str(&text), text.len, "scale.v4", RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, &why))
 		die("rules", &why);
-	worker_alone_end(world.inst, NULL);
+	if (world.holds_on)
+		worker_alone_end(world.inst, NULL);
+	ns += clock_of(CLOCK_MONOTONIC);
 	sb_free(&text);
+	return ns / 1e6;
 }
 
 /* @reserve: connections whose tables are there from the start, so that none grows while the clock runs. */
@@ -444,7 +454,7 @@ static void rows_of(unsigned int rounds, bool is_new)
 static void bursts_begin(void)
 {
 	for (int i = 0; i < world.workers; i++)
-		memset(&world.hands[i].clock, 0, 3 * sizeof(struct times));
+		memset(&world.hands[i].clock, 0, 4 * sizeof(struct times));
 }
 
 /* All workers together, of what lies @at in a hand. */
@@ -459,9 +469,9 @@ static struct times times_of(size_t at)
 
 static const double percents[] = { 50, 99, 99.9, 100 };
 
-static void bursts_percentiles(double us[4])
+static void bursts_percentiles(size_t at, double us[4])
 {
-	struct times all = times_of(offsetof(struct hand, clock));
+	struct times all = times_of(at);
 
 	for (size_t i = 0; i < ARRAY_SIZE(percents); i++)
 		us[i] = percentile_us(&all, percents[i]);
@@ -494,30 +504,75 @@ static void stop_all(void)
 		pthread_join(world.hands[i].thread, NULL);
 }
 
+static long taken_away(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) ? 0 : usage.ru_nivcsw;
+}
+
+/* Three threads share two processors: a burst whose thread had to give its own away says nothing about doors. */
+static void *work_beside_control(void *arg)
+{
+	struct hand *hand = arg;
+
+	while (!__atomic_load_n(&world.stop, __ATOMIC_RELAXED)) {
+		for (uint32_t k = 0; k < 4096; k++)
+			put_flow(hand, k, rng_below(&hand->rng, world.flows), rng_below(&hand->rng, 2));
+		for (uint32_t i = 0; i < 4096; i += BURST) {
+			const long taken = taken_away();
+			double ns = -clock_of(CLOCK_MONOTONIC);
+
+			worker_receive(hand->worker, hand->lot + i, BURST);
+			ns += clock_of(CLOCK_MONOTONIC);
+			times_add(&hand->clock, (uint64_t)ns);
+			if (taken_away() == taken)
+				times_add(&hand->own, (uint64_t)ns);
+		}
+	}
+	return NULL;
+}
+
 /* Two workers at full rate, while the table of rules is replaced again and again. */
-static void rows_of_reload(unsigned int reloads)
+static void rows_of_reload(const char *name, unsigned int rules, unsigned int reloads)
 {
 	double us[4], ms[ROUNDS_MAX];
+	char full[64], what[128];
+
+	load_rules(rules);		/* what goes is as much as what comes */
+	start_all(work_beside_control);
+	for (unsigned int i = 0; i < reloads; i++) {
+		ms[i] = load_rules(rules);
+		usleep(20000);
+	}
+	stop_all();
+	snprintf(what, sizeof(what), "%u rules replaced under two workers at full rate, text to effect", rules);
+	row(name, "ms", ms, reloads, what);
+	bursts_percentiles(offsetof(struct hand, clock), us);
+	snprintf(full, sizeof(full), "%s_burst_p99", name);
+	row(full, "us", &us[1], 1, "a burst meanwhile, 20 ms between reloads: 99 percent are done");
+	snprintf(full, sizeof(full), "%s_burst_max", name);
+	row(full, "us", &us[3], 1, "the longest one: three threads on two processors");
+	bursts_percentiles(offsetof(struct hand, own), us);
+	snprintf(full, sizeof(full), "%s_wait_p999", name);
+	row(full, "us", &us[2], 1, "bursts that kept their processor: 99.9 percent are done");
+	snprintf(full, sizeof(full), "%s_wait_max", name);
+	row(full, "us", &us[3], 1, "the longest of these: what it waited for the reload");
+}
+
+static void rows_of_reloads(unsigned int rounds)
+{
+	double us[4];
 
 	start_all(work_until_stopped);
 	usleep(500000);
 	stop_all();
-	bursts_percentiles(us);
+	bursts_percentiles(offsetof(struct hand, clock), us);
 	row("burst_p50", "us", &us[0], 1, "a burst of 32 established flows' packets, two workers, no control");
 	row("burst_p999", "us", &us[2], 1, "the same, 99.9 percent of the bursts are done");
-	start_all(work_until_stopped);
-	for (unsigned int i = 0; i < reloads; i++) {
-		double begin = clock_of(CLOCK_MONOTONIC);
-
-		load_rules(1000);
-		ms[i] = (clock_of(CLOCK_MONOTONIC) - begin) / 1e6;
-		usleep(20000);
-	}
-	stop_all();
-	bursts_percentiles(us);
-	row("reload_1k", "ms", ms, reloads, "1,000 rules replaced under two workers at full rate, text to effect");
-	row("reload_burst_p99", "us", &us[1], 1, "a burst meanwhile, a reload every 20 ms: 99 percent are done");
-	row("reload_burst_max", "us", &us[3], 1, "the longest one: it waits for the reload");
+	rows_of_reload("reload_1k", 1000, MIN_OF(rounds * 5, (unsigned int)ROUNDS_MAX));
+	rows_of_reload("reload_10k", 10000, MIN_OF(rounds * 2, (unsigned int)ROUNDS_MAX));
+	rows_of_reload("reload_100k", 100000, MIN_OF(rounds, 5u));
 	load_rules(0);
 }
 
@@ -614,7 +669,7 @@ static int run_flood(unsigned int seconds)
 int main(int argc, char **argv)
 {
 	unsigned int rounds = 9, flood_s = 0, flows = 1000000;
-	bool only_new = false;
+	bool only_new = false, only_reload = false;
 	char reserve[16];
 
 	for (int i = 1; i < argc; i++) {
@@ -628,6 +683,10 @@ int main(int argc, char **argv)
 			world.workers = strtoul(argv[++i], NULL, 0) == 1 ? 1 : WORKERS;
 		else if (!strcmp(argv[i], "--new"))
 			only_new = true;
+		else if (!strcmp(argv[i], "--reload"))
+			only_reload = true;
+		else if (!strcmp(argv[i], "--hold"))
+			world.holds_on = true;
 		else if (!strcmp(argv[i], "--quick"))
 			rounds = 3;
 	}
@@ -639,15 +698,18 @@ int main(int argc, char **argv)
 		return run_flood(flood_s);
 	}
 	open_flows(&world.hands[0], flows);
-	if (!only_new)
+	if (!only_new && !only_reload)
 		rows_of(rounds, false);
 	if (!only_new)
-		rows_of_reload(MIN_OF(rounds * 5, (unsigned int)ROUNDS_MAX));
+		rows_of_reloads(rounds);
+	if (only_reload)
+		goto out;
 	set("net.netfilter.nf_conntrack_udp_timeout", "30");
 	for (int i = 0; i < 4; i++)	/* their records have been others' before, as later ones' will */
 		round_of(world.workers, true);
 	end_new();
 	rows_of(rounds, true);
+out:
 	for (int i = 0; i < world.workers; i++) {
 		worker_free(world.hands[i].worker);
 		free(world.hands[i].frame);

@@ -152,6 +152,11 @@ bool crew_alone_end(struct crew *crew)
 	return true;
 }
 
+bool crew_is_alone_once(const struct crew *crew)
+{
+	return __atomic_load_n(&crew->alone, __ATOMIC_RELAXED) == (uintptr_t)pthread_self() && crew->depth == 1;
+}
+
 void crew_in_late(struct crew *crew, struct crew_member *member)
 {
 	crew_out(member);

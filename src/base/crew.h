@@ -54,6 +54,8 @@ void crew_leave(struct crew *crew, struct crew_member *member);
  */
 bool crew_alone_begin(struct crew *crew, bool beside);
 bool crew_alone_end(struct crew *crew);
+/* Is the caller alone, and said so once? */
+bool crew_is_alone_once(const struct crew *crew);
 
 void crew_in_late(struct crew *crew, struct crew_member *member);
 void crew_wake(struct crew_member *member);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "conntrack/conntrack.h"
+#include "path/worker.h"
 #include "table/table.h"
 
 /* Numbers above the tables' own, where other parts of netfilter begin; facts from their uapi headers. */
@@ -58,6 +59,7 @@ static int get_entries(struct control *control, uint8_t family, const void *in, 
 {
 	struct ipt_get_entries head;
 	uint8_t *entries;
+	bool paused;
 	int err;
 
 	if (room < sizeof(head) || in_len < sizeof(head))
@@ -69,7 +71,9 @@ static int get_entries(struct control *control, uint8_t family, const void *in, 
 	entries = calloc(1, head.size + 1u);
 	if (!entries)
 		return -ENOMEM;
+	paused = worker_alone_pause(control->inst);
 	err = tables_get_entries(control->inst, family, head.name, entries, head.size, NULL, NULL);
+	worker_alone_resume(control->inst, paused);
 	if (!err) {
 		sb_add(out, in, sizeof(head));
 		sb_add(out, (const char *)entries, head.size);
@@ -120,6 +124,7 @@ static int replace(struct control *control, uint8_t family, const void *in, size
 	struct xt_counters *old = NULL;
 	struct ipt_replace head;
 	struct refusal why;
+	bool paused;
 	int err;
 
 	if (in_len < sizeof(head))
@@ -132,7 +137,9 @@ static int replace(struct control *control, uint8_t family, const void *in, size
 			return -ENOMEM;
 	}
 	why.text[0] = '\0';
+	paused = worker_alone_pause(control->inst);
 	err = tables_replace(control->inst, family, in, in_len, old, NULL, &why);
+	worker_alone_resume(control->inst, paused);
 	if (!err && old)
 		sb_add(out, (const char *)old, head.num_counters * sizeof(*old));
 	if (err && why.text[0] && control->callbacks.unserved)
@@ -166,6 +173,7 @@ int control_rules_replace(struct control *control, struct control_cred cred, uin
 	struct refusal why = { 0 };
 	struct ipt_replace head;
 	struct xt_counters *old;
+	bool paused;
 	int err;
 
 	if (!cred.may_change)
@@ -174,7 +182,9 @@ int control_rules_replace(struct control *control, struct control_cred cred, uin
 		return -EINVAL;
 	memcpy(&head, in, sizeof(head));
 	if (only_check) {
+		paused = worker_alone_pause(control->inst);
 		err = tables_check(control->inst, family, in, in_len, &why);
+		worker_alone_resume(control->inst, paused);
 	} else {
 		/* one more entry takes more bytes than its counters: other numbers are refused, not allocated */
 		if (head.num_counters > (256u << 20) / sizeof(*old))
@@ -182,7 +192,9 @@ int control_rules_replace(struct control *control, struct control_cred cred, uin
 		old = calloc(head.num_counters + 1u, sizeof(*old));
 		if (!old)
 			return -ENOMEM;
+		paused = worker_alone_pause(control->inst);
 		err = tables_replace(control->inst, family, in, in_len, old, NULL, &why);
+		worker_alone_resume(control->inst, paused);
 		if (!err)
 			sb_add(out, (const char *)old, head.num_counters * sizeof(*old));
 		free(old);
@@ -197,12 +209,18 @@ int control_rules_replace(struct control *control, struct control_cred cred, uin
 int control_rule_change(struct control *control, struct control_cred cred, uint8_t family, const char *table,
 			const struct rule_change *change)
 {
+	bool paused;
+	int err;
+
 	if (!cred.may_change)
 		return -EPERM;
 	if ((family != NFPROTO_IPV4 && family != NFPROTO_IPV6) || change->kind > CHANGE_LOOK ||
 	    (change->is_append && change->kind != CHANGE_INSERT) || (!change->entry && change->kind != CHANGE_DELETE))
 		return -EINVAL;
-	return tables_change_rule(control->inst, family, table, change, NULL);
+	paused = worker_alone_pause(control->inst);
+	err = tables_change_rule(control->inst, family, table, change, NULL);
+	worker_alone_resume(control->inst, paused);
+	return err;
 }
 
 int control_original_dst(struct control *control, int level, const struct sockaddr_in6 *own,

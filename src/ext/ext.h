@@ -123,6 +123,7 @@ struct match {
 	void (*keep)(const void *info, struct strbuf *out);
 	bool (*give)(void *info, struct instance *inst, struct bytes_in *in);
 	bool names_shared;		/* its checkentry asks what a rule of another table has made, by name */
+	bool checks_rule_only;		/* its checkentry looks at nothing but the rule, and keeps nothing: workers need not wait for it */
 	void (*attach)(struct instance *inst);	/* optional: an instance is made; files that exist without a rule */
 	const struct ext_text *text;	/* NULL: an older revision without text of its own */
 	const char *abi_name;		/* an alias for text only: the rule's data carries this name ("state" is
@@ -144,7 +145,7 @@ struct target {
 	unsigned int (*target)(struct pkt *pkt, const void *info, struct ext_call *call);
 	int (*checkentry)(void *info, const struct ext_check *check, struct refusal *why);
 	void (*destroy)(void *info, const struct ext_check *check);
-	bool names_shared;
+	bool names_shared, checks_rule_only;
 	const struct ext_text *text;
 	const char *abi_name;		/* as in struct match */
 };

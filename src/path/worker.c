@@ -11,6 +11,7 @@
 #include "flowcache/flowcache.h"
 #include "nat/nat.h"
 #include "path/path_internal.h"
+#include "table/table.h"
 
 struct iface_counts { struct iface *iface; uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; };
 
@@ -137,6 +138,20 @@ void worker_alone_end(struct instance *inst, struct worker *worker)
 	crew_alone_end(crew);
 }
 
+bool worker_alone_pause(struct instance *inst)
+{
+	if (!inst->crew || !crew_is_alone_once(inst->crew))
+		return false;
+	worker_alone_end(inst, NULL);
+	return true;
+}
+
+void worker_alone_resume(struct instance *inst, bool paused)
+{
+	if (paused)
+		worker_alone_begin(inst, NULL);
+}
+
 /* --- life --- */
 
 static void release(struct worker *worker)
@@ -177,6 +192,7 @@ struct worker *worker_new(struct instance *inst, const struct observer *observer
 	}
 	if (worker->pool && worker->flow && crew_of(inst)) {
 		worker_alone_begin(inst, NULL);
+		tables_serve_workers(inst);
 		err = crew_join(inst->crew, &worker->member);
 		worker_alone_end(inst, NULL);
 	}

@@ -45,6 +45,12 @@ void worker_receive_one(struct worker *worker, struct pkt *pkt);
  */
 void worker_alone_begin(struct instance *inst, struct worker *worker);
 void worker_alone_end(struct instance *inst, struct worker *worker);
+/*
+ * Control that is alone lets the others in for a while, unless it said so twice: who called it counts on it. Afterwards only what
+ * workers never change is as before. Return: whether they are in; for worker_alone_resume().
+ */
+bool worker_alone_pause(struct instance *inst);
+void worker_alone_resume(struct instance *inst, bool paused);
 
 /*
  * A number that packets of one flow have in common, in both directions as long as NAT does not change its addresses: for who

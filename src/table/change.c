@@ -3,6 +3,7 @@
  * their counters and their bytes; only places move. Whatever would steer packets elsewhere is left to a replacement
  * of the whole: then what can be reached from where is looked at again. What remembers begins anew either way.
  */
+#include "table/alone.h"
 #include "table/table_internal.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ struct planned {
 	struct segment *segment;
 	uint32_t place;
 	uint8_t *entry;			/* the new one; owned until it is in place */
+	uint8_t *gone;			/* the old one, when it is no longer */
 	struct segment *jump;
 };
 
@@ -125,7 +127,7 @@ static int target_name_resolve(struct planned *plan)
 	return 0;
 }
 
-static int entry_take(struct instance *inst, struct planned *plan, const struct rule_change *change, unsigned int mask,
+static int entry_take(struct alone_steps *steps, struct planned *plan, const struct rule_change *change, unsigned int mask,
 		      struct refusal *why)
 {
 	const uint8_t family = plan->rs->family;
@@ -149,7 +151,7 @@ static int entry_take(struct instance *inst, struct planned *plan, const struct 
 	if (!err && plan->jump && !jump_is_harmless(plan, mask))
 		err = -EOPNOTSUPP;
 	if (!err)
-		err = ruleset_entry_check(inst, plan->rs, plan->entry, why);
+		err = ruleset_entry_check(steps, plan->rs, plan->entry, why);
 	if (err) {
 		free(plan->entry);
 		plan->entry = NULL;
@@ -296,9 +298,9 @@ static void entry_settle(struct planned *plan, uint32_t id, const struct rule_so
 	plan->entry = NULL;
 }
 
-static void entry_drop(struct instance *inst, struct ruleset *rs, uint8_t *entry)
+static void entry_drop(struct alone_steps *steps, struct ruleset *rs, uint8_t *entry)
 {
-	entry_exts_release(inst, rs, entry);
+	entry_exts_release(steps, rs, entry);
 	if (entry < rs->entries || entry >= rs->entries + rs->arena_size)
 		free(entry);
 }
@@ -335,7 +337,7 @@ static void rule_delete(struct instance *inst, struct planned *plan)
 	rs->remembers[id] = 0;
 	places_shift(rs, plan->segment, place + 1, -1, -(int64_t)entry_next_offset(entry, rs->family));
 	rs->free_ids[rs->free_id_count++] = id;
-	entry_drop(inst, rs, entry);
+	plan->gone = entry;
 }
 
 /* The new one takes the old one's id. */
@@ -353,7 +355,7 @@ static void rule_replace(struct instance *inst, struct planned *plan, const stru
 	rs->remembering -= rs->remembers[id];
 	entry_settle(plan, id, source);
 	compiled_add(inst, rs, plan->segment, id);
-	entry_drop(inst, rs, entry);
+	plan->gone = entry;
 }
 
 static bool is_jumped_to(const struct ruleset *rs, const struct segment *segment, uint32_t place)
@@ -368,17 +370,16 @@ static bool is_jumped_to(const struct ruleset *rs, const struct segment *segment
 
 struct renewal { uint8_t **entries; uint32_t *places; uint32_t count, total; };
 
-static void renewal_undo(struct instance *inst, struct ruleset *rs, struct renewal *r)
+/* The twins that did not come into use, or the entries that they came for. */
+static void renewal_end(struct alone_steps *steps, struct ruleset *rs, struct renewal *r, bool in_order)
 {
-	while (r->count) {
-		entry_exts_release(inst, rs, r->entries[--r->count]);
-		free(r->entries[r->count]);
-	}
+	for (uint32_t i = 0; i < r->count; i++)
+		entry_drop(steps, rs, r->entries[in_order ? i : r->count - 1 - i]);
 	free(r->entries);
 	free(r->places);
 }
 
-static int entry_renew(struct instance *inst, struct ruleset *rs, uint32_t place, uint8_t **out, struct refusal *why)
+static int entry_renew(struct alone_steps *steps, struct ruleset *rs, uint32_t place, uint8_t **out, struct refusal *why)
 {
 	uint8_t *old = rs->at[place], *entry = calloc(1, entry_next_offset(old, rs->family));
 	struct xt_standard_target *t;
@@ -387,7 +388,7 @@ static int entry_renew(struct instance *inst, struct ruleset *rs, uint32_t place
 	if (!entry)
 		return refuse(why, -ENOMEM, "no memory for a rule");
 	ruleset_export_entry(rs, place, entry);
-	err = ruleset_entry_check(inst, rs, entry, why);
+	err = ruleset_entry_check(steps, rs, entry, why);
 	if (err) {
 		free(entry);
 		return err;
@@ -495,27 +496,25 @@ static int renewal_open(const struct ruleset *rs, uint32_t but, struct renewal *
  * Twins of those before @place. As with a replacement, rules begin in their order, since some share what they remember, and the
  * old ones end after all new ones began.
  */
-static int renewal_until(struct instance *inst, struct ruleset *rs, uint32_t place, struct renewal *r, struct refusal *why)
+static int renewal_until(struct alone_steps *steps, struct ruleset *rs, uint32_t place, struct renewal *r, struct refusal *why)
 {
 	int err = 0;
 
 	while (!err && r->count < r->total && r->places[r->count] < place) {
-		err = entry_renew(inst, rs, r->places[r->count], &r->entries[r->count], why);
+		err = entry_renew(steps, rs, r->places[r->count], &r->entries[r->count], why);
 		r->count += !err;
 	}
 	return err;
 }
 
-static void renewal_apply(struct instance *inst, struct ruleset *rs, struct renewal *r)
+static void renewal_apply(struct ruleset *rs, struct renewal *r)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
 		uint8_t *old = rs->at[r->places[i]];
 
 		rs->at[r->places[i]] = r->entries[i];
-		entry_drop(inst, rs, old);
+		r->entries[i] = old;
 	}
-	free(r->entries);
-	free(r->places);
 }
 
 /* Its form, before anything else of it is looked at: it may come from another process. */
@@ -533,7 +532,7 @@ static int plan_make(const struct rule_change *change, struct planned *plan, str
 	uint32_t count;
 	int err;
 
-	if (rs->nesting || (change->entry && !is_well_formed(change, rs->family)))
+	if (change->entry && !is_well_formed(change, rs->family))
 		return -EOPNOTSUPP;
 	plan->segment = chain_find(rs, change->chain);
 	if (!plan->segment)
@@ -555,11 +554,45 @@ static int plan_make(const struct rule_change *change, struct planned *plan, str
 	return 0;
 }
 
+/* Rooms, and the number of a rule that comes. */
+static int places_take(struct instance *inst, struct ruleset *rs, bool comes, uint32_t *id, struct refusal *why)
+{
+	int err;
+
+	worker_alone_begin(inst, NULL);
+	err = rs->nesting ? -EOPNOTSUPP : 0;		/* who asks is called by a packet on its way through these */
+	if (!err && rooms_make(rs))
+		err = refuse(why, -ENOMEM, "table %s: no memory", rs->table);
+	if (!err && comes) {
+		*id = id_take(rs);
+		err = *id == NO_PLACE ? -EOPNOTSUPP : 0;
+	}
+	worker_alone_end(inst, NULL);
+	return err;
+}
+
+static void plan_apply(struct instance *inst, struct planned *plan, const struct rule_change *change, uint32_t id, struct renewal *renewal)
+{
+	worker_alone_begin(inst, NULL);
+	tallies_settle(inst->tables);
+	inst->changes++;
+	renewal_apply(plan->rs, renewal);
+	if (change->kind == CHANGE_INSERT)
+		rule_insert(inst, plan, id, &change->source);
+	else if (change->kind == CHANGE_REPLACE)
+		rule_replace(inst, plan, &change->source);
+	else
+		rule_delete(inst, plan);
+	hooks_settle(plan->rs);
+	worker_alone_end(inst, NULL);
+}
+
 int tables_change_rule(struct instance *inst, uint8_t family, const char *name, const struct rule_change *change,
 		       struct refusal *why)
 {
 	struct table *table = table_find(inst, family, name);
 	struct planned plan = { .rs = table ? table->rules : NULL };
+	struct alone_steps steps = { inst };
 	struct renewal renewal = { 0 };
 	uint32_t id = NO_PLACE;
 	int err;
@@ -569,43 +602,29 @@ int tables_change_rule(struct instance *inst, uint8_t family, const char *name, 
 	err = plan_make(change, &plan, why);
 	if (change->kind == CHANGE_LOOK)
 		return err;
-	if (!err && rooms_make(plan.rs))
-		err = refuse(why, -ENOMEM, "table %s: no memory", name);
-	if (!err && change->kind == CHANGE_INSERT) {
-		id = id_take(plan.rs);
-		err = id == NO_PLACE ? -EOPNOTSUPP : 0;
-	}
+	if (!err)
+		err = places_take(inst, plan.rs, change->kind == CHANGE_INSERT, &id, why);
 	if (!err)
 		err = renewal_open(plan.rs, change->kind == CHANGE_INSERT ? NO_PLACE : plan.place, &renewal, why);
 	if (!err)
-		err = renewal_until(inst, plan.rs, plan.place, &renewal, why);
+		err = renewal_until(&steps, plan.rs, plan.place, &renewal, why);
 	if (!err && change->kind != CHANGE_DELETE)
-		err = entry_take(inst, &plan, change, *entry_comefrom(plan.rs->at[plan.place], family), why);
+		err = entry_take(&steps, &plan, change, *entry_comefrom(plan.rs->at[plan.place], family), why);
 	if (!err)
-		err = renewal_until(inst, plan.rs, NO_PLACE, &renewal, why);
-	if (err) {
-		if (plan.entry) {
-			entry_exts_release(inst, plan.rs, plan.entry);
-			free(plan.entry);
-		}
-		renewal_undo(inst, plan.rs, &renewal);
+		err = renewal_until(&steps, plan.rs, NO_PLACE, &renewal, why);
+	alone_steps_end(&steps);
+	if (!err) {
+		plan_apply(inst, &plan, change, id, &renewal);
+		segment_settle(inst, plan.rs, plan.segment);
+	} else if (id != NO_PLACE) {
+		plan.rs->place[id] = NO_PLACE;
+		plan.rs->free_ids[plan.rs->free_id_count++] = id;
 	}
-	if (err) {
-		if (id != NO_PLACE) {
-			plan.rs->place[id] = NO_PLACE;
-			plan.rs->free_ids[plan.rs->free_id_count++] = id;
-		}
-		return err;
-	}
-	tallies_settle(inst->tables);
-	inst->changes++;
-	renewal_apply(inst, plan.rs, &renewal);
-	if (change->kind == CHANGE_INSERT)
-		rule_insert(inst, &plan, id, &change->source);
-	else if (change->kind == CHANGE_REPLACE)
-		rule_replace(inst, &plan, &change->source);
-	else
-		rule_delete(inst, &plan);
-	hooks_settle(plan.rs);
-	return 0;
+	if (plan.entry)
+		entry_drop(&steps, plan.rs, plan.entry);
+	renewal_end(&steps, plan.rs, &renewal, !err);
+	if (plan.gone)
+		entry_drop(&steps, plan.rs, plan.gone);
+	alone_steps_end(&steps);
+	return err;
 }

@@ -10,6 +10,7 @@
 #include "classify/needles.h"
 #include "conntrack/conntrack.h"
 #include "route/route.h"
+#include "table/alone.h"
 #include "table/table_internal.h"
 
 #include <linux/netfilter/xt_conntrack.h>
@@ -275,7 +276,7 @@ static void segment_forget(struct segment *segment)
 	segment->strings = NULL;
 	segment->all = segment->bare = NULL;
 	segment->compiled = segment->strings_added = 0;
-	segment->bare_failed = false;
+	segment->bare_failed = segment->is_worn = false;
 }
 
 void ruleset_forget_compiled(struct ruleset *rs)
@@ -284,13 +285,19 @@ void ruleset_forget_compiled(struct ruleset *rs)
 		segment_forget(&rs->segments[i]);
 }
 
+/* A worker that makes it for its packet lets all others wait. */
+static void bare_make(struct instance *inst, const struct ruleset *rs, struct segment *segment)
+{
+	segment->bare = segment_bare(inst, rs, segment);
+	segment->bare_failed = !segment->bare;
+}
+
 static void segment_compile(struct instance *inst, const struct ruleset *rs, struct segment *segment)
 {
 	const enum rules_mode mode = inst->tables->mode;
 	const uint32_t min = mode == RULES_CHECK ? 1 : COMPILE_MIN;
 
 	segment_forget(segment);
-	ahead_forget(&inst->tables->ahead);
 	if (mode == RULES_WALK || segment->last - segment->first < min)
 		return;
 	segment_classifiers(inst, rs, segment);
@@ -299,12 +306,36 @@ static void segment_compile(struct instance *inst, const struct ruleset *rs, str
 	segment->compiled = segment->last - segment->first;
 	segment_end(rs, segment);
 	segment_depends(segment);
+	if (inst->crew)
+		bare_make(inst, rs, segment);
 }
 
 void ruleset_compile(struct instance *inst, struct ruleset *rs)
 {
 	for (uint32_t i = 0; i < rs->segment_count; i++)
 		segment_compile(inst, rs, &rs->segments[i]);
+}
+
+/* Nobody else changes the rules meanwhile: what is made of them aside fits when it is done. */
+void segment_settle(struct instance *inst, struct ruleset *rs, struct segment *segment)
+{
+	struct segment fresh = { .first = segment->first, .last = segment->last }, worn;
+
+	if (!segment->is_worn)
+		return;
+	segment_compile(inst, rs, &fresh);
+	worker_alone_begin(inst, NULL);
+	ahead_forget(&inst->tables->ahead);
+	worn = *segment;
+	*segment = fresh;
+	worker_alone_end(inst, NULL);
+	segment_forget(&worn);
+}
+
+static bool is_worn(const struct segment *segment)
+{
+	return segment->strings_added > STRINGS_ADDED_MAX + segment->compiled / 4 || (segment->strings && strings_are_worn(segment->strings)) ||
+	       classifier_is_worn(segment->all);
 }
 
 void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id)
@@ -315,13 +346,13 @@ void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *seg
 	ahead_forget(&inst->tables->ahead);
 	entry_asks(e, rs->family, true, &rule);
 	segment->strings_added += rule.needle != NULL;
-	if (segment->strings_added > STRINGS_ADDED_MAX + segment->compiled / 4 ||
-	    (segment->strings && strings_are_worn(segment->strings)) || !segment->all || classifier_add(segment->all, id, &rule, rs->place) || classifier_is_worn(segment->all) ||
-	    (classifier_is_crowded(segment->all) &&
-	     classifier_regroup(segment->all, rs->place, rule_by_id, &(struct asking){ rs, NULL, true }))) {
-		segment_compile(inst, rs, segment);
+	if (!segment->all || classifier_add(segment->all, id, &rule, rs->place)) {
+		segment_forget(segment);
+		segment->is_worn = true;
 		return;
 	}
+	segment->is_worn = is_worn(segment) || (classifier_is_crowded(segment->all) &&
+			   classifier_regroup(segment->all, rs->place, rule_by_id, &(struct asking){ rs, NULL, true }));
 	segment->compiled++;
 	segment_depends(segment);
 	if (!segment->bare)
@@ -330,6 +361,7 @@ void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *seg
 	if (classifier_add(segment->bare, id, &rule, rs->place)) {
 		classifier_free(segment->bare);
 		segment->bare = NULL;
+		segment->is_worn = true;
 	}
 }
 
@@ -583,10 +615,8 @@ uint32_t compiled_find(struct instance *inst, const struct ruleset *rs, struct s
 
 	key_complete(k, rs, segment, pkt, state);
 	if (unlikely(!k->has_l4)) {
-		if (!segment->bare && !segment->bare_failed) {
-			segment->bare = segment_bare(inst, rs, segment);
-			segment->bare_failed = !segment->bare;
-		}
+		if (!segment->bare && !segment->bare_failed)
+			bare_make(inst, rs, segment);
 		if (segment->bare_failed)
 			return at;
 		c = segment->bare;
@@ -631,9 +661,25 @@ void tables_set_mode(struct instance *inst, enum rules_mode mode)
 	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 
 	inst->tables->mode = mode;
+	ahead_forget(&inst->tables->ahead);
 	for (size_t f = 0; f < ARRAY_SIZE(families); f++)
 		list_for_each(node, tables_of(inst->tables, families[f]))
 			ruleset_compile(inst, list_entry(node, struct table, node)->rules);
+}
+
+void tables_serve_workers(struct instance *inst)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+
+	for (size_t f = 0; f < ARRAY_SIZE(families); f++) {
+		list_for_each(node, tables_of(inst->tables, families[f])) {
+			const struct ruleset *rs = list_entry(node, struct table, node)->rules;
+
+			for (uint32_t i = 0; i < rs->segment_count; i++)
+				if (rs->segments[i].all && !rs->segments[i].bare && !rs->segments[i].bare_failed)
+					bare_make(inst, rs, &rs->segments[i]);
+		}
+	}
 }
 
 struct tables_compiled tables_compiled(const struct instance *inst)

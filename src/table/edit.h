@@ -95,8 +95,18 @@ int edit_dump(struct edit *edit, struct strbuf *out, struct refusal *why);	/* li
 void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to);
 /* Makes the rule set; nothing is published. @rs is given: ruleset_free(). */
 int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why);
-/* Publishes what edit_build() made; the table must be as it was when opened. Takes @rs on success. */
-int edit_publish(struct edit *edit, struct ruleset *rs, struct refusal *why);
+/*
+ * Publishes what edit_build() made, in three steps; the table must be as it was when opened. Whatever takes time or can fail is done
+ * beside workers (table/alone.h). The first takes @rs on success.
+ */
+struct publication {
+	struct table *table;
+	struct ruleset *rs, *before;
+	uint32_t *from;			/* as in table_swap() */
+};
+int edit_prepare(struct edit *edit, struct ruleset *rs, struct publication *p, struct refusal *why);
+void publication_apply(struct instance *inst, struct publication *p);	/* alone only */
+void publication_end(struct instance *inst, struct publication *p);	/* what was before, or did not come to be, goes */
 int edit_commit(struct edit *edit, struct refusal *why);
 
 struct edit_chain *edit_chain_find(struct edit *edit, const char *name);

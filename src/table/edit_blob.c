@@ -1,6 +1,7 @@
 /*
  * table/edit_blob.c - a generation taken apart into chains and rules, and chains and rules made into a blob.
  */
+#include "table/alone.h"
 #include "table/edit_internal.h"
 
 #include <stdio.h>
@@ -28,9 +29,10 @@ static int foreign_blob(const struct edit *edit, struct refusal *why)
 	return refuse(why, -EINVAL, "table %s was not made of chains; it can be replaced, not edited", edit->kind->name);
 }
 
-static struct counter_plan plan_keep(const struct ruleset *rs, uint32_t i)
+/* @entry: the one at place @i, in user space's form. */
+static struct counter_plan plan_keep(const struct edit *edit, const uint8_t *entry, uint32_t i)
 {
-	return (struct counter_plan){ COUNTER_KEEP, i, rs->counters[entry_id(rs, rs->at[i])] };
+	return (struct counter_plan){ COUNTER_KEEP, i, *entry_counters((void *)entry, edit->family) };
 }
 
 static int chain_of_hook_add(struct edit *edit, unsigned int hook, struct edit_chain **out)
@@ -104,7 +106,7 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 			if (!chain || chain->hook < 0 || rs->underflow[chain->hook] != rs->offsets[i])
 				return foreign_blob(edit, why);
 			chain->policy = raw_verdict(t);
-			chain->counted = plan_keep(rs, i);
+			chain->counted = plan_keep(edit, e, i);
 			chain->source = source;
 			chain = NULL;	/* what stands behind it belongs to no chain */
 			continue;
@@ -120,7 +122,7 @@ static int read_entries(struct edit *edit, const struct ruleset *rs, const uint8
 		if (!rule)
 			return refuse(why, -ENOMEM, "no memory");
 		rule->kind = RULE_EXTENSION;
-		rule->counted = plan_keep(rs, i);
+		rule->counted = plan_keep(edit, e, i);
 		rule->source = source;
 		rule->entry = edit_alloc(edit, entry_next_offset(e, edit->family));
 		if (!rule->entry || edit_rule_put(chain, rule, chain->count))
@@ -179,6 +181,7 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	struct edit *edit = calloc(1, sizeof(*edit));
 	struct ruleset *untouched = NULL;
 	struct ipt_replace *initial = NULL;
+	struct xt_counters *counters = NULL;
 	const struct ruleset *rs;
 	uint8_t *blob = NULL;
 	int err = 0;
@@ -206,15 +209,16 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	edit->kind = kind;
 	edit->family = family;
 	blob = malloc(rs->size);
-	if (!blob) {
+	counters = table_counters(inst, rs);
+	if (!blob || !counters) {
 		err = refuse(why, -ENOMEM, "no memory");
 		goto out;
 	}
-	tallies_fold(inst->tables);
-	ruleset_export(rs, blob);
+	ruleset_export(rs, counters, blob);
 	err = chains_of(edit, rs, blob, why);
 out:
 	free(initial);
+	free(counters);
 	free(blob);
 	ruleset_free(inst, untouched);
 	if (err)
@@ -370,53 +374,101 @@ int edit_build(struct edit *edit, struct ruleset **rs, struct refusal *why)
 	return err;
 }
 
-void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to)
+typedef void (*plan_visit)(void *priv, uint32_t entry, const struct counter_plan *plan);
+
+/* Of every entry of the new blob; all rules have been read. */
+static void plans_each(const struct edit *edit, plan_visit visit, void *priv)
 {
+	static const struct counter_plan zero = { .map = COUNTER_SET };
+	uint32_t n = 0;
+
 	for (uint32_t c = 0; c < edit->count; c++) {
 		const struct edit_chain *chain = edit->chains[c];
 
-		to += chain->hook < 0;
-		for (uint32_t i = 0; i <= chain->count; i++, to++) {
-			const struct counter_plan *plan = i < chain->count ? &chain->rules[i]->counted : &chain->counted; /* all read */
-
-			if (plan->map == COUNTER_SET)
-				*to = plan->counters;
-			else if (i < chain->count)
-				*to = old[plan->old];
-			else
-				*to = (struct xt_counters){ 0 };	/* any change makes libiptc forget a policy's */
-		}
+		n += chain->hook < 0;
+		for (uint32_t i = 0; i < chain->count; i++)
+			visit(priv, n++, &chain->rules[i]->counted);
+		/* any change makes libiptc forget a policy's */
+		visit(priv, n++, chain->counted.map == COUNTER_SET ? &chain->counted : &zero);
 	}
 }
 
-int edit_publish(struct edit *edit, struct ruleset *rs, struct refusal *why)
+struct counting { const struct xt_counters *old; struct xt_counters *to; };
+
+static void count_on(void *priv, uint32_t entry, const struct counter_plan *plan)
 {
-	struct xt_counters *old = calloc(edit->old_number, sizeof(*old));
-	struct table *table;
+	const struct counting *c = priv;
+
+	c->to[entry] = plan->map == COUNTER_SET ? plan->counters : c->old[plan->old];
+}
+
+void edit_counters(const struct edit *edit, const struct xt_counters *old, struct xt_counters *to)
+{
+	plans_each(edit, count_on, &(struct counting){ old, to });
+}
+
+static void count_later(void *priv, uint32_t entry, const struct counter_plan *plan)
+{
+	const struct publication *p = priv;
+	const struct ruleset *before = p->table->rules;
+
+	if (plan->map == COUNTER_SET)
+		p->rs->counters[entry] = plan->counters;
+	else
+		p->from[entry] = before->moved ? entry_id(before, before->at[plan->old]) : plan->old;
+}
+
+int edit_prepare(struct edit *edit, struct ruleset *rs, struct publication *p, struct refusal *why)
+{
 	int err;
 
-	if (!old)
-		return refuse(why, -ENOMEM, "no memory");
-	err = table_get(edit->inst, edit->family, edit->kind->name, &table, why);
+	*p = (struct publication){ .from = malloc((rs->number + 1) * sizeof(*p->from)) };
+	err = p->from ? table_get(edit->inst, edit->family, edit->kind->name, &p->table, why) : refuse(why, -ENOMEM, "no memory");
 	if (!err)
-		err = table_publish(edit->inst, table, rs, edit->old_number, old, why);
-	if (!err)
-		edit_counters(edit, old, rs->counters);
-	free(old);
-	return err;
+		err = table_prepare(edit->inst, p->table, rs, edit->old_number, why);
+	if (err) {
+		free(p->from);
+		*p = (struct publication){ NULL };
+		return err;
+	}
+	p->rs = rs;
+	memset(p->from, 0xff, rs->number * sizeof(*p->from));	/* NO_PLACE */
+	plans_each(edit, count_later, p);
+	return 0;
+}
+
+void publication_apply(struct instance *inst, struct publication *p)
+{
+	p->before = table_swap(inst, p->table, p->rs, p->from);
+	p->rs = NULL;
+}
+
+void publication_end(struct instance *inst, struct publication *p)
+{
+	ruleset_free(inst, p->before);
+	ruleset_free(inst, p->rs);
+	free(p->from);
+	*p = (struct publication){ NULL };
 }
 
 int edit_commit(struct edit *edit, struct refusal *why)
 {
+	struct publication p;
 	struct ruleset *rs;
 	int err = edit_build(edit, &rs, why);
 
 	if (err)
 		return err;
-	err = edit_publish(edit, rs, why);
-	if (err)
+	err = edit_prepare(edit, rs, &p, why);
+	if (err) {
 		ruleset_free(edit->inst, rs);
-	return err;
+		return err;
+	}
+	worker_alone_begin(edit->inst, NULL);
+	publication_apply(edit->inst, &p);
+	worker_alone_end(edit->inst, NULL);
+	publication_end(edit->inst, &p);
+	return 0;
 }
 
 /* --- an instance's own tables, as a source --- */

@@ -2,6 +2,7 @@
  * table/entry_exts.c - one entry's extensions: where each may stand, and what each says of its data. What was asked and
  * said yes is released in the same order, with the same words.
  */
+#include "table/alone.h"
 #include "table/table_internal.h"
 
 #include <limits.h>
@@ -90,7 +91,8 @@ static int unknown_extension(const char *what, const char *name, uint8_t revisio
 	return refuse(why, -ENOENT, "%s '%s' has no revision %u", what, name, revision);
 }
 
-static int match_check(struct xt_entry_match *m, const struct ext_check *check, struct ext_memo *memo, struct refusal *why)
+static int match_check(struct xt_entry_match *m, const struct ext_check *check, struct ext_memo *memo, struct alone_steps *steps,
+		       struct refusal *why)
 {
 	const char *name = m->u.user.name;
 	const struct match *match;
@@ -105,14 +107,17 @@ static int match_check(struct xt_entry_match *m, const struct ext_check *check, 
 	err = restrictions_check(&(struct ext_kind){ "match", match->name, match->table, match->info_size,
 						     match->hooks, match->proto },
 				 m->u.match_size - sizeof(*m), check, why);
-	if (!err && match->checkentry)
+	if (!err && match->checkentry) {
+		if (!match->checks_rule_only)
+			alone_step(steps);
 		err = match->checkentry(m->data, check, why);
+	}
 	if (!err)
 		m->u.kernel.match = (struct xt_match *)match;
 	return err > 0 ? -EIO : err;
 }
 
-static int target_check(struct xt_entry_target *t, const struct ext_check *check, struct ext_memo *memo,
+static int target_check(struct xt_entry_target *t, const struct ext_check *check, struct ext_memo *memo, struct alone_steps *steps,
 			struct refusal *why)
 {
 	const char *name = t->u.user.name;
@@ -128,35 +133,42 @@ static int target_check(struct xt_entry_target *t, const struct ext_check *check
 	err = restrictions_check(&(struct ext_kind){ "target", target->name, target->table, target->info_size,
 						     target->hooks, target->proto },
 				 t->u.target_size - sizeof(*t), check, why);
-	if (!err && target->checkentry)
+	if (!err && target->checkentry) {
+		if (!target->checks_rule_only)
+			alone_step(steps);
 		err = target->checkentry(t->data, check, why);
+	}
 	if (!err)
 		t->u.kernel.target = (struct xt_target *)target;
 	return err > 0 ? -EIO : err;
 }
 
 /* Undoes the checks of @matches matches (UINT_MAX: all) and, if @with_target, of the target. */
-static void release(struct instance *inst, const struct ruleset *rs, void *e, unsigned int matches, bool with_target)
+static void release(struct alone_steps *steps, const struct ruleset *rs, void *e, unsigned int matches, bool with_target)
 {
-	struct ext_check check = check_for(inst, rs, e);
+	struct ext_check check = check_for(steps->inst, rs, e);
 
 	for_each_match(m, e, rs->family) {
 		if (!matches--)
 			break;
-		if (match_of(m)->destroy)
-			match_of(m)->destroy(m->data, &check);
+		if (!match_of(m)->destroy)
+			continue;
+		alone_step(steps);
+		match_of(m)->destroy(m->data, &check);
 	}
 	if (with_target) {
 		struct xt_entry_target *t = entry_target(e, rs->family);
 
-		if (target_of(t)->destroy)
-			target_of(t)->destroy(t->data, &check);
+		if (!target_of(t)->destroy)
+			return;
+		alone_step(steps);
+		target_of(t)->destroy(t->data, &check);
 	}
 }
 
-int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why)
+int entry_exts_check(struct alone_steps *steps, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why)
 {
-	struct ext_check check = check_for(inst, rs, e);
+	struct ext_check check = check_for(steps->inst, rs, e);
 	unsigned int done = 0;
 	int err = 0;
 
@@ -164,7 +176,7 @@ int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, s
 
 	for_each_match(m, e, rs->family) {
 		about = m->u.user.name;
-		err = match_check(m, &check, memo, why);
+		err = match_check(m, &check, memo, steps, why);
 		if (err)
 			break;
 		done++;
@@ -173,19 +185,21 @@ int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, s
 		struct xt_entry_target *t = entry_target(e, rs->family);
 
 		about = t->u.user.name;
-		err = target_check(t, &check, memo, why);
+		err = target_check(t, &check, memo, steps, why);
 	}
 	if (err) {
 		if (why)
 			snprintf(why->about, sizeof(why->about), "%.*s", XT_EXTENSION_MAXNAMELEN - 1, about);
-		release(inst, rs, e, done, false);
+		release(steps, rs, e, done, false);
 	}
+	alone_stepped(steps);
 	return err;
 }
 
-void entry_exts_release(struct instance *inst, const struct ruleset *rs, void *e)
+void entry_exts_release(struct alone_steps *steps, const struct ruleset *rs, void *e)
 {
-	release(inst, rs, e, UINT_MAX, true);
+	release(steps, rs, e, UINT_MAX, true);
+	alone_stepped(steps);
 }
 
 bool entry_exts_share(const void *e, uint8_t family, struct ext_memo *memo)
@@ -235,6 +249,7 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 		     struct refusal *why)
 {
 	struct ruleset rs = { .entries = entry, .family = family };
+	struct alone_steps steps = { inst };
 	struct ext_memo memo = { 0 };
 	const char *fault = blob_entry_fault(entry, entry_next_offset(entry, family), family);
 	int err;
@@ -243,8 +258,9 @@ int rule_check_alone(struct instance *inst, uint8_t family, const char *table, v
 		return refuse(why, -EINVAL, "table %s: the rule: %s", table, fault);
 	snprintf(rs.table, sizeof(rs.table), "%s", table);
 	*entry_comefrom(entry, family) = hook_mask;
-	err = entry_exts_check(inst, &rs, entry, &memo, why);
+	err = entry_exts_check(&steps, &rs, entry, &memo, why);
 	if (!err)
-		entry_exts_release(inst, &rs, entry);
+		entry_exts_release(&steps, &rs, entry);
+	alone_steps_end(&steps);
 	return err;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "table/alone.h"
+
 struct kept_entry {
 	struct kept_entry *next;
 	struct ruleset table;		/* as much of one as extensions are told of */
@@ -20,7 +22,9 @@ static void hold_entry(struct kept_rules *kept, const struct edit_chain *chain, 
 	const struct edit *edit = chain->edit;
 	const uint16_t size = entry_next_offset(entry, edit->family);
 	struct kept_entry *own = calloc(1, sizeof(*own) + size);
+	struct alone_steps steps = { edit->inst };
 	struct ext_memo memo = { 0 };
+	int err;
 
 	if (!own)
 		return;
@@ -28,7 +32,9 @@ static void hold_entry(struct kept_rules *kept, const struct edit_chain *chain, 
 	memcpy(own->table.table, edit->kind->name, strlen(edit->kind->name) + 1);
 	memcpy(own->entry, entry, size);
 	*entry_comefrom(own->entry, edit->family) = chain->hook_mask;
-	if (entry_exts_check(edit->inst, &own->table, own->entry, &memo, NULL)) {
+	err = entry_exts_check(&steps, &own->table, own->entry, &memo, NULL);
+	alone_steps_end(&steps);
+	if (err) {
 		free(own);
 		return;
 	}
@@ -87,10 +93,13 @@ void kept_rules_need(struct kept_rules *kept, const void *entry, uint8_t family)
 
 void kept_rules_release(struct kept_rules *kept)
 {
+	struct alone_steps steps = { kept->from->inst };
+
 	for (struct kept_entry *own = kept->held, *next; own; own = next) {
 		next = own->next;
-		entry_exts_release(kept->from->inst, &own->table, own->entry);
+		entry_exts_release(&steps, &own->table, own->entry);
 		free(own);
 	}
+	alone_steps_end(&steps);
 	kept->held = NULL;
 }

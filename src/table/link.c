@@ -175,7 +175,7 @@ void ruleset_export_entry(const struct ruleset *rs, uint32_t place, void *out)
 	struct xt_entry_target *to_t = (void *)((uint8_t *)out + entry_target_offset(e, rs->family));
 
 	memcpy(out, e, entry_head_size(rs->family));
-	*entry_counters(out, rs->family) = rs->counters[entry_id(rs, e)];
+	*entry_counters(out, rs->family) = (struct xt_counters){ 0 };
 	for_each_match(m, e, rs->family) {
 		struct xt_entry_match *to_m = (void *)((uint8_t *)out + ((const uint8_t *)m - e));
 		const struct match *match = (const struct match *)m->u.kernel.match;
@@ -193,9 +193,13 @@ void ruleset_export_entry(const struct ruleset *rs, uint32_t place, void *out)
 		((struct xt_standard_target *)to_t)->verdict = ruleset_verdict(rs, place);
 }
 
-void ruleset_export(const struct ruleset *rs, void *out)
+void ruleset_export(const struct ruleset *rs, const struct xt_counters *counters, void *out)
 {
 	memset(out, 0, rs->size);
-	for (uint32_t place = 0; place < rs->number; place++)
-		ruleset_export_entry(rs, place, (uint8_t *)out + rs->offsets[place]);
+	for (uint32_t place = 0; place < rs->number; place++) {
+		uint8_t *entry = (uint8_t *)out + rs->offsets[place];
+
+		ruleset_export_entry(rs, place, entry);
+		*entry_counters(entry, rs->family) = counters[place];
+	}
 }

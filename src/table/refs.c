@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "base/crew.h"
+
 struct ref_node {
 	struct ref_node *next;
 	struct table_rule_ref ref;
@@ -17,6 +19,7 @@ struct text_node {
 };
 
 struct ref_pool {
+	uint8_t lock;			/* who makes rules is beside workers, one of whom asks for a name */
 	struct ref_node **refs;
 	struct text_node **texts;
 	size_t ref_count, ref_buckets, text_count, text_buckets;	/* buckets: powers of two */
@@ -109,7 +112,7 @@ static void grow_texts(struct ref_pool *pool)
 	pool->text_buckets = buckets;
 }
 
-const char *ref_intern_text(struct ref_pool *pool, const char *text)
+static const char *text_intern(struct ref_pool *pool, const char *text)
 {
 	uint64_t hash = text_hash(text);
 	size_t len = strlen(text) + 1;
@@ -151,16 +154,26 @@ static void grow_refs(struct ref_pool *pool)
 	pool->ref_buckets = buckets;
 }
 
-const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct table_rule_ref *ref)
+const char *ref_intern_text(struct ref_pool *pool, const char *text)
+{
+	const char *own;
+
+	spin_lock(&pool->lock);
+	own = text_intern(pool, text);
+	spin_unlock(&pool->lock);
+	return own;
+}
+
+static const struct table_rule_ref *intern(struct ref_pool *pool, const struct table_rule_ref *ref)
 {
 	struct table_rule_ref key = *ref;
 	struct ref_node *node;
 	uint64_t hash;
 
 	/* texts are unique already: pointers compare */
-	key.table = ref_intern_text(pool, ref->table);
-	key.chain = ref_intern_text(pool, ref->chain);
-	key.file = ref->file ? ref_intern_text(pool, ref->file) : NULL;
+	key.table = text_intern(pool, ref->table);
+	key.chain = text_intern(pool, ref->chain);
+	key.file = ref->file ? text_intern(pool, ref->file) : NULL;
 	if (!key.table || !key.chain || (ref->file && !key.file))
 		return NULL;
 	hash = ref_hash(&key);
@@ -179,4 +192,14 @@ const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct tabl
 	pool->refs[hash & (pool->ref_buckets - 1)] = node;
 	pool->ref_count++;
 	return &node->ref;
+}
+
+const struct table_rule_ref *ref_intern(struct ref_pool *pool, const struct table_rule_ref *ref)
+{
+	const struct table_rule_ref *own;
+
+	spin_lock(&pool->lock);
+	own = intern(pool, ref);
+	spin_unlock(&pool->lock);
+	return own;
 }

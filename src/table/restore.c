@@ -2,6 +2,7 @@
  * table/restore.c - iptables-restore: tables from a text. Each COMMIT is one step, or the whole text is;
  * what goes wrong is said with its line and column.
  */
+#include "table/alone.h"
 #include "table/rule_text.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ enum { LINE_LEN_MAX = 10239 };	/* upstream's buffer: a longer line would fall ap
 struct open_table {
 	struct edit *edit;
 	struct ruleset *rules;
+	struct publication publication;
 	struct open_table *next;
 };
 
@@ -311,11 +313,15 @@ static int pending_commit(struct restore *r)
 	if (r->flags & RESTORE_TEST)
 		return 0;
 	for (struct open_table *at = r->pending; at; at = at->next) {
-		err = edit_publish(at->edit, at->rules, r->why);
+		err = edit_prepare(at->edit, at->rules, &at->publication, r->why);
 		if (err)
 			return err;
 		at->rules = NULL;
 	}
+	worker_alone_begin(r->env.inst, NULL);
+	for (struct open_table *at = r->pending; at; at = at->next)
+		publication_apply(r->env.inst, &at->publication);
+	worker_alone_end(r->env.inst, NULL);
 	return 0;
 }
 
@@ -323,6 +329,7 @@ static void pending_free(struct restore *r)
 {
 	for (struct open_table *at = r->pending, *next; at; at = next) {
 		next = at->next;
+		publication_end(r->env.inst, &at->publication);
 		ruleset_free(r->env.inst, at->rules);
 		edit_free(at->edit);
 		free(at);

@@ -3,6 +3,7 @@
  * one after the other, and whatever was built comes down again when one refuses.
  */
 #include "base/bigmem.h"
+#include "table/alone.h"
 #include "table/kept.h"
 
 #include <stdio.h>
@@ -102,25 +103,35 @@ static void blame(const struct table_rule_ref *ref, struct refusal *why)
 static int extensions_check(struct instance *inst, struct ruleset *rs, const struct rule_source *lines,
 			    struct refusal *why)
 {
+	struct alone_steps steps = { inst };
 	struct ext_memo memo = { 0 };
+	uint32_t i;
+	int err = 0;
 
 	if (why)
 		*why = (struct refusal){ 0 };
-	for (uint32_t i = 0; i < rs->number; i++) {
-		int err = entry_exts_check(inst, rs, blob_entry(rs, i), &memo, why);
+	for (i = 0; i < rs->number && !err; i++)
+		err = entry_exts_check(&steps, rs, blob_entry(rs, i), &memo, why);
+	if (err) {
+		const struct table_rule_ref ref = ref_of(rs, lines, --i);
 
-		if (err) {
-			if (why && !why->text[0])
-				refuse(why, err, "an extension refused it: %s", strerror(-err));
-			const struct table_rule_ref ref = ref_of(rs, lines, i);
-
-			blame(&ref, why);
-			while (i--)
-				entry_exts_release(inst, rs, blob_entry(rs, i));
-			return err;
-		}
+		if (why && !why->text[0])
+			refuse(why, err, "an extension refused it: %s", strerror(-err));
+		blame(&ref, why);
+		while (i--)
+			entry_exts_release(&steps, rs, blob_entry(rs, i));
 	}
-	return 0;
+	alone_steps_end(&steps);
+	return err;
+}
+
+static void extensions_release(struct instance *inst, struct ruleset *rs)
+{
+	struct alone_steps steps = { inst };
+
+	for (uint32_t i = 0; i < rs->number; i++)
+		entry_exts_release(&steps, rs, rs->at ? rs->at[i] : blob_entry(rs, i));
+	alone_steps_end(&steps);
 }
 
 void ruleset_drop(struct ruleset *rs)
@@ -215,8 +226,9 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 		entry_counters(blob_entry(rs, i), family)->pcnt = (uintptr_t)&rs->counters[i];
 	err = ruleset_link(rs);
 	if (err) {
-		for (uint32_t i = 0; i < rs->number; i++)
-			entry_exts_release(inst, rs, blob_entry(rs, i));
+		for (uint32_t i = 0; rs->at && i < rs->number; i++)
+			rs->at[i] = blob_entry(rs, i);
+		extensions_release(inst, rs);
 		refuse(why, err, "table %s: no memory", rs->table);
 		goto err_drop;
 	}
@@ -268,6 +280,7 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 		  struct kept_rules *kept, struct refusal *why)
 {
 	struct held_entry *held = NULL, *room = malloc(sizeof(*room) + UINT16_MAX + 1);
+	struct alone_steps steps = { inst };
 	struct ext_memo memo = { 0 };
 	struct ruleset *rs;
 	int err = room ? 0 : refuse(why, -ENOMEM, "no memory");
@@ -286,7 +299,7 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 		kept_rules_need(kept, e, family);
 		memcpy(room->entry, e, entry_next_offset(e, family));
 		*entry_comefrom(e, family) = 0;
-		err = entry_exts_check(inst, rs, room->entry, &memo, why);
+		err = entry_exts_check(&steps, rs, room->entry, &memo, why);
 		if (err) {
 			const struct table_rule_ref ref = ref_of(rs, lines, i);
 
@@ -297,14 +310,14 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 			/* it stays where it was asked, so it is asked again there */
 			struct held_entry *own = malloc(sizeof(*own) + entry_next_offset(e, family));
 
-			entry_exts_release(inst, rs, room->entry);
+			entry_exts_release(&steps, rs, room->entry);
 			if (!own) {
 				err = refuse(why, -ENOMEM, "no memory");
 				break;
 			}
 			memcpy(own->entry, e, entry_next_offset(e, family));
 			*entry_comefrom(own->entry, family) = *entry_comefrom(room->entry, family);
-			err = entry_exts_check(inst, rs, own->entry, &memo, why);
+			err = entry_exts_check(&steps, rs, own->entry, &memo, why);
 			if (err) {
 				free(own);
 				break;
@@ -315,9 +328,10 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 	}
 	for (struct held_entry *next; held; held = next) {
 		next = held->next;
-		entry_exts_release(inst, rs, held->entry);
+		entry_exts_release(&steps, rs, held->entry);
 		free(held);
 	}
+	alone_steps_end(&steps);
 	free(room);
 	rs->entries = NULL;	/* the caller's */
 	ruleset_drop(rs);
@@ -330,6 +344,7 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 	uint8_t *copy = bigmem_alloc((size_t)head->size + 1);
 	struct table_rule_ref ref = { .table = head->name, .chain = "", .family = family };
 	struct refusal why = { 0 };
+	struct alone_steps steps = { inst };
 	struct ext_memo memo = { 0 };
 	struct ruleset *rs;
 	int first = 0;
@@ -347,9 +362,9 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 
 		why = (struct refusal){ 0 };
 		ref_step(rs, lines, i, &ref);
-		err = entry_exts_check(inst, rs, blob_entry(rs, i), &memo, &why);
+		err = entry_exts_check(&steps, rs, blob_entry(rs, i), &memo, &why);
 		if (!err) {
-			entry_exts_release(inst, rs, blob_entry(rs, i));
+			entry_exts_release(&steps, rs, blob_entry(rs, i));
 			continue;
 		}
 		if (!why.text[0])
@@ -358,26 +373,24 @@ int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_re
 		visit(priv, &why);
 		first = first ? first : err;
 	}
+	alone_steps_end(&steps);
 	ruleset_drop(rs);
 	return first;
 }
 
-int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why)
+int ruleset_entry_check(struct alone_steps *steps, struct ruleset *rs, void *entry, struct refusal *why)
 {
 	struct ext_memo memo = { 0 };
 
 	if (why)
 		*why = (struct refusal){ 0 };
-	return entry_exts_check(inst, rs, entry, &memo, why);
+	return entry_exts_check(steps, rs, entry, &memo, why);
 }
 
 void ruleset_free(struct instance *inst, struct ruleset *rs)
 {
 	if (!rs)
 		return;
-	if (inst->tables)
-		ahead_forget(&inst->tables->ahead);
-	for (uint32_t i = 0; i < rs->number; i++)
-		entry_exts_release(inst, rs, rs->at ? rs->at[i] : blob_entry(rs, i));
+	extensions_release(inst, rs);
 	ruleset_drop(rs);
 }

@@ -33,6 +33,8 @@ enum rules_mode {
 void tables_set_mode(struct instance *inst, enum rules_mode mode);
 /* These packets will be received soon: long chains are asked for all of them at once. Nothing happens to them. */
 void tables_look_ahead(struct instance *inst, uint8_t family, struct pkt *const *burst, unsigned int count);
+/* There will be workers: what is otherwise made when a packet wants it is there, so that none waits while another's worker makes it. */
+void tables_serve_workers(struct instance *inst);
 /* RULES_CHECK: what the first difference was; NULL: none. */
 const char *tables_difference(const struct instance *inst);
 /* Chains that are compiled, their rules, and the memory that this takes. */

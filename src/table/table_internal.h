@@ -34,6 +34,7 @@ struct segment {
 	uint32_t depends;		/* enum ext_depends: what finding a rule rests on */
 	uint8_t tcp_flags;		/* which of DEP_L4_FLAGS */
 	bool bare_failed;
+	bool is_worn;			/* by rules that came and went: to be compiled anew */
 	bool end_fits;			/* every packet that gets to .last goes by what stands there */
 	bool is_open;			/* many of its rules are of no group */
 	uint8_t end_note;		/* NOTE_*: it is a policy */
@@ -276,9 +277,10 @@ const char *blob_entry_misfit(const void *entry, uint32_t left, uint8_t family);
 bool entry_heads_equal(const void *a, const void *b, uint8_t family);
 
 /* --- entry_exts.c: what extensions say of one entry whose comefrom is known --- */
-/* On failure nothing is held. @memo: of the look-ups before. */
-int entry_exts_check(struct instance *inst, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why);
-void entry_exts_release(struct instance *inst, const struct ruleset *rs, void *e);
+/* On failure nothing is held. @memo: of the look-ups before. @steps: this is one; it is alone if that must be. */
+struct alone_steps;
+int entry_exts_check(struct alone_steps *steps, const struct ruleset *rs, void *e, struct ext_memo *memo, struct refusal *why);
+void entry_exts_release(struct alone_steps *steps, const struct ruleset *rs, void *e);
 /* Some extension of it asks for what other rules have made. @e: as it came, its sizes verified. */
 bool entry_exts_share(const void *e, uint8_t family, struct ext_memo *memo);
 /* Is there anything to release? @e: checked. */
@@ -305,10 +307,10 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 /* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		      const struct rule_source *lines, refusal_visit visit, void *priv);
-void ruleset_free(struct instance *inst, struct ruleset *rs);
-/* The blob as user space gave it, names and all; counters filled in. @out: rs->size bytes. */
-void ruleset_export(const struct ruleset *rs, void *out);
-/* The same for one entry; @out is zeroed. */
+void ruleset_free(struct instance *inst, struct ruleset *rs);		/* NULL is fine; no packet gets there any more */
+/* The blob as user space gave it, names and all, with @counters, by place. @out: rs->size bytes. */
+void ruleset_export(const struct ruleset *rs, const struct xt_counters *counters, void *out);
+/* The same for one entry, without counters; @out is zeroed. */
 void ruleset_export_entry(const struct ruleset *rs, uint32_t place, void *out);
 
 /* --- tally.c --- */
@@ -337,7 +339,7 @@ int ruleset_view(struct tables *tables, uint8_t family, const struct ipt_replace
 void ruleset_drop(struct ruleset *rs);		/* what ruleset_view() made */
 
 /* --- ruleset.c, again: one entry of a rule set --- */
-int ruleset_entry_check(struct instance *inst, struct ruleset *rs, void *entry, struct refusal *why);
+int ruleset_entry_check(struct alone_steps *steps, struct ruleset *rs, void *entry, struct refusal *why);
 
 /* --- link.c --- */
 uint32_t segment_of_place(const struct ruleset *rs, uint32_t place);
@@ -358,11 +360,12 @@ struct compiled_key {
 	struct class_cursor cursor;
 	struct class_key key;
 };
-/* One rule came to, or is about to leave, a segment. */
+/* One rule came to, or is about to leave, a segment. Alone only; afterwards, beside workers, segment_settle(). */
 void compiled_add(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id);
 void compiled_remove(struct instance *inst, struct ruleset *rs, struct segment *segment, uint32_t id);
 /* Compiles the chains that are worth it; what does not fit into memory stays a list. */
 void ruleset_compile(struct instance *inst, struct ruleset *rs);
+void segment_settle(struct instance *inst, struct ruleset *rs, struct segment *segment);
 void ruleset_forget_compiled(struct ruleset *rs);
 /*
  * The place of the first rule at or after @at, before the segment's last, that this packet can match; the last's when there
@@ -421,9 +424,15 @@ struct table *table_find(struct instance *inst, uint8_t family, const char *name
 int table_get(struct instance *inst, uint8_t family, const char *name, struct table **out, struct refusal *why);
 /* The blob of a table that nobody touched: policies ACCEPT. Given, free()d by the caller. */
 struct ipt_replace *table_initial_blob(const struct table_kind *kind, uint8_t family);
-/* Takes @rs on success; frees the generation before it. */
-int table_publish(struct instance *inst, struct table *table, struct ruleset *rs, uint32_t num_counters,
-		  struct xt_counters *old, struct refusal *why);
+/* Everything that can fail or takes time before @rs is published, beside workers. */
+int table_prepare(struct instance *inst, struct table *table, struct ruleset *rs, uint32_t num_counters, struct refusal *why);
+/*
+ * From now on packets go by @rs. @from: by id of @rs the id before it whose count goes on there, or NO_PLACE; may be NULL. Alone
+ * only. Return: the generation before, given; nobody counts there any more.
+ */
+struct ruleset *table_swap(struct instance *inst, struct table *table, struct ruleset *rs, const uint32_t *from);
+/* By place, all as they are at one moment. Given: free(); NULL: no memory. */
+struct xt_counters *table_counters(struct instance *inst, const struct ruleset *rs);
 
 /* --- refs.c: rule references live as long as the tables, equal ones are one --- */
 struct ref_pool *ref_pool_new(void);

@@ -2,6 +2,7 @@
  * table/tables.c - the tables of an instance and the kernel's socket options on them. A table comes into
  * being when it is first named; from then on its hooks ask it, and its rules change only as a whole.
  */
+#include "table/alone.h"
 #include "table/table_internal.h"
 
 #include "nat/nat.h"
@@ -142,6 +143,7 @@ static void table_free(struct instance *inst, struct table *table)
 	else
 		table_leave_hooks(inst, table, table->kind->valid_hooks);
 	tallies_settle(inst->tables);
+	ahead_forget(&inst->tables->ahead);
 	list_remove(&table->node);
 	ruleset_free(inst, table->rules);
 	free(table);
@@ -159,23 +161,14 @@ void tables_free(struct instance *inst, struct tables *tables)
 	free(tables);
 }
 
-int table_get(struct instance *inst, uint8_t family, const char *name, struct table **out, struct refusal *why)
+static int table_make(struct instance *inst, uint8_t family, const struct table_kind *kind, struct table **out, struct refusal *why)
 {
-	struct table *table = table_find(inst, family, name);
-	const struct table_kind *kind = table_kind_find(name);
-	struct ipt_replace *blob;
+	struct table *table = calloc(1, sizeof(*table));
+	struct ipt_replace *blob = table_initial_blob(kind, family);
 	int err;
 
-	if (table) {
-		*out = table;
-		return 0;
-	}
-	if (!kind)
-		return refuse(why, -ENOENT, "unknown table '%s'", name);
-	table = calloc(1, sizeof(*table));
-	blob = table_initial_blob(kind, family);
 	if (!table || !blob) {
-		err = refuse(why, -ENOMEM, "no memory for table %s", name);
+		err = refuse(why, -ENOMEM, "no memory for table %s", kind->name);
 		goto err_free;
 	}
 	table->kind = kind;
@@ -187,7 +180,7 @@ int table_get(struct instance *inst, uint8_t family, const char *name, struct ta
 		goto err_free;
 	err = table_enter_hooks(inst, table);
 	if (err) {
-		refuse(why, err, "table %s: its hooks cannot be registered: %s", name, strerror(-err));
+		refuse(why, err, "table %s: its hooks cannot be registered: %s", kind->name, strerror(-err));
 		goto err_rules;
 	}
 	list_push(tables_of(inst->tables, family), &table->node);
@@ -203,25 +196,72 @@ err_free:
 	return err;
 }
 
-int table_publish(struct instance *inst, struct table *table, struct ruleset *rs, uint32_t num_counters,
-		  struct xt_counters *old, struct refusal *why)
+int table_get(struct instance *inst, uint8_t family, const char *name, struct table **out, struct refusal *why)
 {
-	struct ruleset *before = table->rules;
+	struct table *table = table_find(inst, family, name);
+	const struct table_kind *kind = table_kind_find(name);
+	int err;
+
+	if (table) {
+		*out = table;
+		return 0;
+	}
+	if (!kind)
+		return refuse(why, -ENOENT, "unknown table '%s'", name);
+	worker_alone_begin(inst, NULL);
+	err = table_make(inst, family, kind, out, why);
+	worker_alone_end(inst, NULL);
+	return err;
+}
+
+int table_prepare(struct instance *inst, struct table *table, struct ruleset *rs, uint32_t num_counters, struct refusal *why)
+{
+	const struct ruleset *before = table->rules;
 
 	if (rs->valid_hooks != table->kind->valid_hooks)
 		return refuse(why, -EINVAL, "table %s does not have these hooks", table->kind->name);
 	if (num_counters != before->number)
 		return refuse(why, -EAGAIN, "table %s changed meanwhile: it has %u rules, not %u", table->kind->name,
 			      before->number, num_counters);
-	tallies_settle(inst->tables);
-	inst->changes++;
 	ruleset_compile(inst, rs);
-	table->rules = rs;
-	if (old)
-		for (uint32_t i = 0; i < before->number; i++)
-			old[i] = before->counters[entry_id(before, before->at[i])];
-	ruleset_free(inst, before);
 	return 0;
+}
+
+struct ruleset *table_swap(struct instance *inst, struct table *table, struct ruleset *rs, const uint32_t *from)
+{
+	struct ruleset *before = table->rules;
+
+	tallies_settle(inst->tables);
+	ahead_forget(&inst->tables->ahead);
+	inst->changes++;
+	for (uint32_t id = 0; from && id < rs->number; id++)
+		if (from[id] != NO_PLACE)
+			rs->counters[id] = before->counters[from[id]];
+	table->rules = rs;
+	return before;
+}
+
+/* By place. Who reads them of rules that packets still go by is alone. */
+static void counters_read(const struct ruleset *rs, struct xt_counters *to)
+{
+	if (!rs->moved)
+		memcpy(to, rs->counters, rs->number * sizeof(*to));
+	for (uint32_t id = 0; rs->moved && id < rs->id_used; id++)
+		if (rs->place[id] != NO_PLACE)
+			to[rs->place[id]] = rs->counters[id];
+}
+
+struct xt_counters *table_counters(struct instance *inst, const struct ruleset *rs)
+{
+	struct xt_counters *counters = malloc((rs->number + 1) * sizeof(*counters));
+
+	if (!counters)
+		return NULL;
+	worker_alone_begin(inst, NULL);
+	tallies_fold(inst->tables);
+	counters_read(rs, counters);
+	worker_alone_end(inst, NULL);
+	return counters;
 }
 
 /* --- the socket options --- */
@@ -248,7 +288,7 @@ int tables_replace(struct instance *inst, uint8_t family, const void *replace, s
 {
 	struct ipt_replace head;
 	struct table *table;
-	struct ruleset *rs;
+	struct ruleset *rs, *before;
 	int err = replace_read(replace, len, &head, why);
 
 	if (err)
@@ -262,10 +302,18 @@ int tables_replace(struct instance *inst, uint8_t family, const void *replace, s
 	if (!err)
 		err = table_get(inst, family, head.name, &table, why);
 	if (!err)
-		err = table_publish(inst, table, rs, head.num_counters, old, why);
-	if (err)
+		err = table_prepare(inst, table, rs, head.num_counters, why);
+	if (err) {
 		ruleset_free(inst, rs);
-	return err;
+		return err;
+	}
+	worker_alone_begin(inst, NULL);
+	before = table_swap(inst, table, rs, NULL);
+	worker_alone_end(inst, NULL);
+	if (old)
+		counters_read(before, old);	/* nobody counts there any more */
+	ruleset_free(inst, before);
+	return 0;
 }
 
 int tables_check(struct instance *inst, uint8_t family, const void *replace, size_t len, struct refusal *why)
@@ -308,6 +356,7 @@ int tables_get_info(struct instance *inst, uint8_t family, struct ipt_getinfo *i
 int tables_get_entries(struct instance *inst, uint8_t family, const char *name, void *entries, size_t size,
 		       struct rule_source *lines, struct refusal *why)
 {
+	struct xt_counters *counters;
 	struct table *table;
 	int err = table_get(inst, family, name, &table, why);
 
@@ -315,8 +364,11 @@ int tables_get_entries(struct instance *inst, uint8_t family, const char *name, 
 		return err;
 	if (size != table->rules->size)
 		return refuse(why, -EAGAIN, "table %s has %u bytes of rules, not %zu", name, table->rules->size, size);
-	tallies_fold(inst->tables);
-	ruleset_export(table->rules, entries);
+	counters = table_counters(inst, table->rules);
+	if (!counters)
+		return refuse(why, -ENOMEM, "no memory for table %s", name);
+	ruleset_export(table->rules, counters, entries);
+	free(counters);
 	for (uint32_t i = 0; lines && i < table->rules->number; i++)
 		lines[i] = ruleset_source(table->rules, i);
 	return 0;
@@ -345,7 +397,7 @@ int tables_add_counters(struct instance *inst, uint8_t family, const void *count
 			      info.num_counters);
 	for (uint32_t i = 0; i < info.num_counters; i++) {
 		memcpy(&add, (const uint8_t *)counters_info + sizeof(info) + i * sizeof(add), sizeof(add));
-		counter = &table->rules->counters[entry_id(table->rules, table->rules->at[i])];
+		counter = &table->rules->counters[table->rules->moved ? entry_id(table->rules, table->rules->at[i]) : i];
 		counter->pcnt += add.pcnt;
 		counter->bcnt += add.bcnt;
 	}

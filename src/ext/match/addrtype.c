@@ -246,5 +246,5 @@ const struct match match_addrtype_0 = {
 const struct match match_addrtype_1 = {
 	.name = "addrtype", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_addrtype_info_v1), .depends = DEP_L3_ADDRS | DEP_ROUTE | DEP_IFACES,
-	.match = addrtype_match_1, .classify = addrtype_classify_1, .checkentry = addrtype_check, .text = &addrtype_text,
+	.match = addrtype_match_1, .classify = addrtype_classify_1, .checkentry = addrtype_check, .checks_rule_only = true, .text = &addrtype_text,
 };

@@ -132,11 +132,11 @@ static const struct ext_text ah_text_6 = {
 const struct match match_ah = {
 	.name = "ah", .families = FAMILY_V4, .proto = IPPROTO_AH, .info_size = sizeof(struct ipt_ah),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L3_FRAG | DEP_L3_LEN,	/* the first 8 bytes of it */
-	.match = ah_match, .checkentry = ah_check, .text = &ah_text,
+	.match = ah_match, .checkentry = ah_check, .checks_rule_only = true, .text = &ah_text,
 };
 
 const struct match match_ah_6 = {
 	.name = "ah", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_ah),
 	.depends = DEP_L3_PROTO | DEP_L3_OPTIONS | DEP_L3_FRAG | DEP_L3_LEN | DEP_PAYLOAD | DEP_L4_PORTS | DEP_L4_FLAGS,
-	.match = ah_match_6, .checkentry = ah_check, .text = &ah_text_6,
+	.match = ah_match_6, .checkentry = ah_check, .checks_rule_only = true, .text = &ah_text_6,
 };

@@ -199,5 +199,5 @@ static const struct ext_text dccp_text = {
 const struct match match_dccp = {
 	.name = "dccp", .families = FAMILY_ANY, .proto = IPPROTO_DCCP, .info_size = sizeof(struct xt_dccp_info),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG | DEP_L3_LEN | DEP_PAYLOAD,
-	.match = dccp_match, .classify = dccp_classify, .checkentry = dccp_check, .text = &dccp_text,
+	.match = dccp_match, .classify = dccp_classify, .checkentry = dccp_check, .checks_rule_only = true, .text = &dccp_text,
 };

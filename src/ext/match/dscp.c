@@ -74,5 +74,5 @@ static const struct ext_text dscp_text = {
 const struct match match_dscp = {
 	.name = "dscp", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_dscp_info), .depends = DEP_L3_TOS,
-	.match = dscp_match, .classify = dscp_classify, .checkentry = dscp_check, .text = &dscp_text,
+	.match = dscp_match, .classify = dscp_classify, .checkentry = dscp_check, .checks_rule_only = true, .text = &dscp_text,
 };

@@ -65,5 +65,5 @@ static const struct ext_text esp_text = {
 const struct match match_esp = {
 	.name = "esp", .families = FAMILY_ANY, .proto = IPPROTO_ESP, .info_size = sizeof(struct xt_esp),
 	.depends = DEP_L4_PORTS | DEP_L3_FRAG | DEP_L3_LEN,	/* the index lies where ports would */
-	.match = esp_match, .checkentry = esp_check, .text = &esp_text,
+	.match = esp_match, .checkentry = esp_check, .checks_rule_only = true, .text = &esp_text,
 };

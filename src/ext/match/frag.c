@@ -87,5 +87,5 @@ static const struct ext_text frag_text = {
 
 const struct match match_frag = {
 	.name = "frag", .families = FAMILY_V6, .info_size = sizeof(struct ip6t_frag), .depends = DEP_BYTES,
-	.match = frag_match, .checkentry = frag_check, .text = &frag_text,
+	.match = frag_match, .checkentry = frag_check, .checks_rule_only = true, .text = &frag_text,
 };

@@ -241,11 +241,11 @@ static const struct ext_text icmp6_text = {
 const struct match match_icmp = {
 	.name = "icmp", .families = FAMILY_V4, .proto = IPPROTO_ICMP,
 	.info_size = sizeof(struct ipt_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp4_text,
+	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .checks_rule_only = true, .text = &icmp4_text,
 };
 
 const struct match match_icmp6 = {
 	.name = "icmp6", .families = FAMILY_V6, .proto = IPPROTO_ICMPV6,
 	.info_size = sizeof(struct ip6t_icmp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .text = &icmp6_text,
+	.match = icmp_match, .classify = icmp_classify, .checkentry = icmp_check, .checks_rule_only = true, .text = &icmp6_text,
 };

@@ -220,5 +220,5 @@ const struct match match_multiport = {
 	.name = "multiport", .revision = 1, .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_multiport_v1), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
 	.depends_of = multiport_depends,
-	.match = multiport_match, .classify = multiport_classify, .checkentry = multiport_check, .text = &multiport_text,
+	.match = multiport_match, .classify = multiport_classify, .checkentry = multiport_check, .checks_rule_only = true, .text = &multiport_text,
 };

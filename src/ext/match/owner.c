@@ -201,5 +201,5 @@ static const struct ext_text owner_text = {
 const struct match match_owner = {
 	.name = "owner", .revision = 1, .families = FAMILY_ANY, .info_size = sizeof(struct xt_owner_match_info),
 	.hooks = 1 << NF_INET_LOCAL_OUT | 1 << NF_INET_POST_ROUTING, .depends = DEP_OWNER,
-	.match = owner_match, .classify = class_rule_nothing, .checkentry = owner_check, .text = &owner_text,
+	.match = owner_match, .classify = class_rule_nothing, .checkentry = owner_check, .checks_rule_only = true, .text = &owner_text,
 };

@@ -97,5 +97,5 @@ static const struct ext_text physdev_text = {
 
 const struct match match_physdev = {
 	.name = "physdev", .families = FAMILY_ANY, .info_size = sizeof(struct xt_physdev_info), .depends = DEP_NOTHING,
-	.match = physdev_match, .classify = class_rule_nothing, .checkentry = physdev_check, .text = &physdev_text,
+	.match = physdev_match, .classify = class_rule_nothing, .checkentry = physdev_check, .checks_rule_only = true, .text = &physdev_text,
 };

@@ -319,5 +319,5 @@ static const struct ext_text sctp_text = {
 const struct match match_sctp = {
 	.name = "sctp", .families = FAMILY_ANY, .proto = IPPROTO_SCTP, .info_size = sizeof(struct xt_sctp_info),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG | DEP_L3_LEN | DEP_PAYLOAD,
-	.depends_of = sctp_depends, .match = sctp_match, .classify = sctp_classify, .checkentry = sctp_check, .text = &sctp_text,
+	.depends_of = sctp_depends, .match = sctp_match, .classify = sctp_classify, .checkentry = sctp_check, .checks_rule_only = true, .text = &sctp_text,
 };

@@ -246,5 +246,5 @@ const struct match match_tcp = {
 	.name = "tcp", .families = FAMILY_ANY, .proto = IPPROTO_TCP,
 	.info_size = sizeof(struct xt_tcp),
 	.depends = DEP_L4_PORTS | DEP_L4_FLAGS | DEP_L4_OPTIONS | DEP_L3_FRAG, .depends_of = tcp_depends, .tcp_flags_alike = tcp_flags_alike,
-	.match = tcp_match, .classify = tcp_classify, .checkentry = tcp_check, .text = &tcp_text,
+	.match = tcp_match, .classify = tcp_classify, .checkentry = tcp_check, .checks_rule_only = true, .text = &tcp_text,
 };

@@ -294,5 +294,5 @@ static const struct ext_text time_text = {
 
 const struct match match_time = {
 	.name = "time", .families = FAMILY_ANY, .info_size = sizeof(struct xt_time_info), .depends = DEP_TIME,
-	.match = time_match, .classify = class_rule_nothing, .checkentry = time_check, .text = &time_text,
+	.match = time_match, .classify = class_rule_nothing, .checkentry = time_check, .checks_rule_only = true, .text = &time_text,
 };

@@ -103,11 +103,11 @@ const struct match match_udp = {
 	.name = "udp", .families = FAMILY_ANY, .proto = IPPROTO_UDP,
 	.info_size = sizeof(struct xt_udp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
 	.depends_of = udp_depends,
-	.match = udp_match, .classify = udp_classify, .checkentry = udp_check, .text = &udp_text,
+	.match = udp_match, .classify = udp_classify, .checkentry = udp_check, .checks_rule_only = true, .text = &udp_text,
 };
 
 const struct match match_udplite = {
 	.name = "udplite", .families = FAMILY_ANY, .proto = IPPROTO_UDPLITE,
 	.info_size = sizeof(struct xt_udp), .depends = DEP_L4_PORTS | DEP_L3_FRAG,
-	.match = udp_match, .classify = udp_classify, .checkentry = udp_check,
+	.match = udp_match, .classify = udp_classify, .checkentry = udp_check, .checks_rule_only = true,
 };

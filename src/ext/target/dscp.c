@@ -60,6 +60,6 @@ static const struct ext_text dscp_text = {
 
 const struct target target_dscp = {
 	.name = "DSCP", .families = FAMILY_ANY, .table = "mangle", .depends = DEP_L3_TOS,
-	.info_size = sizeof(struct xt_DSCP_info), .target = dscp_target, .checkentry = dscp_check,
+	.info_size = sizeof(struct xt_DSCP_info), .target = dscp_target, .checkentry = dscp_check, .checks_rule_only = true,
 	.text = &dscp_text,
 };

@@ -136,5 +136,5 @@ const struct target target_log = {
 	.name = "LOG", .families = FAMILY_ANY,
 	.info_size = sizeof(struct xt_log_info),
 	.depends = DEP_STATE,	/* every packet has a line of its own */
-	.target = log_target, .checkentry = log_check, .text = &log_text,
+	.target = log_target, .checkentry = log_check, .checks_rule_only = true, .text = &log_text,
 };

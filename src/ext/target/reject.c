@@ -343,10 +343,10 @@ static const struct ext_text reject6_text = {
 
 const struct target target_reject4 = {
 	REJECT_COMMON, .families = FAMILY_V4, .info_size = sizeof(struct ipt_reject_info),
-	.target = reject4_target, .checkentry = reject4_check, .text = &reject4_text,
+	.target = reject4_target, .checkentry = reject4_check, .checks_rule_only = true, .text = &reject4_text,
 };
 
 const struct target target_reject6 = {
 	REJECT_COMMON, .families = FAMILY_V6, .info_size = sizeof(struct ip6t_reject_info),
-	.target = reject6_target, .checkentry = reject6_check, .text = &reject6_text,
+	.target = reject6_target, .checkentry = reject6_check, .checks_rule_only = true, .text = &reject6_text,
 };

@@ -107,10 +107,10 @@ static const struct ext_text hl_text = {
 
 const struct target target_ttl = {
 	.name = "TTL", .families = FAMILY_V4, .table = "mangle", .depends = DEP_L3_TTL,
-	.info_size = sizeof(struct ipt_TTL_info), .target = ttl_target, .checkentry = ttl_check, .text = &ttl_text,
+	.info_size = sizeof(struct ipt_TTL_info), .target = ttl_target, .checkentry = ttl_check, .checks_rule_only = true, .text = &ttl_text,
 };
 
 const struct target target_hl = {
 	.name = "HL", .families = FAMILY_V6, .table = "mangle", .depends = DEP_L3_TTL,
-	.info_size = sizeof(struct ip6t_HL_info), .target = hl_target, .checkentry = ttl_check, .text = &hl_text,
+	.info_size = sizeof(struct ip6t_HL_info), .target = hl_target, .checkentry = ttl_check, .checks_rule_only = true, .text = &hl_text,
 };

@@ -2,6 +2,7 @@
  * tests/unit/path/workers.c - two threads on one instance.
  * First what does not depend on who came first: two workers leave behind the counters and connections that one leaves. Then
  * at full rate with a control thread that changes rules, reads and flushes, moves the clock: nothing is lost or counted twice.
+ * Then rules that are replaced beside them, alone only as the tables themselves want it.
  */
 #include "path/path_test.h"
 
@@ -343,6 +344,124 @@ static void nothing_is_lost_under_control(void **state)
 	scene_close(&s, WORKERS);
 }
 
+/* As iptables does it: the same rules again, and then what the old ones had counted. */
+static void replace_by_blob(struct instance *inst)
+{
+	struct ipt_getinfo info = { .name = "mangle" };
+	struct ipt_replace *replace;
+	struct xt_counters_info *add;
+	struct xt_counters *old;
+
+	assert_int_equal(tables_get_info(inst, NFPROTO_IPV4, &info, NULL), 0);
+	replace = calloc(1, sizeof(*replace) + info.size);
+	old = calloc(info.num_entries, sizeof(*old));
+	add = calloc(1, sizeof(*add) + info.num_entries * sizeof(*old));
+	assert_non_null(replace);
+	assert_non_null(old);
+	assert_non_null(add);
+	strcpy(replace->name, "mangle");
+	replace->valid_hooks = info.valid_hooks;
+	replace->num_entries = replace->num_counters = info.num_entries;
+	replace->size = info.size;
+	memcpy(replace->hook_entry, info.hook_entry, sizeof(info.hook_entry));
+	memcpy(replace->underflow, info.underflow, sizeof(info.underflow));
+	assert_int_equal(tables_get_entries(inst, NFPROTO_IPV4, "mangle", replace->entries, info.size, NULL, NULL), 0);
+	assert_int_equal(tables_replace(inst, NFPROTO_IPV4, replace, sizeof(*replace) + info.size, old, NULL, NULL), 0);
+	strcpy(add->name, "mangle");
+	add->num_counters = info.num_entries;
+	memcpy(add->counters, old, info.num_entries * sizeof(*old));
+	worker_alone_begin(inst, NULL);
+	assert_int_equal(tables_add_counters(inst, NFPROTO_IPV4, add, sizeof(*add) + info.num_entries * sizeof(*old), NULL), 0);
+	worker_alone_end(inst, NULL);
+	free(replace);
+	free(old);
+	free(add);
+}
+
+/* A chain that is long enough to be compiled, with some who remember, some who want bytes, and one who names what others made. */
+static void replace_by_text(struct instance *inst, unsigned int step)
+{
+	struct strbuf text = STRBUF_INIT;
+
+	sb_adds(&text, "*mangle\n:big - [0:0]\n");
+	for (unsigned int i = 0; i < 300 + step % 7; i++)
+		sb_printf(&text, "-A big -s 172.16.%u.%u -p udp --dport %u -j MARK --set-mark 1\n", i >> 8, i & 255, 1 + i);
+	sb_adds(&text, "-A big -m limit --limit 5/s\n-A big -m conntrack --ctstate INVALID\n-A big -m recent --name workers --set\n");
+	for (unsigned int i = 0; i < 8; i++)
+		sb_printf(&text, "-A big -m string --string word%u --algo bm -j MARK --set-mark 2\n", i);
+	sb_adds(&text, "COMMIT\n");
+	assert_int_equal(rules_restore(inst, NFPROTO_IPV4, sb_str(&text), text.len, "big", RESTORE_NOFLUSH | (step % 3 ? RESTORE_ALL_OR_NOTHING : 0), NULL), 0);
+	sb_free(&text);
+}
+
+/* The second half of the text is wrong: nothing of it may stay. */
+static void refuse_text(struct instance *inst)
+{
+	static const char text[] = "*mangle\n:other - [0:0]\n-A PREROUTING -j other\n-A other -m recent --name none --set\nCOMMIT\n"
+				   "*filter\n-A FORWARD -j TTL --ttl-set 1\nCOMMIT\n";
+	struct refusal why;
+
+	assert_int_not_equal(rules_restore(inst, NFPROTO_IPV4, text, strlen(text), "bad", RESTORE_NOFLUSH | RESTORE_ALL_OR_NOTHING, &why), 0);
+	assert_int_not_equal(rules_line(inst, "iptables -t mangle -X other"), 0);
+}
+
+static void reload(struct instance *inst, unsigned int step)
+{
+	switch (step % 8) {
+	case 0:
+	case 4:
+		replace_by_text(inst, step);
+		break;
+	case 1:
+		replace_by_blob(inst);
+		break;
+	case 2:
+		assert_int_equal(rules_line(inst, "iptables -t mangle -I big -p tcp --dport 9 -j MARK --set-mark 3"), 0);
+		break;
+	case 3:
+		assert_int_equal(rules_line(inst, "iptables -t mangle -D big -p tcp --dport 9 -j MARK --set-mark 3"), 0);
+		break;
+	case 5:		/* until the chain is worn, and compiled anew */
+		for (int i = 0; i < 60; i++)
+			assert_int_equal(rules_line(inst, "iptables -t mangle -A big -p udp --dport 11 -j MARK --set-mark 3"), 0);
+		break;
+	case 6:
+		refuse_text(inst);
+		break;
+	default:
+		assert_int_equal(rules_line(inst, "iptables -t mangle -L big -v -n -x"), 0);
+		break;
+	}
+}
+
+/* Nobody is alone here but as much as the rules themselves want it. */
+static void rules_are_replaced_beside_workers(void **state)
+{
+	struct instance *inst;
+	unsigned int steps = 0;
+	struct scene s;
+
+	scene_open(&s, WORKERS, false);
+	inst = s.r->inst;
+	replace_by_text(inst, 0);
+	assert_int_equal(rules_line(inst, "iptables -t mangle -A PREROUTING -p tcp -j big"), 0);
+	for (unsigned int i = 0; i < WORKERS; i++)
+		assert_int_equal(pthread_create(&s.hands[i].thread, NULL, send_all, &s.hands[i]), 0);
+	for (bool more = true; more; steps++) {
+		reload(inst, steps);
+		more = false;
+		for (unsigned int i = 0; i < WORKERS; i++)
+			more |= s.hands[i].thread && pthread_tryjoin_np(s.hands[i].thread, NULL) ? true : (s.hands[i].thread = 0);
+	}
+	worker_alone_begin(inst, NULL);
+	print_message("%u reloads, %llu sent, %llu hits\n", steps, (unsigned long long)(s.hands[0].sent + s.hands[1].sent),
+		      (unsigned long long)flowcache_stats(inst)->hits);
+	assert_int_equal(s.r->port[0]->stats.rx_packets + s.r->port[1]->stats.rx_packets, s.hands[0].sent + s.hands[1].sent);
+	assert_int_equal(counted(inst, "PREROUTING"), s.hands[0].sent + s.hands[1].sent);
+	worker_alone_end(inst, NULL);
+	scene_close(&s, WORKERS);
+}
+
 static void flows_are_spread_as_one(void **state)
 {
 	uint8_t there[FRAME_LEN], back[FRAME_LEN];
@@ -365,6 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_leave_what_one_leaves),
 		cmocka_unit_test(nothing_is_lost_under_control),
+		cmocka_unit_test(rules_are_replaced_beside_workers),
 		cmocka_unit_test(flows_are_spread_as_one),
 	};
 
