@@ -27,6 +27,7 @@
 enum {
 	MAC_ROOM = 16,		/* an Ethernet header, with data behind it aligned to 16 */
 	BUFFER_LEN = PKT_HEADROOM + MAC_ROOM + 1536 + PKT_TAILROOM,
+	PLAIN_MAX = 1536 + ETH_HLEN,	/* a frame that fits in there */
 	POOL_MAX = 1024,	/* more than a few bursts with all that they cause */
 };
 
@@ -161,19 +162,35 @@ static inline void give_back(struct pkt_pool *pool, struct pkt *pkt)
 	pool->count++;
 }
 
-void pkt_free(struct instance *inst, struct pkt *pkt)
+static __attribute__((noinline)) void free_slowly(struct instance *inst, struct pkt *pkt)
 {
-	if (!pkt)
-		return;
-	if (pkt->ct) {
-		if (likely(pkt->ct->refs > 1))
-			pkt->ct->refs--;
-		else
-			ct_put(inst, pkt->ct);
-	}
-	if (unlikely(pkt->socket))
+	if (pkt->ct)
+		ct_put(inst, pkt->ct);
+	if (pkt->socket)
 		host_socket_put(pkt->socket);
 	give_back(inst->pkt_pool, pkt);
+}
+
+void pkt_free(struct instance *inst, struct pkt *pkt)
+{
+	struct pkt_pool *pool = inst->pkt_pool;
+	struct pooled *item = pooled_of(pkt);
+	struct ct *ct;
+
+	if (unlikely(!pkt))
+		return;
+	ct = pkt->ct;
+	/* nothing of its own, and not the last one that knows its connection */
+	if (WEIR_ASAN || unlikely((uintptr_t)pkt->socket | (uintptr_t)pkt->piece_len | ((uintptr_t)pkt->buf ^ (uintptr_t)item->buf) |
+				  (pool->count >= POOL_MAX)) || (ct && unlikely(ct->refs < 2))) {
+		free_slowly(inst, pkt);
+		return;
+	}
+	if (ct)
+		ct->refs--;
+	item->next = pool->free;
+	pool->free = item;
+	pool->count++;
 }
 
 void pkt_give_back(struct pkt_pool *pool, struct pkt *pkt)
@@ -349,9 +366,9 @@ static pkt_type_t frame_type(const uint8_t *dst, const struct iface *in)
 	return memcmp(dst, broadcast, ETH_ALEN) == 0 ? PACKET_BROADCAST : PACKET_MULTICAST;
 }
 
-/* Said aloud to be inlined: the pool's place is known then, as it was. */
-static inline __attribute__((always_inline)) struct pkt *from_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
-								    const void *frame, uint32_t len, const uint64_t *serial)
+/* Whatever it is: tagged, for somebody else, longer than usual. */
+static __attribute__((noinline)) struct pkt *from_any_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
+							    const void *frame, uint32_t len, const uint64_t *serial)
 {
 	const uint8_t *bytes = frame;
 	uint32_t off = ETH_HLEN;
@@ -398,6 +415,51 @@ static inline __attribute__((always_inline)) struct pkt *from_frame(const struct
 	pkt->vlan_tci = tci;
 	if (tagged)
 		pkt->flags |= PKT_FLAG_VLAN;
+	return pkt;
+}
+
+static __attribute__((noinline)) struct pkt *with_bytes(struct pkt *pkt, const uint8_t *bytes, uint32_t len)
+{
+	memcpy(pkt->data, bytes, len);
+	return pkt;
+}
+
+/* An IP packet for this interface in a plain frame; what it is not, takes the long way. Said aloud to be inlined: the pool's place is known then. */
+static inline __attribute__((always_inline)) struct pkt *from_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
+								    const void *frame, uint32_t len, const uint64_t *serial)
+{
+	enum { SHORT_MIN = 32, SHORT_MAX = 64, HALF = 16 };
+	struct pooled *item = pool->free;
+	const uint8_t *bytes = frame;
+	struct pkt *pkt;
+	uint16_t type;
+
+	if (WEIR_ASAN || unlikely(len < ETH_HLEN || len > PLAIN_MAX || !item))
+		return from_any_frame(inst, pool, in, frame, len, serial);
+	memcpy(&type, bytes + 2 * ETH_ALEN, sizeof(type));
+	if (unlikely((type != htons(ETH_P_IP) && type != htons(ETH_P_IPV6)) || memcmp(bytes, in->mac, ETH_ALEN)))
+		return from_any_frame(inst, pool, in, frame, len, serial);
+	pool->free = item->next;
+	pool->count--;
+	pkt = begin(item, item->buf, BUFFER_LEN);
+	pkt->data = item->buf + PKT_HEADROOM + MAC_ROOM;
+	pkt->mac = pkt->data - ETH_HLEN;
+	pkt->mac_len = ETH_HLEN;
+	pkt->protocol = ntohs(type);
+	pkt->in = in;
+	pkt->stamp_ns = inst->now_ns;
+	pkt->serial = *serial;
+	memcpy(pkt->mac, bytes, 8);	/* a word that is read does not lie across two that were written */
+	memcpy(pkt->mac + 6, bytes + 6, 8);
+	len -= ETH_HLEN;
+	bytes += ETH_HLEN;
+	pkt->len = len;
+	if (unlikely(len < SHORT_MIN || len > SHORT_MAX))
+		return with_bytes(pkt, bytes, len);
+	memcpy(pkt->data, bytes, HALF);
+	memcpy(pkt->data + HALF, bytes + HALF, HALF);
+	memcpy(pkt->data + len - 2 * HALF, bytes + len - 2 * HALF, HALF);
+	memcpy(pkt->data + len - HALF, bytes + len - HALF, HALF);
 	return pkt;
 }
 

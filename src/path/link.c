@@ -56,22 +56,14 @@ static inline void leave(struct instance *inst, struct iface *port, struct pkt *
 	pkt_free(inst, pkt);
 }
 
-void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
+static __attribute__((noinline)) void transmit_any(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6],
+						  uint16_t ethertype)
 {
 	struct iface *port = out;
 	uint8_t *frame;
 
 	if (unlikely(pkt->flags & PKT_FLAG_CSUM_LATER))
 		pkt_sum_finish(pkt);
-	if (likely(out->type == ARPHRD_ETHER && out->up && !out->vlan_parent && pkt->data - pkt->buf >= ETH_HLEN)) {
-		frame = pkt->data - ETH_HLEN;
-		put_be16(frame + 2 * ETH_ALEN, ethertype);
-		write_macs(frame, out, mac);
-		out->stats.tx_packets++;
-		out->stats.tx_bytes += pkt->len + ETH_HLEN;
-		leave(inst, out, pkt, frame);
-		return;
-	}
 	frame = link_frame(out, pkt, mac, ethertype, &port);
 	if (!port->up) {
 		pkt_drop(inst, pkt, DROP_IFACE_DOWN);
@@ -86,6 +78,23 @@ void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, co
 		i->stats.tx_bytes += pkt->data + pkt->len - frame;
 	}
 	leave(inst, port, pkt, frame);
+}
+
+void link_transmit(struct instance *inst, struct iface *out, struct pkt *pkt, const uint8_t mac[6], uint16_t ethertype)
+{
+	uint8_t *frame;
+
+	if (unlikely(pkt->flags & PKT_FLAG_CSUM_LATER || out->type != ARPHRD_ETHER || !out->up || out->vlan_parent ||
+		     pkt->data - pkt->buf < ETH_HLEN)) {
+		transmit_any(inst, out, pkt, mac, ethertype);
+		return;
+	}
+	frame = pkt->data - ETH_HLEN;
+	put_be16(frame + 2 * ETH_ALEN, ethertype);
+	write_macs(frame, out, mac);
+	out->stats.tx_packets++;
+	out->stats.tx_bytes += pkt->len + ETH_HLEN;
+	leave(inst, out, pkt, frame);
 }
 
 void link_loopback(struct instance *inst, struct pkt *pkt, struct iface *in, pkt_type_t type)

@@ -4,7 +4,7 @@
  *	received:  check, PRE_ROUTING, route; for us: LOCAL_IN, deliver; onward: FORWARD, POST_ROUTING, out
  *	made here: LOCAL_OUT, POST_ROUTING, out
  *
- * A burst is first touched and checked as a whole, while nothing waits for memory; then each packet
+ * A burst is first checked as a whole, while nothing waits for memory; then each packet
  * goes to its end before the next one starts, as if it had come alone.
  */
 #include "conntrack/conntrack.h"
@@ -35,8 +35,7 @@ static void receive_vlan(struct instance *inst, struct pkt *pkt)
 		pkt->type = PACKET_OTHERHOST;
 }
 
-/* Everything that needs no other packet's outcome. Leaves its judgement in drop_reason. */
-static void receive_check(struct instance *inst, struct pkt *pkt)
+static __attribute__((noinline)) void receive_check_any(struct instance *inst, struct pkt *pkt)
 {
 	enum drop_reason reason = DROP_NONE;
 
@@ -52,6 +51,19 @@ static void receive_check(struct instance *inst, struct pkt *pkt)
 	else if (pkt->protocol != ETH_P_ARP)
 		reason = DROP_PROTOCOL;
 	pkt->drop_reason = reason;
+}
+
+/* Everything that needs no other packet's outcome. Leaves its judgement in drop_reason. */
+static inline void receive_check(struct instance *inst, struct pkt *pkt)
+{
+	struct iface *in = pkt->in;
+
+	if (unlikely(pkt->protocol != ETH_P_IP || pkt->flags & PKT_FLAG_VLAN || !in || !in->up || !ip4_check_plain(pkt))) {
+		receive_check_any(inst, pkt);
+		return;
+	}
+	pkt->opt = (struct pkt_options){ .iif = in };
+	pkt->drop_reason = DROP_NONE;
 }
 
 /* The flow cache may know the whole way of a packet. */
@@ -83,18 +95,10 @@ static bool go_known_way(struct instance *inst, struct pkt *pkt)
 	return true;
 }
 
-static void receive_one(struct instance *inst, struct pkt *pkt)
+static __attribute__((noinline)) void receive_fully(struct instance *inst, struct pkt *pkt)
 {
-	const bool is_translated = pkt->flags & PKT_FLAG_TRANSLATED;
-
-	if (pkt->in && !is_translated) {
-		pkt->in->stats.rx_packets++;
-		pkt->in->stats.rx_bytes += pkt->len;
-	}
 	if (pkt->drop_reason != DROP_NONE)
 		pkt_drop(inst, pkt, pkt->drop_reason);
-	else if (pkt->protocol != ETH_P_ARP && !is_translated && go_known_way(inst, pkt))
-		return;
 	else if (pkt->protocol == ETH_P_IP)
 		ip4_receive(inst, pkt);
 	else if (pkt->protocol == ETH_P_IPV6)
@@ -103,6 +107,18 @@ static void receive_one(struct instance *inst, struct pkt *pkt)
 		arp_receive(inst, pkt);
 	flowcache_done(inst);
 	ct_track_forget(inst, pkt);
+}
+
+static inline void receive_one(struct instance *inst, struct pkt *pkt)
+{
+	const bool is_translated = pkt->flags & PKT_FLAG_TRANSLATED;
+
+	if (pkt->in && !is_translated) {
+		pkt->in->stats.rx_packets++;
+		pkt->in->stats.rx_bytes += pkt->len;
+	}
+	if (pkt->drop_reason != DROP_NONE || pkt->protocol == ETH_P_ARP || is_translated || !go_known_way(inst, pkt))
+		receive_fully(inst, pkt);
 }
 
 /* Lets the hooks of PRE_ROUTING ask for the memory that these packets will need. */
@@ -144,8 +160,6 @@ void path_arrive(struct instance *inst, struct pkt **burst, unsigned int count)
 
 void path_check(struct instance *inst, struct pkt **burst, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
-		__builtin_prefetch(burst[i]->data);
 	for (unsigned int i = 0; i < count; i++)
 		receive_check(inst, burst[i]);
 }
