@@ -359,11 +359,24 @@ static inline bool ct_is_echo(const struct pkt *pkt)
 		return pkt->l.l4proto == IPPROTO_ICMP && (type == ICMP_ECHO || type == ICMP_ECHOREPLY);
 	return pkt->l.l4proto == IPPROTO_ICMPV6 && (type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY);
 }
+/* A whole IPv4 header without options, and a UDP header behind it. */
+static inline bool ct_is_plain_udp4(const struct pkt *pkt)
+{
+	const struct pkt_layers plain = { .family = NFPROTO_IPV4, .l4proto = IPPROTO_UDP, .has_l4 = true };
+	uint32_t is, wanted;
+
+	_Static_assert(offsetof(struct pkt_layers, is_fragment) == 3, "what is compared is one word");
+	memcpy(&is, &pkt->l, sizeof(is));
+	memcpy(&wanted, &plain, sizeof(wanted));
+	return is == wanted && pkt->l.l4_off == sizeof(struct iphdr) && pkt->l.l4_len >= sizeof(struct udphdr);
+}
 /* A whole TCP, UDP or echo packet right behind the IP header: its addresses and ports (type, code, id) say all. */
 static inline bool ct_is_simple(const struct pkt *pkt)
 {
 	uint32_t ip_len = pkt->l.family == NFPROTO_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 
+	if (ct_is_plain_udp4(pkt))
+		return true;
 	return (pkt->l.l4proto == IPPROTO_TCP ? pkt->l.l4_len >= sizeof(struct tcphdr) :
 		pkt->l.l4proto == IPPROTO_UDP ? pkt->l.l4_len >= sizeof(struct udphdr) : ct_is_echo(pkt)) &&
 	       pkt->l.has_l4 && !pkt->l.is_fragment && pkt->l.l4_off == ip_len;
@@ -403,6 +416,8 @@ static inline void ct_window_prefetch(struct ct_window window, uint32_t hash)
  * none: what is said of it is conntrack's hook's affair.
  */
 struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir);
+/* The same by its burst's note alone, of a packet of ct_is_plain_udp4() that has one. NULL: nothing is said. */
+struct ct *ct_known_noted(const struct instance *inst, const struct pkt *pkt, int *dir);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
  * when the answer is true, and the connection @status as far as @status_mask goes; else the answer waits for the hook, and the packet is as before.

@@ -115,6 +115,28 @@ struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir)
 	return NULL;
 }
 
+struct ct *ct_known_noted(const struct instance *inst, const struct pkt *pkt, int *dir)
+{
+	const uint32_t asked = IPS_CONFIRMED | IPS_DYING | CT_STATUS_NAT_CLASH;
+	struct ct_node *node = pkt->flow_node;
+	const struct ct_tuple *tuple = &node->tuple;
+	struct ct *ct = ct_of_node(node);
+	uint64_t addrs, last;
+	uint32_t ports;
+
+	memcpy(&addrs, pkt->data + offsetof(struct iphdr, saddr), sizeof(addrs));
+	memcpy(&ports, pkt->data + sizeof(struct iphdr), sizeof(ports));
+	memcpy(&last, &tuple->src_l4, sizeof(last));
+	/* one jump: all of it holds nearly always */
+	if (unlikely((uint64_t)(ct_has_overdue(inst) | (inst->ct->early.pkt != NULL) | (inst->ct->wheel.line[CT_LINE_LATE].first != 0)) |
+		     (tuple->src.ip ^ (uint32_t)addrs) | (tuple->dst.ip ^ (uint32_t)(addrs >> 32)) |
+		     (last << 16 ^ ((uint64_t)ports << 16 | (uint64_t)NFPROTO_IPV4 << 48 | (uint64_t)IPPROTO_UDP << 56)) |
+		     ((ct->status & asked) ^ IPS_CONFIRMED) | ct->zone.id))
+		return NULL;
+	*dir = tuple->dir;
+	return ct;
+}
+
 /* Good, not there, or of no interest. */
 static inline bool udp_sum_holds(const struct instance *inst, struct pkt *pkt, const uint8_t *udp)
 {

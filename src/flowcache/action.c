@@ -6,6 +6,7 @@
 
 #include "base/bigmem.h"
 #include "flowcache/flowcache_internal.h"
+#include "flowcache/rewrite.h"
 
 static uint32_t hash_bytes(uint32_t hash, const void *bytes, size_t len)
 {
@@ -84,102 +85,23 @@ uint32_t flow_action_get(struct instance *inst, const struct flow_fit *fit, cons
 
 /* --- bytes --- */
 
-/* RFC 1624 over many fields at once: what goes and what comes is gathered, the sum is folded once. */
-static inline uint64_t change(uint64_t sum, uint32_t from, uint32_t to)
+void flow_put_echo(uint8_t *l4, be16 id, uint64_t sum)
 {
-	return sum + (uint32_t)~from + to;
-}
+	uint16_t check = flow_read16(l4 + 2);
 
-static inline uint16_t fold(uint64_t sum)
-{
-	return csum_fold(csum_narrow(sum));
-}
-
-static inline uint32_t read32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline uint16_t read16(const uint8_t *at)
-{
-	uint16_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-static inline uint64_t read64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, sizeof(v));
-	return v;
-}
-
-/* UDP's zero says "none" and stays; none is ever made. */
-static inline void put_l4_sum(uint8_t *l4, uint8_t proto, uint64_t sum)
-{
-	bool is_udp = proto == IPPROTO_UDP;
-	uint8_t *at = l4 + (is_udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
-	uint16_t check = read16(at);
-
-	if (is_udp && !check)
-		return;
-	check = fold((uint16_t)~check + sum);
-	if (is_udp && !check)
-		check = 0xffff;
-	memcpy(at, &check, 2);
-}
-
-/* Both ends of an echo have its id. @sum: what changed under the pseudo header, where there is one. */
-static inline void put_echo(uint8_t *l4, be16 id, uint64_t sum)
-{
-	uint16_t check = read16(l4 + 2);
-
-	check = fold((uint16_t)~check + change(sum, read16(l4 + 4), id));
+	check = flow_fold((uint16_t)~check + flow_change(sum, flow_read16(l4 + 4), id));
 	memcpy(l4 + 2, &check, 2);
 	memcpy(l4 + 4, &id, 2);
 }
 
-/* Every word is read once and written once: reading what was just written in parts takes longer than all the rest. */
-static inline void rewrite_ip4(uint8_t *data, const struct ct_tuple *back, bool src, bool dst,
-			       const struct flow_result *result)
+void flow_put_fields4(uint8_t *data, const struct flow_result *result, uint64_t sum)
 {
-	uint8_t *l4 = data + sizeof(struct iphdr);
-	uint64_t addrs = read64(data + offsetof(struct iphdr, saddr)), sum = 0, port_sum = 0;
-	uint32_t saddr = (uint32_t)addrs, daddr = (uint32_t)(addrs >> 32), ports, ttl_proto_check = read32(data + 8);
+	uint32_t ttl_proto_check = flow_read32(data + 8);
 	bool forwards = result->way == FLOW_FORWARD;
 	uint16_t ttl_proto = (uint16_t)ttl_proto_check, to = ttl_proto;
 
-	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are taken apart as little endian");
-	if (src || dst) {
-		ports = read32(l4);
-		if (src) {
-			sum = change(sum, saddr, back->dst.ip);
-			port_sum = change(port_sum, ports & 0xffff, back->dst_l4.port);
-			saddr = back->dst.ip;
-			ports = (ports & 0xffff0000) | back->dst_l4.port;
-		}
-		if (dst) {
-			sum = change(sum, daddr, back->src.ip);
-			port_sum = change(port_sum, ports >> 16, back->src_l4.port);
-			daddr = back->src.ip;
-			ports = (ports & 0xffff) | (uint32_t)back->src_l4.port << 16;
-		}
-		addrs = saddr | (uint64_t)daddr << 32;
-		memcpy(data + offsetof(struct iphdr, saddr), &addrs, 8);
-		if (likely(back->proto != IPPROTO_ICMP)) {
-			memcpy(l4, &ports, 4);
-			put_l4_sum(l4, back->proto, sum + port_sum);
-		} else {
-			put_echo(l4, back->src_l4.icmp_id, 0);
-		}
-	}
 	if (result->sets_tos) {
-		sum = change(sum, (uint32_t)data[1] << 8, (uint32_t)result->tos << 8);
+		sum = flow_change(sum, (uint32_t)data[1] << 8, (uint32_t)result->tos << 8);
 		data[1] = result->tos;
 	}
 	if (result->sets_ttl)
@@ -188,8 +110,8 @@ static inline void rewrite_ip4(uint8_t *data, const struct ct_tuple *back, bool 
 		to--;
 	if (!sum && !forwards && !result->sets_ttl)
 		return;
-	sum = change(sum + (uint16_t)~(ttl_proto_check >> 16), ttl_proto, to);
-	ttl_proto_check = to | (uint32_t)fold(sum) << 16;
+	sum = flow_change(sum + (uint16_t)~(ttl_proto_check >> 16), ttl_proto, to);
+	ttl_proto_check = to | (uint32_t)flow_fold(sum) << 16;
 	memcpy(data + 8, &ttl_proto_check, 4);
 }
 
@@ -198,14 +120,14 @@ static inline uint64_t put_addr6(uint8_t *at, const union nf_inet_addr *to)
 	uint64_t sum = 0;
 
 	for (int i = 0; i < 4; i++)
-		sum = change(sum, read32(at + 4 * i), to->all[i]);
+		sum = flow_change(sum, flow_read32(at + 4 * i), to->all[i]);
 	memcpy(at, to, 16);
 	return sum;
 }
 
 static inline uint64_t put_port(uint8_t *at, be16 to)
 {
-	uint64_t sum = change(0, read16(at), to);
+	uint64_t sum = flow_change(0, flow_read16(at), to);
 
 	memcpy(at, &to, sizeof(to));
 	return sum;
@@ -222,14 +144,14 @@ static void rewrite_ip6(uint8_t *data, const struct ct_tuple *back, bool src, bo
 		sum += put_addr6(data + offsetof(struct ipv6hdr, daddr), &back->src);
 	if (unlikely(back->proto == IPPROTO_ICMPV6)) {
 		if (src || dst)
-			put_echo(l4, back->src_l4.icmp_id, sum);
+			flow_put_echo(l4, back->src_l4.icmp_id, sum);
 	} else {
 		if (src)
 			sum += put_port(l4, back->dst_l4.port);
 		if (dst)
 			sum += put_port(l4 + 2, back->src_l4.port);
 		if (src || dst)
-			put_l4_sum(l4, back->proto, sum);
+			flow_put_l4_sum(l4, back->proto, sum);
 	}
 	if (result->sets_tos)
 		put_be16(data, (uint16_t)((get_be16(data) & 0xf00f) | result->tos << 4));
@@ -247,7 +169,7 @@ void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow
 	bool dst = ct->status & (dir == IP_CT_DIR_ORIGINAL ? IPS_DST_NAT : IPS_SRC_NAT);
 
 	if (back->family == NFPROTO_IPV4)
-		rewrite_ip4(data, back, src, dst, result);
+		flow_rewrite4(data, ct, dir, back->proto, result);
 	else
 		rewrite_ip6(data, back, src, dst, result);
 }

@@ -145,16 +145,32 @@ static inline bool flow_is_fresh(const struct pkt *pkt)
 	return !(pkt->flags & (uint16_t)~(PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED)) && pkt->route.kind == ROUTE_NONE;
 }
 
-/* @status: the connection's, or what it is about to be; @mark: its mark. */
-static inline bool flow_fit_holds(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status)
+/* The same of received packets; false for others. */
+static inline bool flow_is_fresh_received(const struct pkt *pkt)
 {
-	uint32_t fields = flow_fields(pkt);
+	const struct { uint8_t ctinfo; pkt_type_t type; uint16_t flags; } may = { 0, PACKET_HOST, PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED };
+	uint32_t is, may_be;
 
+	_Static_assert(sizeof(may) == sizeof(is) && offsetof(struct pkt, flags) == offsetof(struct pkt, ctinfo) + 2, "asked as one word");
+	memcpy(&is, &pkt->ctinfo, sizeof(is));
+	memcpy(&may_be, &may, sizeof(may_be));
+	return !((uintptr_t)pkt->ct | (uintptr_t)pkt->socket | (uintptr_t)pkt->piece_len | pkt->frag_max_size |
+		 (pkt->route.kind ^ ROUTE_NONE) | (is & ~may_be));
+}
+
+/* @status: the connection's, or what it is about to be; @mark: its mark; @fields: flow_fields(). */
+static inline bool flow_fit_holds_with(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status, uint32_t fields)
+{
 	/* One jump: all of it holds nearly always. */
 	return !(((uintptr_t)fit->in ^ (uintptr_t)pkt->in) | ((fit->status ^ status) & fit->status_mask) | (fit->mark ^ pkt->mark) |
 		 (~fit->flags_alike >> (fields >> FLOW_FIELD_FLAGS_SHIFT & 0x3f) & 1) |
 		 ((fit->ct_mark ^ mark) & fit->ct_mark_mask) | ((fit->fields ^ fields) & fit->fields_mask) |
 		 (pkt->len > fit->len_max) | ((fields & FLOW_FIELD_TTL) <= 0x100));
+}
+
+static inline bool flow_fit_holds(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status)
+{
+	return flow_fit_holds_with(fit, pkt, mark, status, flow_fields(pkt));
 }
 
 static inline bool flow_fits_as(const struct flow_action *action, const struct pkt *pkt, const struct ct *ct, uint32_t status)
@@ -167,10 +183,9 @@ static inline bool flow_fits(const struct flow_action *action, const struct pkt 
 	return flow_fits_as(action, pkt, ct, ct->status);
 }
 
-/* All but counting. */
-static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, const struct flow_result *result)
+/* All but counting and the bytes. */
+static inline void flow_apply_fields(struct pkt *pkt, const struct flow_result *result)
 {
-	flow_rewrite(pkt->data, ct, dir, result);
 	pkt->mark = result->mark;
 	pkt->priority = result->has_tos_priority ? ip4_tos_priority(pkt->data[1]) : result->priority;
 	pkt->secmark = result->secmark;
@@ -178,6 +193,12 @@ static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, con
 	pkt->rule = result->rule;
 	pkt->route = result->route;
 	pkt->out = result->route.oif;
+}
+
+static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, const struct flow_result *result)
+{
+	flow_rewrite(pkt->data, ct, dir, result);
+	flow_apply_fields(pkt, result);
 }
 
 /* --- learn.c --- */
