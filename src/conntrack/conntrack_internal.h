@@ -37,10 +37,22 @@ enum {
 	CT_LINES = CT_LINE_DUE + CT_LINES_DUE
 };
 
+/*
+ * Somebody of a line here and there, as far apart as so few can be: a chain that lies in DRAM is walked from many places at a time.
+ * They may have left since; it is memory that is asked for by them, nothing else.
+ */
+enum { CT_MARKS = 16 };
+struct ct_marks {
+	uint32_t number[CT_MARKS];
+	uint32_t appended;		/* to the line since it was empty */
+	uint8_t count, shift;		/* each 1 << @shift'th of them */
+};
+
 struct ct_wheel {
 	uint64_t tick;			/* where the hand stands */
 	uint64_t used[CT_WHEEL_LEVELS];	/* a bit per slot that may hold somebody */
 	struct ct_line line[CT_LINES];	/* slots, level by level, and the others */
+	struct ct_marks marks[CT_WHEEL_LEVELS * CT_WHEEL_SLOTS];
 	unsigned int depth;		/* of CT_LINE_DUE that are in use */
 	struct timer timer;		/* when the next used slot is due */
 	unsigned int batch;		/* sysctl weir_expire_batch; 0 = all at once, at their exact time */

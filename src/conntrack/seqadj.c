@@ -52,7 +52,7 @@ int32_t ct_seqadj_offset(const struct ct *ct, int dir, uint32_t seq)
 {
 	const struct ct_seqadj *adj;
 
-	if (!ct->extra)
+	if (!(ct->status & IPS_SEQ_ADJUST) || !ct->extra)	/* what nearly all have not is not looked for in memory that is far */
 		return 0;
 	adj = &ct->extra->seq[dir];
 	return is_after(seq, adj->position) ? adj->after : adj->before;

@@ -14,7 +14,7 @@
 #include "conntrack/conntrack_internal.h"
 #include "nat/nat.h"
 
-enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS, ASKED_AHEAD = 16 };
+enum { DIGIT_BITS = 6, SLOTS = 1 << DIGIT_BITS, ASKED_AHEAD = 16, WALKED_AHEAD_MAX = 1 << 16 };
 _Static_assert((int)SLOTS == (int)CT_WHEEL_SLOTS, "a slot for each digit");
 
 static uint64_t slot_tick(const struct ct_wheel *wheel, unsigned int level, unsigned int i)
@@ -41,10 +41,31 @@ static bool first_slot(struct ct_wheel *wheel, unsigned int *level, unsigned int
 
 /* --- lines: their ends have the line's own number for a neighbour --- */
 
+static void mark(struct ct_marks *marks, uint32_t number)
+{
+	if (marks->appended++ & ((1u << marks->shift) - 1))
+		return;
+	if (marks->count == CT_MARKS) {
+		for (int i = 0; i < CT_MARKS / 2; i++)
+			marks->number[i] = marks->number[2 * i];
+		marks->count = CT_MARKS / 2;
+		marks->shift++;
+	}
+	marks->number[marks->count++] = number;
+}
+
 static void append(struct ct_table *table, unsigned int which, struct ct *ct)
 {
 	struct ct_line *line = &table->wheel.line[which];
 	uint32_t number = ct_number(ct);
+
+	if (which < CT_WHEEL_LEVELS * SLOTS) {
+		struct ct_marks *marks = &table->wheel.marks[which];
+
+		if (!line->last)
+			marks->appended = marks->count = marks->shift = 0;
+		mark(marks, number);
+	}
 
 	ct->age = (struct ct_links){ .next = CT_NUMBER_NONE | which, .prev = line->last ? line->last : CT_NUMBER_NONE | which };
 	*(line->last ? &ct_at(table, line->last)->age.next : &line->first) = number;
@@ -114,8 +135,59 @@ static uint64_t whole_tick(const struct instance *inst, uint32_t tick)
 	return (uint64_t)(now + (int32_t)(tick - (uint32_t)now));
 }
 
-/* The next ones' memory: of a million connections that end together nearly all lie in DRAM. */
-static void ask_ahead(const struct instance *inst, uint32_t first)
+/* All who hang in a slot are about to be looked at: a step from each mark after the other, so that nobody waits for one alone. */
+static void walk_ahead(const struct ct_table *table, unsigned int which, unsigned int most)
+{
+	const struct ct_marks *marks = &table->wheel.marks[which];
+	uint32_t at[CT_MARKS];
+
+	if (marks->count < 2 || marks->appended > MIN_OF(most, (unsigned int)WALKED_AHEAD_MAX))
+		return;
+	memcpy(at, marks->number, sizeof(at));
+	at[0] = table->wheel.line[which].first;
+	for (unsigned int step = 0; step < 1u << marks->shift; step++)
+		for (unsigned int i = 0; i < marks->count; i++) {
+			if (at[i] & CT_NUMBER_NONE || !at[i])
+				continue;
+			__builtin_prefetch(&ct_at(table, at[i])->expires_tick, 1);
+			at[i] = ct_at(table, at[i])->age.next;
+		}
+}
+
+/* What ending @ct will touch besides its record. */
+static void ask_for_end(const struct instance *inst, struct ct *ct)
+{
+	nat_ct_ending(inst, ct);
+	if (ct->extra)
+		__builtin_prefetch(ct->extra, 1);
+	for (int dir = 0; dir < IP_CT_DIR_MAX; dir++)
+		__builtin_prefetch(ct_bucket(inst->ct, ct_node_hash(inst->ct, &ct->node[dir])), 1);
+}
+
+/* A slot ahead, for what ends in the next one, and two ahead for the records themselves. */
+static void ask_for_next(const struct instance *inst)
+{
+	const struct ct_wheel *wheel = &inst->ct->wheel;
+	uint64_t used = wheel->used[0];
+
+	for (unsigned int turn = 0; used && turn < 2; turn++, used &= used - 1) {
+		const unsigned int i = (unsigned int)__builtin_ctzll(used);
+		const struct ct_marks *marks = &wheel->marks[i];
+		const uint32_t tick = (uint32_t)slot_tick(wheel, 0, i);
+
+		for (unsigned int k = 0; wheel->line[i].first && k < marks->count; k++) {
+			struct ct *ct = ct_at(inst->ct, marks->number[k]);
+
+			if (turn == 0 && ct->look_tick == tick && ct->age.next && (int32_t)(ct->expires_tick - tick) <= 0)
+				ask_for_end(inst, ct);
+			for (unsigned int at = 0; turn && at < sizeof(*ct); at += 64)
+				__builtin_prefetch((const uint8_t *)ct + at, 1);
+		}
+	}
+}
+
+/* The next ones' memory: of a million connections that end together nearly all lie in DRAM. @many: most of them end. */
+static void ask_ahead(const struct instance *inst, uint32_t first, uint32_t now, bool many)
 {
 	const struct ct_table *table = inst->ct;
 	uint32_t at = first;
@@ -123,9 +195,11 @@ static void ask_ahead(const struct instance *inst, uint32_t first)
 	for (int i = 0; i < ASKED_AHEAD && !(at & CT_NUMBER_NONE); i++) {
 		const struct ct *ct = ct_at(table, at);
 
-		__builtin_prefetch(ct, 1);
-		__builtin_prefetch((const uint8_t *)ct + 64, 1);
-		__builtin_prefetch((const uint8_t *)ct + 128, 1);
+		__builtin_prefetch(&ct->expires_tick, 1);
+		if (many) {
+			__builtin_prefetch(ct, 1);
+			__builtin_prefetch(&ct->extra, 1);
+		}
 		at = ct->age.next;
 	}
 	at = first;
@@ -133,9 +207,8 @@ static void ask_ahead(const struct instance *inst, uint32_t first)
 		struct ct *ct = ct_at(table, at);
 
 		at = ct->age.next;
-		nat_ct_ending(inst, ct);
-		for (int dir = 0; dir < IP_CT_DIR_MAX; dir++)
-			__builtin_prefetch(ct_bucket(table, ct_node_hash(table, &ct->node[dir])), 1);
+		if ((int32_t)(ct->expires_tick - now) <= 0)
+			ask_for_end(inst, ct);
 	}
 }
 
@@ -148,6 +221,8 @@ static void look_at_line(struct instance *inst, unsigned int which, unsigned int
 	/* Who hears that one ends may ask for another, which looks at who is overdue; not for ever. */
 	if (!wheel->line[which].first || due == CT_LINES)
 		return;
+	if (which < CT_WHEEL_LEVELS * SLOTS)
+		walk_ahead(inst->ct, which, *budget);
 	wheel->depth++;
 	/* What is put back goes into slots ahead; what ends takes itself, and maybe others, from this line. */
 	move_to_front(inst->ct, which, due);
@@ -155,7 +230,7 @@ static void look_at_line(struct instance *inst, unsigned int which, unsigned int
 		struct ct *ct = ct_at(inst->ct, first);
 
 		if (asked++ % ASKED_AHEAD == 0)
-			ask_ahead(inst, first);
+			ask_ahead(inst, first, now, which < SLOTS || which >= CT_WHEEL_LEVELS * SLOTS);
 		if (*budget == 0) {		/* the rest another time */
 			move_to_front(inst->ct, due, CT_LINE_LATE);
 			break;
@@ -198,6 +273,7 @@ static void turn(struct timer *timer, void *arg, int64_t now_ns)
 		uint64_t tick = slot_tick(wheel, level, i);
 
 		if (tick > (uint64_t)inst_jiffies(inst)) {
+			ask_for_next(inst);
 			arm(inst, !wheel->line[CT_LINE_LATE].first ? tick : MIN_OF(tick, later));
 			return;
 		}
