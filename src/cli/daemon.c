@@ -26,6 +26,7 @@
 #include "cli/run.h"
 #include "daemon/confine.h"
 #include "daemon/server.h"
+#include "path/worker.h"
 #include "port/port.h"
 #include "route/route.h"
 #include "wire/wire.h"
@@ -353,6 +354,7 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 {
 	struct daemon *d = priv;
 	struct refusal why = { 0 };
+	bool paused;
 	int code;
 
 	if (!may_change) {
@@ -388,7 +390,9 @@ static int command(void *priv, int argc, char **argv, bool may_change, struct st
 		sb_printf(errors, "weir daemon: unknown command \"%s\"\n", argv[0]);
 		return EXIT_USAGE;
 	}
+	paused = worker_alone_pause(d->inst);
 	code = rules_command(d->inst, argc, argv, out, &why);
+	worker_alone_resume(d->inst, paused);
 	if (why.text[0])
 		sb_printf(errors, "%s\n", why.text);
 	return code;

@@ -12,6 +12,7 @@
 #include "base/sysctl.h"
 #include "cli/daemon.h"
 #include "cli/run.h"
+#include "path/worker.h"
 
 enum { CONFIRM_SEC_MAX = 24 * 3600 };
 
@@ -55,25 +56,70 @@ static void add_if_new(void *priv, const char *name)
 	sb_adds(n->out, "COMMIT\n");
 }
 
+/* One or two families' rules, made beside workers. */
+struct staging { struct instance *inst; struct rules_stage *stages[2]; };
+
+static int stage_text(struct staging *s, int six, const char *text, size_t len, const char *file, struct refusal *why)
+{
+	if (!s->stages[six])
+		s->stages[six] = rules_stage_new(s->inst, family_of(six));
+	if (!s->stages[six])
+		return refuse(why, -ENOMEM, "no memory for rules");
+	return rules_stage_text(s->stages[six], text, len, file, why);
+}
+
+static void stages_apply(struct staging *s)
+{
+	for (int six = 0; six < 2; six++)
+		if (s->stages[six])
+			rules_stage_apply(s->stages[six]);
+}
+
+static void stages_free(struct staging *s)
+{
+	const bool paused = worker_alone_pause(s->inst);
+
+	rules_stage_free(s->stages[0]);
+	rules_stage_free(s->stages[1]);
+	worker_alone_resume(s->inst, paused);
+}
+
+static int stage_before(struct staging *s, const struct before *b, int six, struct strbuf *text, struct refusal *why)
+{
+	struct newcomers n = { &b->rules[six], text };
+	int err;
+
+	sb_add(text, sb_str(&b->rules[six]), b->rules[six].len);
+	tables_each(s->inst, family_of(six), add_if_new, &n);
+	err = text->failed ? refuse(why, -ENOMEM, "no memory") : stage_text(s, six, sb_str(text), text->len, "the rules before", why);
+	if (!err)
+		err = rules_stage_prepare(s->stages[six], why);
+	if (err) {		/* the other family's go back all the same */
+		rules_stage_free(s->stages[six]);
+		s->stages[six] = NULL;
+	}
+	return err;
+}
+
 static int put_back(struct instance *inst, const struct before *b, struct refusal *why)
 {
-	struct strbuf text = STRBUF_INIT;
+	struct strbuf text[2] = { STRBUF_INIT, STRBUF_INIT };
+	struct staging staging = { .inst = inst };
+	const bool paused = worker_alone_pause(inst);
 	int err = 0, first = 0;
 
 	for (int six = 0; six < 2; six++) {
-		struct newcomers n = { &b->rules[six], &text };
-
-		sb_reset(&text);
-		sb_add(&text, sb_str(&b->rules[six]), b->rules[six].len);
-		tables_each(inst, family_of(six), add_if_new, &n);
-		err = text.failed ? -ENOMEM : rules_restore(inst, family_of(six), sb_str(&text), text.len, "the rules before",
-							     RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
+		err = stage_before(&staging, b, six, &text[six], why);
 		first = first ? first : err;
 	}
+	worker_alone_resume(inst, paused);
+	stages_apply(&staging);
 	err = tables_memory_load(inst, sb_str(&b->memory), b->memory.len, why);
 	first = first ? first : err;
 	err = sysctl_conf_load(inst, sb_str(&b->settings), b->settings.len, "the settings before", why);
-	sb_free(&text);
+	stages_free(&staging);
+	sb_free(&text[0]);
+	sb_free(&text[1]);
 	return first ? first : err;
 }
 
@@ -150,23 +196,98 @@ static int wait_for_word(struct daemon *d, struct before *before, uint32_t secon
 }
 
 /* What a client sends: pairs of KIND:NAME and text, KIND a part of a snapshot. */
-static int apply_pairs(struct daemon *d, int count, char **pairs, bool *changed, struct refusal *why)
+enum part { PART_NONE, PART_RULES, PART_SETTINGS };
+
+static enum part part_of(const char *pair, const char **name)
 {
+	const char *colon = strchr(pair, ':');
+	size_t kind = colon ? (size_t)(colon - pair) : 0;
+
+	*name = kind ? colon + 1 : "";
+	if (kind == 8 && !strncmp(pair, "rules.v", 7) && (pair[7] == '4' || pair[7] == '6'))
+		return PART_RULES;
+	return kind == 11 && !strncmp(pair, "sysctl.conf", 11) ? PART_SETTINGS : PART_NONE;
+}
+
+static int stage_pairs(struct staging *s, int count, char **pairs, struct refusal *why)
+{
+	const char *name;
 	int err = 0;
 
 	for (int i = 0; i + 1 < count && !err; i += 2) {
-		const char *colon = strchr(pairs[i], ':'), *text = pairs[i + 1];
-		size_t kind = colon ? (size_t)(colon - pairs[i]) : 0;
-
-		if (kind == 8 && !strncmp(pairs[i], "rules.v", 7) && (pairs[i][7] == '4' || pairs[i][7] == '6'))
-			err = rules_restore(d->inst, family_of(pairs[i][7] == '6'), text, strlen(text), colon + 1,
-					    RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS, why);
-		else if ((*changed |= kind == 11) && !strncmp(pairs[i], "sysctl.conf", 11))
-			err = sysctl_conf_load(d->inst, text, strlen(text), colon + 1, why);
-		else
+		switch (part_of(pairs[i], &name)) {
+		case PART_RULES:
+			err = stage_text(s, pairs[i][7] == '6', pairs[i + 1], strlen(pairs[i + 1]), name, why);
+			break;
+		case PART_SETTINGS:
+			break;
+		default:
 			err = refuse(why, -EINVAL, "\"%.40s\" cannot be applied", pairs[i]);
-		*changed |= !err;
+		}
 	}
+	for (int six = 0; six < 2 && !err; six++)
+		if (s->stages[six])
+			err = rules_stage_prepare(s->stages[six], why);
+	return err;
+}
+
+/* @own_only: weir's own, which say where rules that are loaded find their files; a packet's way rests on the others. */
+static int settings_load(struct daemon *d, int count, char **pairs, bool own_only, struct refusal *why)
+{
+	const char *name, *line;
+	int err = 0;
+
+	for (int i = 0; i + 1 < count && !err; i += 2) {
+		struct line_reader reader = { pairs[i + 1], pairs[i + 1] + strlen(pairs[i + 1]), 0 };
+		struct strbuf text = STRBUF_INIT;
+		size_t len;
+
+		if (part_of(pairs[i], &name) != PART_SETTINGS)
+			continue;
+		while (line_next(&reader, &line, &len)) {	/* a line that is left out is an empty one: numbers stay */
+			if (!own_only || memmem(line, len, "net.weir.", 9) || memmem(line, len, "net/weir/", 9))
+				sb_add(&text, line, len);
+			sb_addc(&text, '\n');
+		}
+		err = text.failed ? refuse(why, -ENOMEM, "no memory for settings") : sysctl_conf_load(d->inst, sb_str(&text), text.len, name, why);
+		sb_free(&text);
+	}
+	return err;
+}
+
+/* All that takes time is done beside workers; then settings and rules become others between two packets. */
+static int apply_pairs(struct daemon *d, int count, char **pairs, uint32_t seconds, struct refusal *why)
+{
+	struct before before = { .settings = STRBUF_INIT };
+	struct staging staging = { .inst = d->inst };
+	struct refusal nobody;
+	bool paused;
+	int err;
+
+	for (int i = 0; i + 1 < count; i += 2)
+		if (!strncmp(pairs[i], "sysctl.conf:", 12))
+			note_settings(d->inst, pairs[i + 1], &before.settings);
+	err = settings_load(d, count, pairs, true, why);
+	paused = worker_alone_pause(d->inst);
+	for (int six = 0; six < 2 && seconds; six++)
+		rules_save(d->inst, family_of(six), true, -1, &before.rules[six]);
+	if (!err)
+		err = stage_pairs(&staging, count, pairs, why);
+	worker_alone_resume(d->inst, paused);
+	if (!err && seconds)
+		tables_memory_save(d->inst, &before.memory);
+	if (before.rules[0].failed || before.rules[1].failed || before.memory.failed || before.settings.failed)
+		err = refuse(why, -ENOMEM, "no memory to remember the rules");
+	if (!err)
+		err = settings_load(d, count, pairs, false, why);
+	if (!err && seconds)
+		err = wait_for_word(d, &before, seconds, why);
+	if (err)
+		sysctl_conf_load(d->inst, sb_str(&before.settings), before.settings.len, "the settings before", &nobody);
+	else
+		stages_apply(&staging);
+	stages_free(&staging);
+	before_free(&before);
 	return err;
 }
 
@@ -174,10 +295,8 @@ static int apply_pairs(struct daemon *d, int count, char **pairs, bool *changed,
 int daemon_apply(struct daemon *d, int argc, char **argv, struct strbuf *out, struct strbuf *errors)
 {
 	uint32_t seconds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
-	struct before before = { .settings = STRBUF_INIT };
 	struct refusal why = { 0 };
 	struct timespec from, to;
-	bool changed = false;
 	int err;
 
 	if (argc < 4 || argc % 2 || seconds > CONFIRM_SEC_MAX) {
@@ -189,30 +308,16 @@ int daemon_apply(struct daemon *d, int argc, char **argv, struct strbuf *out, st
 		return EXIT_INPUT;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	for (int six = 0; six < 2; six++)
-		rules_save(d->inst, family_of(six), true, -1, &before.rules[six]);
-	tables_memory_save(d->inst, &before.memory);
-	for (int i = 2; i + 1 < argc; i += 2)
-		if (!strncmp(argv[i], "sysctl.conf:", 12))
-			note_settings(d->inst, argv[i + 1], &before.settings);
-	err = before.rules[0].failed || before.rules[1].failed || before.memory.failed ? refuse(&why, -ENOMEM, "no memory to remember the rules") :
-	      apply_pairs(d, argc - 2, argv + 2, &changed, &why);
-	if (!err && seconds)
-		err = wait_for_word(d, &before, seconds, &why);
+	err = apply_pairs(d, argc - 2, argv + 2, seconds, &why);
 	if (err) {
-		struct refusal nobody = { 0 };
-
 		refusal_print(errors, "weir apply", &why);
-		if (changed && put_back(d->inst, &before, &nobody))
-			sb_printf(errors, "weir apply: and the rules before cannot be put back: %s\n", nobody.text);
-	} else {
-		clock_gettime(CLOCK_MONOTONIC, &to);
-		sb_printf(out, "applied in %.1f ms\n", (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6);
-		if (seconds)
-			sb_printf(out, "the rules before come back in %u s, unless: weir confirm\n", seconds);
+		return EXIT_INPUT;
 	}
-	before_free(&before);
-	return err ? EXIT_INPUT : EXIT_DONE;
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	sb_printf(out, "applied in %.1f ms\n", (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6);
+	if (seconds)
+		sb_printf(out, "the rules before come back in %u s, unless: weir confirm\n", seconds);
+	return EXIT_DONE;
 }
 
 int daemon_confirm(struct daemon *d, struct strbuf *out, struct strbuf *errors)

@@ -301,7 +301,7 @@ static int text_line(struct restore *r, const char *line, size_t len, bool ended
 	return rule_line(r, line, len + ended, out);
 }
 
-static int pending_commit(struct restore *r)
+static int pending_prepare(struct restore *r)
 {
 	int err;
 
@@ -318,11 +318,15 @@ static int pending_commit(struct restore *r)
 			return err;
 		at->rules = NULL;
 	}
+	return 0;
+}
+
+static void pending_apply(struct restore *r)
+{
 	worker_alone_begin(r->env.inst, NULL);
 	for (struct open_table *at = r->pending; at; at = at->next)
 		publication_apply(r->env.inst, &at->publication);
 	worker_alone_end(r->env.inst, NULL);
-	return 0;
 }
 
 static void pending_free(struct restore *r)
@@ -432,8 +436,11 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 		*why = (struct refusal){ 0 };
 	r.env.memo = &r.memo;
 	err = text_lines(&r, text, len, out);
-	if (!err && flags & RESTORE_ALL_OR_NOTHING)
-		err = pending_commit(&r);
+	if (!err && flags & RESTORE_ALL_OR_NOTHING) {
+		err = pending_prepare(&r);
+		if (!err && !(flags & RESTORE_TEST))
+			pending_apply(&r);
+	}
 	if (!(flags & RESTORE_ALL_OR_NOTHING))
 		edit_free(r.edit);
 	pending_free(&r);
@@ -452,4 +459,85 @@ int rules_restore(struct instance *inst, uint8_t family, const char *text, size_
 	struct table_source tables = table_source_of(inst);
 
 	return rules_restore_in(&tables, family, text, len, file, flags, NULL, NULL, NULL, why);
+}
+
+/* --- in steps --- */
+
+struct staged_text { struct staged_text *next; const char *file, *text; size_t len; };
+
+struct rules_stage {
+	struct restore r;
+	struct table_source tables;
+	struct staged_text *texts;
+	struct refusal why;
+};
+
+struct rules_stage *rules_stage_new(struct instance *inst, uint8_t family)
+{
+	struct rules_stage *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->tables = table_source_of(inst);
+	s->r.env = (struct parse_env){ .inst = inst, .family = family, .restoring = true, .tables = &s->tables, .memo = &s->r.memo };
+	s->r.tables = &s->tables;
+	s->r.flags = RESTORE_ALL_OR_NOTHING | RESTORE_COUNTERS;
+	s->r.why = &s->why;
+	return s;
+}
+
+/* In the text that it is about. */
+static int stage_refused(const struct rules_stage *s, int err, struct refusal *why)
+{
+	if (!why)
+		return err;
+	*why = s->why;
+	for (const struct staged_text *at = s->texts; at; at = at->next) {
+		if (why->at.file && at->file && !strcmp(at->file, why->at.file)) {
+			line_cursor_place(&(struct line_cursor){ at->text, at->len }, why);
+			break;
+		}
+	}
+	return err;
+}
+
+int rules_stage_text(struct rules_stage *s, const char *text, size_t len, const char *file, struct refusal *why)
+{
+	struct staged_text *own = malloc(sizeof(*own));
+	struct strbuf unread = STRBUF_INIT;
+	int err;
+
+	if (!own)
+		return refuse(why, -ENOMEM, "no memory");
+	*own = (struct staged_text){ s->texts, file, text, len };
+	s->texts = own;
+	s->r.env.table = "filter";
+	s->r.env.file = file;
+	s->r.env.line = 0;
+	s->r.edit = NULL;
+	err = text_lines(&s->r, text, len, &unread);
+	sb_free(&unread);
+	return err ? stage_refused(s, err, why) : 0;
+}
+
+int rules_stage_prepare(struct rules_stage *s, struct refusal *why)
+{
+	int err = pending_prepare(&s->r);
+
+	return err ? stage_refused(s, err, why) : 0;
+}
+
+void rules_stage_apply(struct rules_stage *s) { pending_apply(&s->r); }
+
+void rules_stage_free(struct rules_stage *s)
+{
+	if (!s)
+		return;
+	pending_free(&s->r);
+	rule_words_free(&s->r.words);
+	for (struct staged_text *at = s->texts, *next; at; at = next) {
+		next = at->next;
+		free(at);
+	}
+	free(s);
 }

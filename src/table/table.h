@@ -163,6 +163,17 @@ int rules_restore(struct instance *inst, uint8_t family, const char *text, size_
  * NULL: all. @out: what -L and -S in the text print, or NULL. @exit_code: upstream's, or NULL. */
 int rules_restore_in(struct table_source *tables, uint8_t family, const char *text, size_t len, const char *file,
 		     unsigned int flags, const char *only, struct strbuf *out, int *exit_code, struct refusal *why);
+/*
+ * rules_restore() with RESTORE_ALL_OR_NOTHING and RESTORE_COUNTERS in steps, beside workers but for the last: texts as if they were
+ * one, in order; all that can still be wrong; from then on, until nothing else has changed rules, it cannot fail. Everything is borrowed until it is freed.
+ */
+struct rules_stage;
+struct rules_stage *rules_stage_new(struct instance *inst, uint8_t family);	/* NULL: no memory */
+int rules_stage_text(struct rules_stage *stage, const char *text, size_t len, const char *file, struct refusal *why);
+int rules_stage_prepare(struct rules_stage *stage, struct refusal *why);	/* once */
+void rules_stage_apply(struct rules_stage *stage);				/* prepared; alone; once */
+void rules_stage_free(struct rules_stage *stage);				/* beside workers, applied or not; NULL is fine */
+
 /* Reads a text as rules_restore() would, changes nothing, and tells of everything that is wrong, not of the first only.
  * Return: how many were found; negative: memory ran out. */
 typedef void (*refusal_visit)(void *priv, const struct refusal *why);

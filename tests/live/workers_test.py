@@ -139,6 +139,28 @@ def taken_over(where, old, *options):
     return new
 
 
+def change_rules(where):
+    """Rules come and go beside the workers, each way that they can; those that count stay."""
+    sock, more = where + "/s", where + "/more.rules"
+    text = "*raw\n%sCOMMIT\n" % "".join("-A PREROUTING -s 172.16.%d.%d -p udp -m udp --dport %d -j DROP\n" % (i // 256, i % 256, i + 1) for i in range(3000))
+    with open(more, "w", encoding="utf-8") as f:
+        f.write(text + "*mangle\n-A FORWARD -p udp -m udp --dport 7000\n-A FORWARD -p udp -m udp --sport 7000\n-A FORWARD -j TTL\nCOMMIT\n")
+    said = [d.weir(where, "apply", more).returncode == 3]	# refused: nothing of it is there
+    with open(more, "w", encoding="utf-8") as f:
+        f.write(text)
+    for i in range(6):
+        said.append(d.weir(where, "apply", *(["--confirm=1s"] if i == 2 else []), more).returncode == 0)
+        if i == 2:
+            said.append(d.weir(where, "confirm").returncode == 0)
+        rule = ("FORWARD", "-s", "192.0.2.%d" % i, "-m", "limit", "--limit", "1/s", "-j", "RETURN")
+        for step in ("-A", "-D"):
+            said.append(tool(sock, "iptables-legacy", "-t", "mangle", step, *rule) == "")
+            said.append(subprocess.run([t.WEIR, "iptables", "-t", "mangle", step, *rule], env=dict(os.environ, WEIR_SOCKET=sock), check=False).returncode == 0)
+        said.append(tool(sock, "iptables-legacy-restore", "-n", stdin=text) == "")
+    check("rules come and go while workers work", all(said), str(said))
+    check("the last ones are there", tool(sock, "iptables-legacy-save", "-t", "raw").count("-j DROP") == 6000)
+
+
 def one(driver):
     world(driver)
     net = t.NET.replace("link add eth0 type dummy", "tuntap add dev eth0 mode tun") if driver == "tun" else NEAR if driver == "unix" else t.NET
@@ -160,6 +182,8 @@ def one(driver):
     time.sleep(0.7)
     busy = {"xdp": 0, "unix": 0, "xdp-2": 2}.get(driver, 4)	# how many readers a device can have
     check(driver + ": every worker has its share", all(n > 10 for n in looks(daemon.pid)[1:busy + 1]), str(looks(daemon.pid)))
+    if driver == "packet":
+        change_rules(where)
     for options in (["--workers", "3"], [], ["--workers", "2"]):
         daemon = taken_over(where, daemon, *options)
         time.sleep(0.7)
