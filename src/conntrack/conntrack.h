@@ -359,23 +359,25 @@ static inline bool ct_is_echo(const struct pkt *pkt)
 		return pkt->l.l4proto == IPPROTO_ICMP && (type == ICMP_ECHO || type == ICMP_ECHOREPLY);
 	return pkt->l.l4proto == IPPROTO_ICMPV6 && (type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY);
 }
-/* A whole IPv4 header without options, and a UDP header behind it. */
-static inline bool ct_is_plain_udp4(const struct pkt *pkt)
+/* A whole IPv4 header without options, and @len bytes of @proto's behind it. */
+static inline bool ct_is_plain4(const struct pkt *pkt, uint8_t proto, uint32_t len)
 {
-	const struct pkt_layers plain = { .family = NFPROTO_IPV4, .l4proto = IPPROTO_UDP, .has_l4 = true };
+	const struct pkt_layers plain = { .family = NFPROTO_IPV4, .l4proto = proto, .has_l4 = true };
 	uint32_t is, wanted;
 
 	_Static_assert(offsetof(struct pkt_layers, is_fragment) == 3, "what is compared is one word");
 	memcpy(&is, &pkt->l, sizeof(is));
 	memcpy(&wanted, &plain, sizeof(wanted));
-	return is == wanted && pkt->l.l4_off == sizeof(struct iphdr) && pkt->l.l4_len >= sizeof(struct udphdr);
+	return is == wanted && pkt->l.l4_off == sizeof(struct iphdr) && pkt->l.l4_len >= len;
 }
+static inline bool ct_is_plain_udp4(const struct pkt *pkt) { return ct_is_plain4(pkt, IPPROTO_UDP, sizeof(struct udphdr)); }
+static inline bool ct_is_plain_tcp4(const struct pkt *pkt) { return ct_is_plain4(pkt, IPPROTO_TCP, sizeof(struct tcphdr)); }
 /* A whole TCP, UDP or echo packet right behind the IP header: its addresses and ports (type, code, id) say all. */
 static inline bool ct_is_simple(const struct pkt *pkt)
 {
 	uint32_t ip_len = pkt->l.family == NFPROTO_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 
-	if (ct_is_plain_udp4(pkt))
+	if (ct_is_plain_udp4(pkt) || ct_is_plain_tcp4(pkt))
 		return true;
 	return (pkt->l.l4proto == IPPROTO_TCP ? pkt->l.l4_len >= sizeof(struct tcphdr) :
 		pkt->l.l4proto == IPPROTO_UDP ? pkt->l.l4_len >= sizeof(struct udphdr) : ct_is_echo(pkt)) &&
@@ -416,7 +418,10 @@ static inline void ct_window_prefetch(struct ct_window window, uint32_t hash)
  * none: what is said of it is conntrack's hook's affair.
  */
 struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir);
-/* The same by its burst's note alone, of a packet of ct_is_plain_udp4() that has one. NULL: nothing is said. */
+/*
+ * The same by its burst's note alone, of a packet of ct_is_plain_udp4() that has one, and only for ct_track_plain_udp4() to take: it
+ * may be dying. NULL: nothing is said.
+ */
 struct ct *ct_known_noted(const struct instance *inst, const struct pkt *pkt, int *dir);
 /*
  * Its protocol's tracker looks at the packet of @ct, as the hook of conntrack would. The packet has its connection and ctinfo
@@ -428,6 +433,8 @@ bool ct_track_known(struct instance *inst, struct pkt *pkt, struct ct *ct, int d
  * nothing is said of it, and nothing is done.
  */
 bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir);
+/* ... of ct_is_plain_udp4(). */
+bool ct_track_plain_udp4(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir);
 /* The packet has gone: an answer that waits for a hook it never came to is forgotten. */
 void ct_track_forget(struct instance *inst, const struct pkt *pkt);
 

@@ -33,12 +33,17 @@ static inline uint64_t key_word_addrs(const struct simple_key *key)
 	return key->addrs[0] << 32 | key->addrs[0] >> 32;
 }
 
-static inline uint64_t key_word_last(const struct simple_key *key)
+/* @kind: family and protocol, as they lie together in a tuple and in pkt_layers. */
+static inline uint64_t key_word_last(uint32_t ports, uint16_t kind)
 {
-	uint16_t src = (uint16_t)key->ports, dst = (uint16_t)(key->ports >> 16);
-
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports and addresses are taken apart as little endian");
-	return (uint64_t)src << 48 | (uint64_t)dst << 32 | (uint64_t)key->family << 8 | key->proto;
+	_Static_assert(!offsetof(struct pkt_layers, family) && offsetof(struct pkt_layers, l4proto) == 1, "family and protocol lie together");
+	return (uint64_t)(ports << 16 | ports >> 16) << 32 | __builtin_bswap16(kind);
+}
+
+static inline uint16_t key_kind(const struct simple_key *key)
+{
+	return (uint16_t)(key->family | key->proto << 8);
 }
 
 /* What ct_hash() says of the tuple in zone 0. */
@@ -48,11 +53,11 @@ static inline uint32_t key_hash(const struct ct_table *table, const struct simpl
 
 	if (key->family == NFPROTO_IPV4) {
 		words[0] = key_word_addrs(key);
-		words[1] = key_word_last(key);
+		words[1] = key_word_last(key->ports, key_kind(key));
 		return (uint32_t)siphash_words_here(words, 2, &table->key);
 	}
 	memcpy(words, key->addrs, 32);
-	words[4] = key_word_last(key);
+	words[4] = key_word_last(key->ports, key_kind(key));
 	return (uint32_t)siphash_words_here(words, 5, &table->key);
 }
 
@@ -117,7 +122,6 @@ struct ct *ct_known(const struct instance *inst, struct pkt *pkt, int *dir)
 
 struct ct *ct_known_noted(const struct instance *inst, const struct pkt *pkt, int *dir)
 {
-	const uint32_t asked = IPS_CONFIRMED | IPS_DYING | CT_STATUS_NAT_CLASH;
 	struct ct_node *node = pkt->flow_node;
 	const struct ct_tuple *tuple = &node->tuple;
 	struct ct *ct = ct_of_node(node);
@@ -131,14 +135,14 @@ struct ct *ct_known_noted(const struct instance *inst, const struct pkt *pkt, in
 	if (unlikely((uint64_t)(ct_has_overdue(inst) | (inst->ct->early.pkt != NULL) | (inst->ct->wheel.line[CT_LINE_LATE].first != 0)) |
 		     (tuple->src.ip ^ (uint32_t)addrs) | (tuple->dst.ip ^ (uint32_t)(addrs >> 32)) |
 		     (last << 16 ^ ((uint64_t)ports << 16 | (uint64_t)NFPROTO_IPV4 << 48 | (uint64_t)IPPROTO_UDP << 56)) |
-		     ((ct->status & asked) ^ IPS_CONFIRMED) | ct->zone.id))
+		     ct->zone.id))
 		return NULL;
 	*dir = tuple->dir;
 	return ct;
 }
 
 /* Good, not there, or of no interest. */
-static inline bool udp_sum_holds(const struct instance *inst, struct pkt *pkt, const uint8_t *udp)
+static inline __attribute__((always_inline)) bool udp_sum_holds(const struct instance *inst, struct pkt *pkt, const uint8_t *udp)
 {
 	uint32_t len = pkt->l.l4_len;
 	uint64_t sum;
@@ -159,17 +163,16 @@ static inline bool udp_sum_holds(const struct instance *inst, struct pkt *pkt, c
 	return true;
 }
 
-/* udp_packet() of an answered connection that stays as it is; the unit test beside the flow cache compares the two. */
-bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir)
+/* udp_packet() of an answered connection that stays as it is; the unit test beside the flow cache compares the two. @l4_off: the packet's. */
+static inline __attribute__((always_inline)) bool track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t l4_off)
 {
-	const uint32_t asked = IPS_SEEN_REPLY | IPS_CONFIRMED | IPS_FIXED_TIMEOUT | IPS_ASSURED | CT_STATUS_NAT_CLASH;
+	const uint32_t answered = IPS_SEEN_REPLY | IPS_CONFIRMED, asked = answered | IPS_FIXED_TIMEOUT | IPS_ASSURED | IPS_DYING | CT_STATUS_NAT_CLASH;
 	const uint32_t now = (uint32_t)inst_jiffies(inst), status = ct->status & asked;
-	const uint8_t *udp = pkt->data + pkt->l.l4_off;
+	const uint8_t *udp = pkt->data + l4_off;
 	bool stream = (int32_t)(now - ct->proto.udp.stream_tick) > 0;
 	uint32_t ends, len;
 
-	if (pkt->l.l4proto != IPPROTO_UDP || pkt->flags & PKT_FLAG_LOCAL || ct->extra ||
-	    (status != (IPS_SEEN_REPLY | IPS_CONFIRMED | IPS_ASSURED) && (stream || status != (IPS_SEEN_REPLY | IPS_CONFIRMED))))
+	if (ct->extra || (status != (answered | IPS_ASSURED) && (stream || status != answered)))
 		return false;
 	len = get_be16(udp + offsetof(struct udphdr, len));
 	ends = now + inst->ct->timeouts_sec[IPPROTO_UDP][stream ? CT_UDP_STREAM : CT_UDP_UNREPLIED] * WEIR_HZ;
@@ -180,6 +183,16 @@ bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, i
 	pkt->ct = ct;
 	pkt->ctinfo = dir == IP_CT_DIR_REPLY ? IP_CT_ESTABLISHED_REPLY : IP_CT_ESTABLISHED;
 	return true;
+}
+
+bool ct_track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir)
+{
+	return pkt->l.l4proto == IPPROTO_UDP && !(pkt->flags & PKT_FLAG_LOCAL) && track_plain_udp(inst, pkt, ct, dir, pkt->l.l4_off);
+}
+
+bool ct_track_plain_udp4(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir)
+{
+	return track_plain_udp(inst, pkt, ct, dir, sizeof(struct iphdr));
 }
 
 /* TCP's flags that may end or begin a connection: FIN, SYN, RST. */
@@ -248,6 +261,10 @@ static inline bool search_ends(const struct search *at, const struct ct_node *no
 static inline __attribute__((always_inline)) unsigned int hash_all(const struct instance *inst, struct pkt *const *burst, unsigned int count,
 								   struct search *search, bool asks)
 {
+	const struct ct_table *table = inst->ct;
+	const ct_link *const buckets = asks ? table->buckets : NULL;
+	const bool is_moving = asks && table->old_buckets;
+	const unsigned int shift = asks ? 32 - table->bits : 0;
 	uint64_t addrs[PKT_BURST_MAX], last[PKT_BURST_MAX];
 	uint32_t hashes[PKT_BURST_MAX];
 	unsigned int n = 0;
@@ -257,22 +274,31 @@ static inline __attribute__((always_inline)) unsigned int hash_all(const struct 
 		struct pkt *pkt = burst[i];
 		struct search *at = &search[n];
 		struct simple_key key;
+		uint16_t kind;
 
 		pkt->flow_node = NULL;
 		pkt->reply_hash = 0;
-		pkt->has_flow_hash = ct_is_simple(pkt);
-		if (!pkt->has_flow_hash)
-			continue;
-		key_read(pkt, &key);
+		if (likely(ct_is_plain_udp4(pkt) || ct_is_plain_tcp4(pkt))) {
+			memcpy(&key.ports, pkt->data + sizeof(struct iphdr), sizeof(key.ports));
+			memcpy(key.addrs, pkt->data + offsetof(struct iphdr, saddr), 8);
+			memcpy(&kind, &pkt->l, sizeof(kind));
+		} else {
+			pkt->has_flow_hash = ct_is_simple(pkt);
+			if (!pkt->has_flow_hash)
+				continue;
+			key_read(pkt, &key);
+			memcpy(&kind, &pkt->l, sizeof(kind));
+			if (key.family != NFPROTO_IPV4)
+				pkt->flow_hash = key_hash(inst->ct, &key);
+		}
+		pkt->has_flow_hash = true;
 		at->pkt = pkt;
 		at->addrs = key.addrs[0];
-		at->rest = (uint64_t)key.ports << 16 | (uint64_t)key.family << 48 | (uint64_t)key.proto << 56;
+		at->rest = (uint64_t)key.ports << 16 | (uint64_t)kind << 48;
 		addrs[n] = key_word_addrs(&key);
-		last[n++] = key_word_last(&key);
+		last[n++] = key_word_last(key.ports, kind);
 		pkt->flow_addrs = key.addrs[0];
 		pkt->flow_ports = key.ports;
-		if (unlikely(key.family != NFPROTO_IPV4))
-			pkt->flow_hash = key_hash(inst->ct, &key);
 	}
 	if (!n)
 		return 0;
@@ -284,7 +310,7 @@ static inline __attribute__((always_inline)) unsigned int hash_all(const struct 
 			pkt->flow_hash = hashes[i];
 		if (!asks)
 			continue;
-		search[i].bucket = ct_bucket(inst->ct, pkt->flow_hash);
+		search[i].bucket = is_moving ? ct_bucket(table, pkt->flow_hash) : &buckets[pkt->flow_hash >> shift];
 		__builtin_prefetch(search[i].bucket);
 	}
 	return n;
@@ -331,7 +357,7 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 		__builtin_prefetch(node ? node : (void *)search, 1);
 		__builtin_prefetch(node ? &node->tuple.dir : (void *)search, 1);
 		fresh[new] = search[i].pkt;
-		new += !node & ct_has_ports(search[i].pkt);
+		new += !node;
 		nodes[left] = node;
 		who[left] = (uint8_t)i;
 		left += node != NULL;
@@ -351,7 +377,7 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 			if (unlikely((uint8_t)(at->rest >> 56) == IPPROTO_TCP))
 				__builtin_prefetch(ct + offsetof(struct ct, proto.tcp) + sizeof(struct ct_tcp) - 1, 1);
 			fresh[new] = at->pkt;
-			new += !found & !next & ct_has_ports(at->pkt);
+			new += !found & !next;
 			nodes[left] = next;
 			who[left] = who[i];
 			left += !found & (next != NULL);
@@ -360,7 +386,12 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	for (unsigned int i = 0; inst->ct->has_zones && i < count; i++)
 		if (burst[i]->flow_node && ct_zone_id(&ct_of_node(burst[i]->flow_node)->zone, burst[i]->flow_node->tuple.dir))
 			burst[i]->flow_node = NULL;
-	return new;
+	left = 0;
+	for (unsigned int i = 0; i < new; i++) {
+		fresh[left] = fresh[i];
+		left += ct_has_ports(fresh[i]);
+	}
+	return left;
 }
 
 /* --- aside: the table may be changing meanwhile --- */

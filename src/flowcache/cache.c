@@ -137,7 +137,7 @@ static inline struct flow_action *take_plain_udp4(struct instance *inst, struct 
 		return NULL;
 	action = flow_action_of(cache, ct->flow[dir]);
 	if (!action || !flow_fit_holds_with(&action->fit, pkt, ct->mark, ct->status, pkt_ip4(pkt)->tos | (uint32_t)pkt_ip4(pkt)->ttl << 8) ||
-	    action->result.way == FLOW_FULL || !ct_track_plain_udp(inst, pkt, ct, dir))
+	    action->result.way == FLOW_FULL || !ct_track_plain_udp4(inst, pkt, ct, dir))
 		return NULL;
 	flow_rewrite4(pkt->data, ct, dir, IPPROTO_UDP, &action->result);
 	return action;

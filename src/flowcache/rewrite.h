@@ -65,7 +65,7 @@ void flow_put_echo(uint8_t *l4, be16 id, uint64_t sum);
 void flow_put_fields4(uint8_t *data, const struct flow_result *result, uint64_t sum);
 
 /* @proto: the packet's, as the connection's tuples have it. */
-static inline void flow_rewrite4(uint8_t *data, const struct ct *ct, int dir, uint8_t proto, const struct flow_result *result)
+static inline __attribute__((always_inline)) void flow_rewrite4(uint8_t *data, const struct ct *ct, int dir, uint8_t proto, const struct flow_result *result)
 {
 	/* Answers show the mapping: where they come from is where this packet goes. */
 	const struct ct_tuple *back = ct_tuple(ct, !dir);
@@ -77,12 +77,12 @@ static inline void flow_rewrite4(uint8_t *data, const struct ct *ct, int dir, ui
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are taken apart as little endian");
 	_Static_assert(IPS_SRC_NAT << 1 == IPS_DST_NAT, "an answer's source is the other's destination");
 	if (nat) {
-		const bool src = nat & (IPS_SRC_NAT << dir), dst = nat & (IPS_DST_NAT >> dir);
+		const uint32_t src = -(nat / IPS_SRC_NAT >> dir & 1), dst = -(nat / IPS_SRC_NAT >> !dir & 1);	/* all ones: it changes */
 		const uint64_t addrs = flow_read64(data + offsetof(struct iphdr, saddr));
 		const uint32_t ports = flow_read32(l4), saddr = (uint32_t)addrs, daddr = (uint32_t)(addrs >> 32);
-		const uint32_t new_saddr = src ? back->dst.ip : saddr, new_daddr = dst ? back->src.ip : daddr;
-		const uint32_t new_ports = (src ? back->dst_l4.port : (uint16_t)ports) |
-					   (uint32_t)(dst ? back->src_l4.port : (uint16_t)(ports >> 16)) << 16;
+		const uint32_t back_ports = back->dst_l4.port | (uint32_t)back->src_l4.port << 16;
+		const uint32_t new_saddr = saddr ^ ((saddr ^ back->dst.ip) & src), new_daddr = daddr ^ ((daddr ^ back->src.ip) & dst);
+		const uint32_t new_ports = ports ^ ((ports ^ back_ports) & ((src & 0xffff) | dst << 16));
 		const uint64_t new_addrs = new_saddr | (uint64_t)new_daddr << 32;
 
 		sum = flow_change(flow_change(0, saddr, new_saddr), daddr, new_daddr);

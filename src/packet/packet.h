@@ -266,14 +266,22 @@ static inline uint64_t csum_few(const uint8_t *at, uint32_t len, uint64_t wide)
 
 	if (len > 72 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
 		return csum_wide(at, len, wide);
-	for (; len >= 8; len -= 8, at += 8) {
+	for (; len >= 16; len -= 16, at += 16) {
 		memcpy(&word, at, sizeof(word));
 		wide = csum_add64(wide, word);
+		memcpy(&word, at + 8, sizeof(word));
+		wide = csum_add64(wide, word);
+	}
+	if (len & 8) {
+		memcpy(&word, at, sizeof(word));
+		wide = csum_add64(wide, word);
+		at += 8;
+		len -= 8;
 	}
 	if (!len)
 		return wide;
 	memcpy(&word, at + len - 8, sizeof(word));
-	return csum_add64(wide, word >> (64 - 8 * len));	/* the last ones, as if zeros followed */
+	return csum_add64(wide, word >> (-8 * len & 63));	/* the last ones, as if zeros followed */
 }
 /* Pseudo header sums; addresses in network order, @len is the L4 length in bytes. */
 uint32_t csum_pseudo4(be32 saddr, be32 daddr, uint8_t proto, uint32_t len);
