@@ -34,12 +34,14 @@ static void forget(struct flowcache *cache, struct flow_action *action)
 	action->id = 0;
 }
 
-void flow_forget_all(struct flowcache *cache)
+void flow_forget_all(struct instance *inst)
 {
+	struct flowcache *cache = inst->flow;
+
 	for (uint32_t i = 0; i < FLOW_SLOTS && cache->slots; i++)
 		if (cache->slots[i].id)
 			forget(cache, &cache->slots[i]);
-	flow_first_forget(cache);
+	flow_first_forget(inst);
 }
 
 static bool is_equal(const struct flow_action *action, const struct flow_fit *fit, const struct flow_result *result,

@@ -66,6 +66,16 @@ static bool is_plain6(const uint8_t *addr)
 	return (addr[0] & 0xe0) == 0x20 || (addr[0] & 0xfe) == 0xfc;
 }
 
+/* Not through a gateway: to whom? */
+const struct neigh *flow_neigh_of(struct instance *inst, const struct pkt *pkt, const struct flow_result *want, const union nf_inet_addr *to)
+{
+	static const union nf_inet_addr none;
+
+	if (!want->neigh || memcmp(&want->route.gateway, &none, sizeof(none)))
+		return want->neigh;
+	return neigh_remember(inst, want->route.oif, pkt->l.family, to);
+}
+
 /* Destinations are translated before that, so the packet's is put there for the question. */
 bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct_tuple *to, const struct flow_result *want,
 			  const struct neigh **neigh)
@@ -92,9 +102,7 @@ bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct c
 	memcpy(dport, &port, sizeof(port));
 	if (reason != DROP_NONE || memcmp(&pkt->route, &want->route, sizeof(want->route)))
 		return false;
-	*neigh = want->neigh;
-	if (want->neigh && !memcmp(&want->route.gateway, &(union nf_inet_addr){ .all = { 0 } }, sizeof(came)))
-		*neigh = neigh_remember(inst, want->route.oif, pkt->l.family, to ? &to->src : &came);	/* not through a gateway */
+	*neigh = flow_neigh_of(inst, pkt, want, to ? &to->src : &came);
 	return *neigh || !want->neigh;
 }
 

@@ -77,7 +77,7 @@ static __attribute__((noinline)) enum flow_way take_any(struct instance *inst, s
 		return FLOW_FULL;
 	}
 	if (unlikely(cache->changes != inst->changes)) {
-		flow_forget_all(cache);
+		flow_forget_all(inst);
 		cache->changes = inst->changes;
 	}
 	ct = ct_known(inst, pkt, &dir);

@@ -8,8 +8,10 @@
 
 #include "base/bigmem.h"
 #include "flowcache/flowcache_internal.h"
+#include "route/route.h"
 
 struct flow_company {
+	struct route_aside *routes;		/* first.c's; NULL: guesses are not made */
 	uint32_t dirty_count;
 	uint64_t hits, late;
 	uint16_t dirty[FLOW_SLOTS];		/* slots that have counts, in no order */
@@ -18,11 +20,22 @@ struct flow_company {
 
 struct flow_company *flow_company_new(void)
 {
-	return bigmem_alloc(sizeof(struct flow_company));
+	struct flow_company *own = bigmem_alloc(sizeof(struct flow_company));
+
+	if (own)
+		own->routes = route_aside_new();
+	return own;
+}
+
+struct route_aside *flow_company_routes(const struct flow_company *own)
+{
+	return own->routes;
 }
 
 void flow_company_free(struct flow_company *own)
 {
+	if (own)
+		route_aside_free(own->routes);
 	bigmem_free(own, sizeof(*own));
 }
 

@@ -7,10 +7,12 @@
  */
 #include <stdlib.h>
 
+#include "base/crew.h"
 #include "flowcache/flowcache_internal.h"
 #include "host/socket.h"
 #include "nat/nat.h"
 #include "packet/drop.h"
+#include "route/route.h"
 #include "table/table.h"
 
 enum { PAUSE_MAX = 255 };
@@ -37,7 +39,21 @@ static struct flow_first *set_of(const struct flowcache *cache, uint64_t look, c
 	return cache->first[((look ^ (uintptr_t)in >> 4) * 0x9e3779b97f4a7c15ull) >> 58];
 }
 
-void flow_first_forget(struct flowcache *cache)
+/* Those aside look into what is remembered here: while it changes nobody is. */
+static void change_begin(const struct instance *inst)
+{
+	if (inst->crew)
+		crew_alone_begin(inst->crew, false);
+	inst->flow->first_changes++;
+}
+
+static void change_end(const struct instance *inst)
+{
+	if (inst->crew)
+		crew_alone_end(inst->crew);
+}
+
+static void forget(struct flowcache *cache)
 {
 	for (int i = 0; cache->first && i < FLOW_FIRST_SETS; i++) {
 		for (int k = 0; k < FLOW_FIRST_WAYS; k++) {
@@ -48,6 +64,15 @@ void flow_first_forget(struct flowcache *cache)
 	}
 	cache->first_asks = 0;
 	memset(cache->first_patience, 0, sizeof(cache->first_patience));
+}
+
+void flow_first_forget(struct instance *inst)
+{
+	if (!inst->flow->first)
+		return;
+	change_begin(inst);
+	forget(inst->flow);
+	change_end(inst);
 }
 
 static struct flow_first *find(const struct flowcache *cache, const struct pkt *pkt)
@@ -84,6 +109,7 @@ static bool may_be_remembered(const struct instance *inst, const struct flow_rec
 	       !pkt->socket && flow_is_plain_route(pkt, ended) && !nat_is_exact(inst) && !host_sockets_count(inst->sockets);
 }
 
+/* false: it is for few, or for nothing. */
 static bool remember(struct instance *inst, struct flow_recording *way, const struct flow_result *result)
 {
 	struct flowcache *cache = inst->flow;
@@ -91,6 +117,7 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 	const struct pkt as_it_came = { .data = way->copy, .l = way->layers };
 	struct flow_first *set, *last;
 	uint64_t look;
+	bool is_new;
 
 	if (!cache->first)
 		cache->first = calloc(FLOW_FIRST_SETS, sizeof(*cache->first));
@@ -102,17 +129,20 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 	for (int i = 0; i < FLOW_FIRST_WAYS && last->look; i++)
 		if (!set[i].look)
 			last = &set[i];
+	is_new = !last->look && !(asks & ASKS_SPORT);
+	change_begin(inst);
 	if (last->look)
 		tally_close(&last->tally);
 	last->look = 0;
-	if (!tally_open(inst, &last->tally, way->rec.counted, way->rec.count))
-		return false;
-	last->look = look;
-	last->fit = way->fit;
-	last->result = *result;
-	last->asked = way->first;
-	cache->first_asks |= (uint8_t)(1 << asks);
-	return true;
+	if (tally_open(inst, &last->tally, way->rec.counted, way->rec.count)) {
+		last->look = look;
+		last->fit = way->fit;
+		last->result = *result;
+		last->asked = way->first;
+		cache->first_asks |= (uint8_t)(1 << asks);
+	}
+	change_end(inst);
+	return is_new;
 }
 
 static struct flow_patience *patience_with(struct flowcache *cache, const struct pkt *pkt, const struct iface *in)
@@ -219,6 +249,53 @@ static enum flow_way go(struct instance *inst, struct pkt *pkt, struct flow_firs
 	return FLOW_FORWARD;
 }
 
+/* --- aside --- */
+
+void flow_firsts_hold(struct instance *inst, uint32_t number)
+{
+	inst->flow->guessed_at = number;
+}
+
+uint32_t flow_firsts_guess(struct instance *inst, struct flow_company *own, struct pkt *const *pkts, unsigned int count, uint32_t closings)
+{
+	const struct flowcache *cache = inst->flow;
+	struct route_aside *routes = flow_company_routes(own);
+
+	if (!cache->first || cache->mode != FLOW_ON || !routes || !route_aside_look(routes, inst, closings))
+		return FLOW_GUESSES_NONE;
+	for (unsigned int i = 0; i < count; i++) {
+		struct pkt *pkt = pkts[i];
+		const struct flow_first *first;
+
+		pkt->first_guess = 0;
+		if (!pkt->has_flow_hash || pkt->l.family != NFPROTO_IPV4 || !ct_has_ports(pkt) || !flow_is_fresh(pkt))
+			continue;
+		first = find(cache, pkt);
+		if (first && route_aside_input(routes, pkt) == DROP_NONE && !memcmp(&pkt->route, &first->result.route, sizeof(pkt->route)))
+			pkt->first_guess = (uint16_t)(first - cache->first[0] + 1);
+		memset(&pkt->route, 0, sizeof(pkt->route));
+	}
+	return cache->first_changes;
+}
+
+/* Its way, with its route and who is next door; NULL: none. */
+static struct flow_first *meet(struct instance *inst, struct pkt *pkt, const struct neigh **neigh)
+{
+	struct flowcache *cache = inst->flow;
+	struct flow_first *first;
+
+	if (pkt->first_guess && cache->guessed_at == cache->first_changes) {
+		const union nf_inet_addr to = { .ip = pkt_ip4(pkt)->daddr };
+
+		first = &cache->first[0][pkt->first_guess - 1];
+		pkt->route = first->result.route;
+		*neigh = flow_neigh_of(inst, pkt, &first->result, &to);
+		return *neigh || !first->result.neigh ? first : NULL;
+	}
+	first = find(cache, pkt);
+	return first && flow_is_routed_alike(inst, pkt, NULL, &first->result, neigh) ? first : NULL;
+}
+
 enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh)
 {
 	struct flowcache *cache = inst->flow;
@@ -227,9 +304,7 @@ enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const stru
 
 	if (!ct_has_ports(pkt) || !pkt->in || pkt->flags & PKT_FLAG_LOCAL || ct_owes_answer(inst))
 		return FLOW_FULL;
-	first = find(cache, pkt);
-	if (first && !flow_is_routed_alike(inst, pkt, NULL, &first->result, neigh))
-		first = NULL;
+	first = meet(inst, pkt, neigh);
 	if (first && *neigh && !neigh_mac_now(*neigh)) {	/* who is next door is to be asked first */
 		memset(&pkt->route, 0, sizeof(pkt->route));
 		return FLOW_FULL;

@@ -69,6 +69,14 @@ void flow_company_fold(struct instance *inst, struct flow_company *own);
 enum flow_way flowcache_take_met(struct instance *inst, struct flow_company *own, struct pkt *pkt, const uint8_t **mac,
 				 struct ct_early *early, struct ct **later);
 
+/*
+ * --- first.c: what the full way of a burst's packets will be if they begin connections, found out aside ---
+ * @closings: crew's, when the burst was checked. Whoever has them alone says with the returned number whether it still holds.
+ */
+uint32_t flow_firsts_guess(struct instance *inst, struct flow_company *own, struct pkt *const *pkts, unsigned int count, uint32_t closings);
+void flow_firsts_hold(struct instance *inst, uint32_t number);
+enum { FLOW_GUESSES_NONE = 0 };
+
 struct flow_stats { uint64_t hits, recorded, refused, late, guessed, begun; };	/* begun: of the hits, first packets */
 const struct flow_stats *flowcache_stats(const struct instance *inst);
 

@@ -98,6 +98,8 @@ struct flowcache {
 	struct flow_first (*first)[FLOW_FIRST_WAYS];	/* FLOW_FIRST_SETS; NULL until the first is needed */
 	uint8_t first_asks;		/* as above */
 	uint32_t first_next;		/* whose turn it is to make room */
+	uint32_t first_changes;		/* how often .first changed: nobody is aside then */
+	uint32_t guessed_at;		/* .first_changes, when guesses were made of the packets that somebody alone has in hand */
 	/* By interface and service: first packets that pass before the next is recorded; how many after one that was for nothing. */
 	struct flow_patience { uint16_t left, pause; } first_patience[FLOW_FIRST_KINDS];
 	struct flow_recording recording;
@@ -127,7 +129,7 @@ static inline struct flow_action *flow_action_of(const struct flowcache *cache, 
 /* The number of an action that is equal, or of a new one; 0 without memory. */
 uint32_t flow_action_get(struct instance *inst, const struct flow_fit *fit, const struct flow_result *result,
 			 struct xt_counters *const *counted, uint32_t count);
-void flow_forget_all(struct flowcache *cache);
+void flow_forget_all(struct instance *inst);
 /* The bytes: what @result and the tuples of @ct say. @data: a packet of ct_is_simple(). */
 void flow_rewrite(uint8_t *data, const struct ct *ct, int dir, const struct flow_result *result);
 
@@ -200,6 +202,7 @@ static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, con
 	flow_rewrite(pkt->data, ct, dir, result);
 	flow_apply_fields(pkt, result);
 }
+struct route_aside *flow_company_routes(const struct flow_company *own);
 
 /* --- learn.c --- */
 /* Connections whose packets are looked into, or that are not found by addresses and ports alone. */
@@ -221,12 +224,13 @@ void flow_compare(struct flowcache *cache, const struct pkt *pkt, const struct f
 void flow_differ(struct flowcache *cache, const struct pkt *pkt, const char *what);
 
 /* --- first.c --- */
+struct flow_company;
 /* flowcache_take() for a packet whose connection nobody knows. */
 enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh);
 /* The full way of one that is recorded ends: well, or (@pkt NULL) elsewhere. */
 void flow_first_note(struct instance *inst, struct pkt *pkt, enum flow_way ended, const union nf_inet_addr *addr);
 void flow_first_finish(struct instance *inst);
-void flow_first_forget(struct flowcache *cache);
+void flow_first_forget(struct instance *inst);
 
 /* --- alike.c --- */
 /* What a way may rest on beside its fit, and be others' way as well. No targets of extensions: they may change what routes look at. */
@@ -235,6 +239,7 @@ void flow_first_forget(struct flowcache *cache);
 		   DEP_CT_MARK)
 enum { ASKS_SPORT = 1, ASKS_DPORT = 2, ASKS_ALL = 4 };
 /* Is it routed as @want says, with @to (NULL: its own) as destination? Then *neigh is who is next door. */
+const struct neigh *flow_neigh_of(struct instance *inst, const struct pkt *pkt, const struct flow_result *want, const union nf_inet_addr *to);
 bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct_tuple *to, const struct flow_result *want,
 			  const struct neigh **neigh);
 /* @way was learned as action @id: others that look the same may go it. */

@@ -20,7 +20,7 @@ void flowcache_free(struct instance *inst, struct flowcache *cache)
 {
 	if (!cache)
 		return;
-	flow_forget_all(cache);
+	flow_forget_all(inst);
 	bigmem_free(cache->slots, FLOW_SLOTS * sizeof(*cache->slots));
 	free(cache->first);
 	free(cache->difference);

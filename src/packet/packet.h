@@ -113,6 +113,7 @@ struct pkt {
 	uint32_t flow_ports, flow_hash;
 	bool has_flow_hash;
 	bool is_sum_good;		/* L4's, found out ahead: whoever asks now need not sum; nobody else is to know yet */
+	uint16_t first_guess;		/* the way that it goes if it begins a connection, found out aside; 0 = not asked */
 	/* IPv4, begins a connection: the hashes of its answers, untranslated and sent to @guess_addr, and of its source; 0 = not known. */
 	uint32_t reply_hash, guess_hash, source_hash, guess_addr;
 	struct ct_node *flow_node;	/* NULL: nobody, or not looked */

@@ -231,6 +231,7 @@ struct rest {			/* of a burst: what is left for somebody alone */
 	struct ct *later[PKT_BURST_MAX];
 	unsigned int count, later_count;
 	bool has_early, has_unsound;
+	uint32_t guesses;		/* flow_firsts_guess() */
 	enum path_asked asked;
 	uint32_t closings;		/* when it was checked */
 	uint64_t flows;			/* a bit for each flow that waits */
@@ -365,7 +366,8 @@ static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 
 	alone_begin(inst, worker, true);
 	if (hits)
-		*hits = flowcache_stats(inst)->hits;
+		*hits = flowcache_stats(inst)->hits - flowcache_stats(inst)->begun;
+	flow_firsts_hold(inst, rest->guesses);
 	for (unsigned int i = 0; i < rest->later_count; i++)
 		ct_settle(inst, rest->later[i]);
 	if (rest->count) {
@@ -373,8 +375,9 @@ static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 			path_check(inst, rest->pkts, rest->count);	/* it may be another world by now */
 		path_go(inst, rest->pkts, rest->count, rest->asked, rest->has_early ? rest->early : NULL);
 	}
+	flow_firsts_hold(inst, FLOW_GUESSES_NONE);
 	if (hits)
-		*hits = flowcache_stats(inst)->hits - *hits;
+		*hits = flowcache_stats(inst)->hits - flowcache_stats(inst)->begun - *hits;
 	worker_alone_end(inst, worker);
 }
 
@@ -388,6 +391,7 @@ static void go_alone(struct worker *worker, struct pkt **sound, unsigned int n, 
 		ct_known_hint(worker->inst, sound, n);
 		nat_hint(worker->inst, sound, n);
 		rest->asked = PATH_ASKED;
+		rest->guesses = flow_firsts_guess(worker->inst, worker->flow, sound, n, rest->closings);
 	}
 	crew_out(&worker->member);
 	memcpy(rest->pkts, burst, count * sizeof(*burst));
@@ -419,6 +423,7 @@ static void go_in_turn(struct worker *worker, struct pkt **sound, unsigned int n
 	if (rest->count > 1) {
 		crew_aside(inst->crew, &worker->member);
 		nat_hash(inst, rest->pkts, rest->count);
+		rest->guesses = flow_firsts_guess(inst, worker->flow, rest->pkts, rest->count, inst->crew->closings);
 	}
 	crew_out(&worker->member);
 	if (rest->count || rest->later_count)
@@ -437,6 +442,7 @@ static void go(struct worker *worker, struct pkt **burst, unsigned int count)
 	rest.has_early = rest.has_unsound = false;
 	rest.closings = inst->crew->closings;
 	rest.flows = 0;
+	rest.guesses = FLOW_GUESSES_NONE;
 	n = sort_out(worker, burst, count, sound, &rest);
 	rest.asked = n > 1 ? PATH_HASHED : PATH_NOT_ASKED;
 	if (n > 1)

@@ -127,6 +127,11 @@ struct fib *fib_new(struct instance *inst)
 
 	if (!fib)
 		return NULL;
+	fib->cache = calloc(FIB_CACHE_SLOTS, sizeof(*fib->cache));
+	if (!fib->cache) {
+		free(fib);
+		return NULL;
+	}
 	fib->inst = inst;
 	list_init(&fib->entries);
 	family_init(&fib->v4);
@@ -153,5 +158,6 @@ void fib_free(struct instance *inst, struct fib *fib)
 		fib->addr_hash6[i] = NULL;
 	}
 	conf_clear(fib);
+	free(fib->cache);
 	free(fib);
 }

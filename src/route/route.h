@@ -59,6 +59,17 @@ bool route_minds_tos(const struct instance *inst);
 
 /* Soon somebody asks where to a packet that came goes: what was answered last time is asked for. No effect otherwise. */
 void route_prefetch(const struct instance *inst, const struct pkt *pkt);
+/*
+ * --- aside.c: the same question, while somebody else is alone and may be asking, too ---
+ * Nobody who minds (control) is at work meanwhile, so routes and addresses stand still; each asks with a memory of his own.
+ */
+struct route_aside;
+struct route_aside *route_aside_new(void);	/* NULL without memory */
+void route_aside_free(struct route_aside *aside);
+/* What control did since @closings was another number is seen. false: this can only be asked alone, at all. */
+bool route_aside_look(struct route_aside *aside, struct instance *inst, uint32_t closings);
+/* route_input() of an IPv4 packet, behind route_aside_look(). */
+enum drop_reason route_aside_input(struct route_aside *aside, struct pkt *pkt);
 /* RTN_* of an address; @iface: only on this interface (NULL: anywhere). IPv4: inet_addr_type(); */
 uint8_t route_addr_type4(struct instance *inst, const struct iface *iface, be32 addr);
 /* IPv6: RTN_UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE as xt_addrtype's match_lookup_rt6() + ipv6_addr_type(). */

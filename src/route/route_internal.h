@@ -163,7 +163,7 @@ struct fib {
 	struct addr_record *addr_hash4[ADDR_HASH_BUCKETS], *addr_hash6[ADDR_HASH_BUCKETS];
 	struct iface_conf *conf_all, *conf_default;
 	struct conf_owner *conf_owners;	/* iface_conf.c */
-	struct fib_cached cache[FIB_CACHE_SLOTS];
+	struct fib_cached *cache;	/* FIB_CACHE_SLOTS */
 	int forwarding4;		/* what all.forwarding was: writing the same again spreads nothing */
 	bool minds_tos;			/* some route or rule asked for a TOS, once */
 	uint64_t generation;		/* grows with every change: caches compare it */
