@@ -15,7 +15,8 @@
 #include "rules_line.h"
 #include "table/table.h"
 
-enum { WORKERS = 2, FLOWS = 300, BURSTS = 1500, WILD_BURSTS = 2500, FRAME_LEN = ETH_HLEN + 20 + 20 + 12 };
+enum { WORKERS = 2, FLOWS = 300, BURSTS = 1500, WILD_BURSTS = 2500, FRAME_LEN = ETH_HLEN + 20 + 20 + 12,
+       FIRST_NEW = 1000, NEW = 15000 };	/* flows that nobody opened, for each worker */
 
 static const char rules[] =
 	"*mangle\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n"
@@ -33,7 +34,8 @@ struct hand {
 	struct worker *worker;
 	struct router *r;
 	uint64_t seed, sent, left, dropped;
-	bool wild;
+	bool wild, begins;		/* changing traffic; new flows before all */
+	uint32_t first_new, next_new;
 	_Alignas(64) char end[64];
 };
 
@@ -126,6 +128,11 @@ static void *send_all(void *arg)
 			uint8_t flags = 0x10;
 
 			answer[i] = rng_below(&rng, 2);
+			if (hand->begins && (!hand->wild || k % 4)) {
+				no = hand->first_new + (rng_below(&rng, 20) ? hand->next_new++ : hand->next_new) % NEW;
+				flags = 2;
+				answer[i] = false;
+			}
 			if (hand->wild && rng_below(&rng, 30) == 0)
 				no = rng_below(&rng, 20000);
 			if (hand->wild && rng_below(&rng, 40) == 0)
@@ -139,7 +146,7 @@ static void *send_all(void *arg)
 	return NULL;
 }
 
-static void scene_open(struct scene *s, unsigned int workers, bool wild)
+static void scene_open(struct scene *s, unsigned int workers, bool wild, bool begins)
 {
 	memset(s, 0, sizeof(*s));
 	router_open((void **)&s->r);
@@ -151,6 +158,8 @@ static void scene_open(struct scene *s, unsigned int workers, bool wild)
 		s->hands[i].r = s->r;
 		s->hands[i].seed = 5 + i;
 		s->hands[i].wild = wild;
+		s->hands[i].begins = begins;
+		s->hands[i].first_new = FIRST_NEW + i * NEW;
 		if (i < workers) {
 			s->hands[i].worker = worker_new(s->r->inst, &observer);
 			assert_non_null(s->hands[i].worker);
@@ -172,7 +181,7 @@ static void scene_close(struct scene *s, unsigned int workers)
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-struct lines { char *line[4096]; size_t count; struct instance *inst; };
+struct lines { char *line[WORKERS * NEW + 1000]; size_t count; struct instance *inst; };
 
 static bool add_line(void *priv, struct ct *ct)
 {
@@ -206,14 +215,15 @@ static void what_is_left(struct scene *s, struct strbuf *out)
 	}
 }
 
-static void two_leave_what_one_leaves(void **state)
+static struct flow_stats two_leave_as_one(bool begins)
 {
 	struct strbuf text[2] = { STRBUF_INIT, STRBUF_INIT };
-	uint64_t left[2] = { 0 }, hits;
+	struct flow_stats stats = { 0 };
+	uint64_t left[2] = { 0 };
 	struct scene s;
 
 	for (unsigned int workers = 1; workers <= WORKERS; workers++) {
-		scene_open(&s, workers, false);
+		scene_open(&s, workers, false, begins);
 		for (unsigned int i = 0; i < WORKERS; i++) {
 			if (workers == 1)
 				send_all(&s.hands[i]);
@@ -225,14 +235,24 @@ static void two_leave_what_one_leaves(void **state)
 		what_is_left(&s, &text[workers - 1]);
 		for (unsigned int i = 0; i < WORKERS; i++)
 			left[workers - 1] += s.hands[i].left;
-		hits = flowcache_stats(s.r->inst)->hits;
+		stats = *flowcache_stats(s.r->inst);
 		scene_close(&s, workers);
 	}
 	assert_string_equal(sb_str(&text[0]), sb_str(&text[1]));
 	assert_int_equal(left[0], left[1]);
-	assert_true(hits > BURSTS * 16);
 	sb_free(&text[0]);
 	sb_free(&text[1]);
+	return stats;
+}
+
+static void two_leave_what_one_leaves(void **state)
+{
+	assert_true(two_leave_as_one(false).hits > BURSTS * 16);
+}
+
+static void two_begin_what_one_begins(void **state)
+{
+	assert_true(two_leave_as_one(true).begun > NEW / 3);
 }
 
 /* --- at full rate, under control --- */
@@ -299,14 +319,14 @@ static void control(struct instance *inst, unsigned int step)
 	}
 }
 
-static void nothing_is_lost_under_control(void **state)
+static void go_under_control(bool begins)
 {
 	struct instance *inst;
 	uint64_t sent = 0, left = 0, dropped = 0, rx, tx, last = 0;
 	unsigned int steps = 0;
 	struct scene s;
 
-	scene_open(&s, WORKERS, true);
+	scene_open(&s, WORKERS, true, begins);
 	inst = s.r->inst;
 	for (unsigned int i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_create(&s.hands[i].thread, NULL, send_all, &s.hands[i]), 0);
@@ -338,10 +358,17 @@ static void nothing_is_lost_under_control(void **state)
 		      (unsigned long long)flowcache_stats(inst)->late);
 	assert_int_equal(rx, sent);
 	assert_true(flowcache_stats(inst)->hits > 10000);
+	assert_true(!begins || flowcache_stats(inst)->begun > 1000);
 	instance_advance(inst, inst->now_ns + 6 * 24 * 3600 * (int64_t)NSEC_PER_SEC);
 	assert_int_equal(ct_count(inst), 0);	/* no share was lost */
 	worker_alone_end(inst, NULL);
 	scene_close(&s, WORKERS);
+}
+
+static void nothing_is_lost_under_control(void **state)
+{
+	go_under_control(false);
+	go_under_control(true);
 }
 
 /* As iptables does it: the same rules again, and then what the old ones had counted. */
@@ -441,7 +468,7 @@ static void rules_are_replaced_beside_workers(void **state)
 	unsigned int steps = 0;
 	struct scene s;
 
-	scene_open(&s, WORKERS, false);
+	scene_open(&s, WORKERS, false, true);
 	inst = s.r->inst;
 	replace_by_text(inst, 0);
 	assert_int_equal(rules_line(inst, "iptables -t mangle -A PREROUTING -p tcp -j big"), 0);
@@ -483,6 +510,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_leave_what_one_leaves),
+		cmocka_unit_test(two_begin_what_one_begins),
 		cmocka_unit_test(nothing_is_lost_under_control),
 		cmocka_unit_test(rules_are_replaced_beside_workers),
 		cmocka_unit_test(flows_are_spread_as_one),
