@@ -123,6 +123,7 @@ static void arrive(struct run *run, struct ahead *ahead)
 		path_arrive(run->inst, burst, n);
 	if (!run->options.strict_checksums)
 		complete_sums(run, ahead);
+	ct_known_prefetch_counters(run->inst, ahead->pkts, ahead->count);	/* the records have come meanwhile */
 }
 
 /* What was read goes its way. */

@@ -389,6 +389,8 @@ static inline bool ct_is_simple(const struct pkt *pkt)
  */
 unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *burst, unsigned int count, bool is_hashed,
 			       struct pkt **fresh);
+/* After it: for the counters of who was found, where connections count. */
+void ct_known_prefetch_counters(const struct instance *inst, struct pkt *const *burst, unsigned int count);
 /* Where a tuple of the default zone would hang, asked for, with its hash; who hangs there may be asked for afterwards. */
 struct ct_place { const ct_link *bucket; uint32_t hash; };
 struct ct_place ct_tuple_prefetch(const struct instance *inst, const struct ct_tuple *tuple);

@@ -80,6 +80,8 @@ struct ct_table {
 	struct ct_chunk **chunks;	/* by number; those before @filling have no room, those behind it are untouched */
 	uint32_t chunk_count, filling;
 	struct ct *free;		/* chained by node[0].next */
+	struct ct_spare { struct ct_spare *next; } *spares;	/* for a ct_extra each: malloc would look at its neighbours, which are far away */
+	unsigned int spare_count;
 
 	struct ct_wheel wheel;
 	uint32_t users4, users6;	/* who wants tracking on */
@@ -156,6 +158,9 @@ void ct_retired_free(struct ct_table *table);
 /* --- record.c --- */
 struct ct *ct_record_alloc(struct ct_table *table);
 void ct_record_free(struct ct_table *table, struct ct *ct);
+/* Zeroed; NULL without memory. */
+struct ct_extra *ct_extra_alloc(struct ct_table *table);
+void ct_extra_free(struct ct_table *table, struct ct_extra *extra);
 int ct_records_reserve(struct ct_table *table, uint32_t count);
 void ct_records_free(struct ct_table *table);
 static inline struct ct *ct_at(const struct ct_table *table, uint32_t number)

@@ -33,7 +33,7 @@ void ct_put(struct instance *inst, struct ct *ct)
 		nat_cone_put(ct->extra->cone);
 		nat_cone_put(ct->extra->hairpin_cone);
 	}
-	free(ct->extra);
+	ct_extra_free(table, ct->extra);
 	ct_record_free(table, ct);
 	ct_put(inst, master);
 }

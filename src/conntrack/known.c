@@ -394,6 +394,13 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	return left;
 }
 
+void ct_known_prefetch_counters(const struct instance *inst, struct pkt *const *burst, unsigned int count)
+{
+	for (unsigned int i = 0; inst->ct->conf.acct && i < count; i++)
+		if (likely(burst[i]->flow_node != NULL))
+			__builtin_prefetch(ct_of_node(burst[i]->flow_node)->extra, 1);
+}
+
 /* --- aside: the table may be changing meanwhile --- */
 
 /* Bits that are read belong to those buckets, or to half as many. */

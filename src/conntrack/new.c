@@ -190,7 +190,9 @@ static bool add_extra(struct instance *inst, struct ct *ct)
 
 	if (!conf->acct && !conf->timestamp && !inst->ct->label_users)
 		return true;
-	if (!ct_extra_get(ct))
+	if (!ct->extra)
+		ct->extra = ct_extra_alloc(inst->ct);
+	if (!ct->extra)
 		return false;
 	ct->extra->has_acct = conf->acct;
 	ct->extra->has_stamp = conf->timestamp;

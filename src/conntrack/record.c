@@ -9,6 +9,7 @@
 #include "base/bigmem.h"
 #include "conntrack/conntrack_internal.h"
 
+enum { SPARES_MAX = 4096 };
 _Static_assert((int)CT_CHUNK_SIZE == (int)BIGMEM_PAGE, "a large page is a piece");
 
 /* The first one is for those who never have many: small pages, of which only those in use are there. */
@@ -83,6 +84,30 @@ void ct_record_free(struct ct_table *table, struct ct *ct)
 	table->free = ct;
 }
 
+struct ct_extra *ct_extra_alloc(struct ct_table *table)
+{
+	struct ct_spare *spare = table->spares;
+
+	if (!spare)
+		return calloc(1, sizeof(struct ct_extra));
+	table->spares = spare->next;
+	table->spare_count--;
+	return memset(spare, 0, sizeof(struct ct_extra));
+}
+
+void ct_extra_free(struct ct_table *table, struct ct_extra *extra)
+{
+	struct ct_spare *spare = (struct ct_spare *)extra;
+
+	if (!extra || table->spare_count >= SPARES_MAX) {
+		free(extra);
+		return;
+	}
+	spare->next = table->spares;
+	table->spares = spare;
+	table->spare_count++;
+}
+
 /* How many there are is read first: so many are in whatever list is read then. */
 HINTS const struct ct *ct_hint_of_number(const struct instance *inst, uint32_t number)
 {
@@ -104,4 +129,8 @@ void ct_records_free(struct ct_table *table)
 	for (uint32_t i = 0; i < table->chunk_count; i++)
 		bigmem_free(table->chunks[i], CT_CHUNK_SIZE);
 	free(table->chunks);
+	for (struct ct_spare *spare = table->spares, *next; spare; spare = next) {
+		next = spare->next;
+		free(spare);
+	}
 }
