@@ -53,6 +53,71 @@ static void frames(void **state)
 	bare_free(bare);
 }
 
+/* A plain frame for the interface has a short way in: all it says is what the long way says of one for another's address. */
+static void plain_frames_are_like_others(void **state)
+{
+	struct bare *bare = bare_new();
+	struct rng rng;
+
+	rng_seed(&rng, 11);
+	for (uint32_t len = 0; len < 1700; len += len < 120 ? 1 : 1 + rng_below(&rng, 40)) {
+		uint8_t bytes[1700], *buf;
+		struct pkt *mine, *other;
+
+		for (uint32_t i = 0; i < len; i++)
+			bytes[i] = (uint8_t)rng_u32(&rng);
+		memcpy(bytes, bare->eth.mac, 6);
+		put_be16(bytes + 12, rng_below(&rng, 2) ? ETH_P_IP : ETH_P_IPV6);
+		mine = frame(bare, (char *)bytes, len);
+		bytes[5] ^= 4;
+		other = frame(bare, (char *)bytes, len);
+		if (len < ETH_HLEN) {
+			assert_null(mine);
+			continue;
+		}
+		assert_int_equal(mine->type, PACKET_HOST);
+		assert_int_equal(other->type, PACKET_OTHERHOST);
+		assert_int_equal(mine->len, len - ETH_HLEN);
+		assert_memory_equal(mine->data, bytes + ETH_HLEN, mine->len);
+		assert_memory_equal(mine->mac, bare->eth.mac, 6);
+		assert_memory_equal(mine->mac + 6, other->mac + 6, 8);
+		assert_ptr_equal(mine->mac + ETH_HLEN, mine->data);
+		assert_int_equal(mine->data - mine->buf, other->data - other->buf);
+		assert_int_equal(mine->serial + 1, other->serial);
+		other->type = PACKET_HOST;	/* the rest is the same to the byte, but where it lies */
+		other->serial = mine->serial;
+		other->data = mine->data;
+		other->mac = mine->mac;
+		assert_int_equal(mine->buf_len, other->buf_len);
+		assert_ptr_not_equal(mine->buf, other->buf);
+		buf = other->buf;
+		other->buf = mine->buf;
+		assert_memory_equal(mine, other, sizeof(*mine));
+		other->buf = buf;
+		pkt_free(&bare->inst, mine);
+		pkt_free(&bare->inst, other);
+	}
+	bare_free(bare);
+}
+
+/* The sum of few bytes at once is that of all one after the other. */
+static void few_bytes_have_the_same_sum(void **state)
+{
+	struct rng rng;
+
+	rng_seed(&rng, 12);
+	for (uint32_t len = 8; len < 100; len++) {
+		for (int turn = 0; turn < 20; turn++) {
+			const uint64_t begin = turn & 1 ? rng_u64(&rng) : UINT64_MAX;
+			uint8_t bytes[100];
+
+			for (uint32_t i = 0; i < len; i++)
+				bytes[i] = turn & 2 ? 0xff : (uint8_t)rng_u32(&rng);
+			assert_int_equal(csum_fold(csum_narrow(csum_few(bytes, len, begin))), csum_fold(csum_narrow(csum_wide(bytes, len, begin))));
+		}
+	}
+}
+
 static void growing_keeps_bytes(void **state)
 {
 	struct bare *bare = bare_new();
@@ -172,6 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames),
+		cmocka_unit_test(plain_frames_are_like_others),
+		cmocka_unit_test(few_bytes_have_the_same_sum),
 		cmocka_unit_test(growing_keeps_bytes),
 		cmocka_unit_test(ip6_layers),
 		cmocka_unit_test(checksums),
