@@ -45,6 +45,11 @@ static inline struct ct_node *ct_link_node(ct_link link)
 {
 	return (struct ct_node *)(uintptr_t)(link & ((1ull << CT_LINK_SHIFT) - 1));
 }
+/* All ones: somebody from here on has this hash, or had it. Else zero. */
+static inline uint64_t ct_link_mask(ct_link link, uint32_t hash)
+{
+	return -(link >> (CT_LINK_SHIFT + (hash & 15)) & 1);
+}
 /* The next one; NULL: from here on nobody has this hash. */
 static inline struct ct_node *ct_link_towards(ct_link link, uint32_t hash)
 {

@@ -352,10 +352,13 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 	unsigned int n = is_hashed ? hashed_all(inst, burst, count, search) : hash_all(inst, burst, count, search, true), new = 0, left = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct ct_node *node = ct_link_towards(*search[i].bucket, search[i].pkt->flow_hash);
+		const ct_link link = *search[i].bucket;
+		const uint64_t there = ct_link_mask(link, search[i].pkt->flow_hash);
+		struct ct_node *node = (struct ct_node *)((uintptr_t)ct_link_node(link) & there);
+		const uintptr_t at = (uintptr_t)node | ((uintptr_t)search & ~there);
 
-		__builtin_prefetch(node ? node : (void *)search, 1);
-		__builtin_prefetch(node ? &node->tuple.dir : (void *)search, 1);
+		__builtin_prefetch((const void *)at, 1);
+		__builtin_prefetch((const void *)(at + offsetof(struct ct_node, tuple.dir)), 1);
 		fresh[new] = search[i].pkt;
 		new += !node;
 		nodes[left] = node;
@@ -367,15 +370,21 @@ unsigned int ct_known_prefetch(const struct instance *inst, struct pkt *const *b
 		left = 0;
 		for (unsigned int i = 0; i < n; i++) {
 			const struct search *at = &search[who[i]];
-			struct ct_node *node = nodes[i], *next = ct_link_towards(node->next, at->pkt->flow_hash);
+			struct ct_node *node = nodes[i];
+			const ct_link link = node->next;
+			const uint64_t there = ct_link_mask(link, at->pkt->flow_hash);
 			const bool found = search_ends(at, node);
-			const uint8_t *ct = (const uint8_t *)ct_of_node(node), *then = (const uint8_t *)(next ? next : node);
+			const uint64_t is_it = -(uint64_t)found;
+			struct ct_node *next = (struct ct_node *)((uintptr_t)ct_link_node(link) & there);
+			const uintptr_t ct = (uintptr_t)ct_of_node(node), then = (uintptr_t)next | ((uintptr_t)node & ~there);
+			const uintptr_t first = ct + offsetof(struct ct, status), last = ct + HIT_END - 1;
+			const uintptr_t other = then + offsetof(struct ct_node, tuple.dir);
 
-			at->pkt->flow_node = found ? node : NULL;
-			__builtin_prefetch(found ? ct + offsetof(struct ct, status) : then, 1);
-			__builtin_prefetch(found ? ct + HIT_END - 1 : then + offsetof(struct ct_node, tuple.dir), 1);
+			at->pkt->flow_node = (struct ct_node *)((uintptr_t)node & is_it);
+			__builtin_prefetch((const void *)(then ^ ((then ^ first) & is_it)), 1);
+			__builtin_prefetch((const void *)(other ^ ((other ^ last) & is_it)), 1);
 			if (unlikely((uint8_t)(at->rest >> 56) == IPPROTO_TCP))
-				__builtin_prefetch(ct + offsetof(struct ct, proto.tcp) + sizeof(struct ct_tcp) - 1, 1);
+				__builtin_prefetch((const void *)(ct + offsetof(struct ct, proto.tcp) + sizeof(struct ct_tcp) - 1), 1);
 			fresh[new] = at->pkt;
 			new += !found & !next;
 			nodes[left] = next;
