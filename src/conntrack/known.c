@@ -37,7 +37,8 @@ static inline uint64_t key_word_addrs(const struct simple_key *key)
 static inline uint64_t key_word_last(uint32_t ports, uint16_t kind)
 {
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "ports and addresses are taken apart as little endian");
-	_Static_assert(!offsetof(struct pkt_layers, family) && offsetof(struct pkt_layers, l4proto) == 1, "family and protocol lie together");
+	_Static_assert(!offsetof(struct pkt_layers, family) && offsetof(struct pkt_layers, l4proto) == 1,
+		       "family and protocol lie together");
 	return (uint64_t)(ports << 16 | ports >> 16) << 32 | __builtin_bswap16(kind);
 }
 
@@ -163,10 +164,12 @@ static inline __attribute__((always_inline)) bool udp_sum_holds(const struct ins
 	return true;
 }
 
-/* udp_packet() of an answered connection that stays as it is; the unit test beside the flow cache compares the two. @l4_off: the packet's. */
-static inline __attribute__((always_inline)) bool track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir, uint32_t l4_off)
+/* udp_packet() of an answered connection that stays as it is; the unit test beside the flow cache compares the two. */
+static inline __attribute__((always_inline)) bool track_plain_udp(struct instance *inst, struct pkt *pkt, struct ct *ct, int dir,
+								  uint32_t l4_off)
 {
-	const uint32_t answered = IPS_SEEN_REPLY | IPS_CONFIRMED, asked = answered | IPS_FIXED_TIMEOUT | IPS_ASSURED | IPS_DYING | CT_STATUS_NAT_CLASH;
+	const uint32_t answered = IPS_SEEN_REPLY | IPS_CONFIRMED;
+	const uint32_t asked = answered | IPS_FIXED_TIMEOUT | IPS_ASSURED | IPS_DYING | CT_STATUS_NAT_CLASH;
 	const uint32_t now = (uint32_t)inst_jiffies(inst), status = ct->status & asked;
 	const uint8_t *udp = pkt->data + l4_off;
 	bool stream = (int32_t)(now - ct->proto.udp.stream_tick) > 0;

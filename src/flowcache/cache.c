@@ -125,6 +125,7 @@ static __attribute__((noinline)) enum flow_way take_any(struct instance *inst, s
 static inline struct flow_action *take_plain_udp4(struct instance *inst, struct pkt *pkt)
 {
 	struct flowcache *cache = inst->flow;
+	const struct iphdr *ip = pkt_ip4(pkt);
 	struct flow_action *action;
 	struct ct *ct;
 	int dir;
@@ -136,7 +137,7 @@ static inline struct flow_action *take_plain_udp4(struct instance *inst, struct 
 	if (!ct || !ct->flow[dir] || ct->event_mask)
 		return NULL;
 	action = flow_action_of(cache, ct->flow[dir]);
-	if (!action || !flow_fit_holds_with(&action->fit, pkt, ct->mark, ct->status, pkt_ip4(pkt)->tos | (uint32_t)pkt_ip4(pkt)->ttl << 8) ||
+	if (!action || !flow_fit_holds_with(&action->fit, pkt, ct->mark, ct->status, ip->tos | (uint32_t)ip->ttl << 8) ||
 	    action->result.way == FLOW_FULL || !ct_track_plain_udp4(inst, pkt, ct, dir))
 		return NULL;
 	flow_rewrite4(pkt->data, ct, dir, IPPROTO_UDP, &action->result);

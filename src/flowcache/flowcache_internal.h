@@ -150,10 +150,11 @@ static inline bool flow_is_fresh(const struct pkt *pkt)
 /* The same of received packets; false for others. */
 static inline bool flow_is_fresh_received(const struct pkt *pkt)
 {
-	const struct { uint8_t ctinfo; pkt_type_t type; uint16_t flags; } may = { 0, PACKET_HOST, PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED };
+	const struct { uint8_t ctinfo; pkt_type_t type; uint16_t flags; } may = { .flags = PKT_FLAG_VLAN | PKT_FLAG_CSUM_TRUSTED };
 	uint32_t is, may_be;
 
-	_Static_assert(sizeof(may) == sizeof(is) && offsetof(struct pkt, flags) == offsetof(struct pkt, ctinfo) + 2, "asked as one word");
+	_Static_assert(sizeof(may) == sizeof(is) && offsetof(struct pkt, type) == offsetof(struct pkt, ctinfo) + 1 &&
+		       offsetof(struct pkt, flags) == offsetof(struct pkt, ctinfo) + 2, "asked as one word");
 	memcpy(&is, &pkt->ctinfo, sizeof(is));
 	memcpy(&may_be, &may, sizeof(may_be));
 	return !((uintptr_t)pkt->ct | (uintptr_t)pkt->socket | (uintptr_t)pkt->piece_len | pkt->frag_max_size |
@@ -161,7 +162,8 @@ static inline bool flow_is_fresh_received(const struct pkt *pkt)
 }
 
 /* @status: the connection's, or what it is about to be; @mark: its mark; @fields: flow_fields(). */
-static inline bool flow_fit_holds_with(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status, uint32_t fields)
+static inline bool flow_fit_holds_with(const struct flow_fit *fit, const struct pkt *pkt, uint32_t mark, uint32_t status,
+				       uint32_t fields)
 {
 	/* One jump: all of it holds nearly always. */
 	return !(((uintptr_t)fit->in ^ (uintptr_t)pkt->in) | ((fit->status ^ status) & fit->status_mask) | (fit->mark ^ pkt->mark) |

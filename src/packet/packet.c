@@ -424,7 +424,7 @@ static __attribute__((noinline)) struct pkt *with_bytes(struct pkt *pkt, const u
 	return pkt;
 }
 
-/* An IP packet for this interface in a plain frame; what it is not, takes the long way. Said aloud to be inlined: the pool's place is known then. */
+/* An IP packet for this interface in a plain frame; what is not one takes the long way. Inlined, said aloud: the pool's place is known. */
 static inline __attribute__((always_inline)) struct pkt *from_frame(const struct instance *inst, struct pkt_pool *pool, struct iface *in,
 								    const void *frame, uint32_t len, const uint64_t *serial)
 {
