@@ -22,7 +22,7 @@ enum weir_restore {
  * @text:   borrowed, NUL-terminated
  *
  * Without WEIR_RESTORE_ALL_OR_NOTHING tables are replaced one by one at each COMMIT, as iptables-restore does.
- * Context: control. Return: 0, or a negative errno with the place in @error.
+ * Context: control; with workers best outside of alone: weir/worker.h. Return: 0, or a negative errno with the place in @error.
  */
 WEIR_API int weir_rules_restore(struct weir *weir, int family, const char *text, unsigned int flags,
 				struct weir_error *error);

@@ -6,7 +6,9 @@
  * those that one thread would have left behind.
  *
  * While there are workers, every call on the instance but those below belongs between weir_alone_begin() and weir_alone_end(),
- * weir_advance() too. Without workers nothing of this is needed.
+ * weir_advance() too. weir_rules_restore(), weir_rules_save() and weir_iptables() are better called outside: rules are then made while
+ * packets go by the old ones, and workers wait microseconds for the change instead of all the time that it takes. One thread at a
+ * time changes rules. Without workers nothing of this is needed.
  */
 #ifndef WEIR_PUBLIC_WORKER_H
 #define WEIR_PUBLIC_WORKER_H

@@ -217,6 +217,7 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 		err = refuse(why, -ENOMEM, "table %s: no memory", rs->table);
 		goto err_drop;
 	}
+	bigmem_touch(rs->counters, rs->id_room * sizeof(*rs->counters));
 	err = refs_make(rs, tables, lines, why);
 	if (!err)
 		err = extensions_check(inst, rs, lines, why);

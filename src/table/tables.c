@@ -257,6 +257,7 @@ struct xt_counters *table_counters(struct instance *inst, const struct ruleset *
 
 	if (!counters)
 		return NULL;
+	memset(counters, 0, rs->number * sizeof(*counters));	/* its pages are there before others wait */
 	worker_alone_begin(inst, NULL);
 	tallies_fold(inst->tables);
 	counters_read(rs, counters);
