@@ -47,7 +47,7 @@ void flow_alike_note(struct instance *inst, const struct flow_recording *way, co
 	struct flow_look look;
 	uint8_t asks;
 
-	if (result->way != FLOW_FORWARD || depends & ~(uint32_t)DEP_ALIKE || way->rec.has_target || host_sockets_count(inst->sockets))
+	if (result->way != FLOW_FORWARD || depends & ~(uint32_t)DEP_ALIKE || way->rec.has_target || host_sockets_connected(inst->sockets))
 		return;
 	asks = (uint8_t)((depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
 	look_of(&look, way->ct, way->dir, asks);

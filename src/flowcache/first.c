@@ -106,7 +106,7 @@ static bool may_be_remembered(const struct instance *inst, const struct flow_rec
 	       ct_is_confirmed(ct) && !(ct->status & ~may_be) && !ct->mark && !ct_secmark(ct) && !flow_is_special(ct) &&
 	       first->nat[NAT_MANIP_SRC].kind != RECORD_NAT_ODD &&
 	       (first->nat[NAT_MANIP_DST].kind == RECORD_NAT_NONE || first->nat[NAT_MANIP_DST].kind == RECORD_NAT_UNCHANGED) &&
-	       !pkt->socket && flow_is_plain_route(pkt, ended) && !nat_is_exact(inst) && !host_sockets_count(inst->sockets);
+	       !pkt->socket && flow_is_plain_route(pkt, ended) && !nat_is_exact(inst) && !host_sockets_connected(inst->sockets);
 }
 
 /* false: it is for few, or for nothing. */

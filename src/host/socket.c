@@ -13,7 +13,7 @@ enum { BUCKETS = 1024 };
 
 struct host_sockets {
 	struct list buckets[BUCKETS];
-	unsigned int count;
+	unsigned int count, connected;
 	struct host_socket *kernel;
 	int early_demux, tcp_early_demux, udp_early_demux;
 };
@@ -72,6 +72,11 @@ void host_sockets_free(struct host_sockets *sockets)
 unsigned int host_sockets_count(const struct host_sockets *sockets)
 {
 	return sockets->count;
+}
+
+unsigned int host_sockets_connected(const struct host_sockets *sockets)
+{
+	return sockets->connected;
 }
 
 struct host_socket *host_socket_get(struct host_socket *socket)
@@ -137,6 +142,7 @@ int host_socket_add(struct instance *inst, const struct host_socket_spec *spec, 
 	/* the newest is asked first */
 	list_push(bucket_of(inst->sockets, spec->proto, spec->local_port), &socket->node);
 	inst->sockets->count++;
+	inst->sockets->connected += socket->spec.connected;
 	inst->changes++;
 	return 0;
 }
@@ -149,6 +155,7 @@ int host_socket_del(struct instance *inst, const char *name, struct refusal *why
 		return refuse(why, -ENOENT, "socket: there is no \"%s\"", name);
 	list_remove(&socket->node);
 	inst->sockets->count--;
+	inst->sockets->connected -= socket->spec.connected;
 	inst->changes++;
 	host_socket_put(socket);
 	return 0;
@@ -285,7 +292,7 @@ struct host_socket *host_socket_of_sent(const struct instance *inst, const struc
 
 static bool wants_demux(const struct host_sockets *sockets, const struct pkt *pkt, uint8_t proto)
 {
-	if (!sockets->count || !sockets->early_demux || pkt->socket || pkt->type != PACKET_HOST)
+	if (!sockets->connected || !sockets->early_demux || pkt->socket || pkt->type != PACKET_HOST)
 		return false;
 	return (proto == IPPROTO_TCP && sockets->tcp_early_demux) || (proto == IPPROTO_UDP && sockets->udp_early_demux);
 }

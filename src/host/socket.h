@@ -42,6 +42,8 @@ struct host_sockets;
 struct host_sockets *host_sockets_new(struct instance *inst);
 void host_sockets_free(struct host_sockets *sockets);
 unsigned int host_sockets_count(const struct host_sockets *sockets);
+/* Of these: only they find packets before routing does (early demux). */
+unsigned int host_sockets_connected(const struct host_sockets *sockets);
 /* -EEXIST: the name is taken; -EINVAL, -ENOMEM. */
 int host_socket_add(struct instance *inst, const struct host_socket_spec *spec, struct refusal *why);
 int host_socket_del(struct instance *inst, const char *name, struct refusal *why);	/* -ENOENT */
