@@ -85,42 +85,36 @@ static int head_check(struct inputs *in, struct input *input, struct refusal *wh
 {
 	int r = 1;
 
-	if (input->is_local && !linktype_is_ip(input->head.linktype))
+	if (input->is_local && !linktype_is_ip(input->head->linktype))
 		return refuse_at(why, (struct text_pos){ .file = input->path }, -EINVAL,
 				 "packet %llu: --local takes raw IP packets, not link type %u (%s)",
-				 (unsigned long long)input->head.number, input->head.linktype,
-				 linktype_name(input->head.linktype));
+				 (unsigned long long)input->head->number, input->head->linktype,
+				 linktype_name(input->head->linktype));
 	if (in->options->filter)
-		r = filter_match(in, &input->head, why);
+		r = filter_match(in, input->head, why);
 	input->filtered += r == 0;
 	return r;
 }
 
-int input_advance(struct inputs *in, struct input *input, struct refusal *why)
+int input_refill(struct inputs *in, struct input *input, struct refusal *why)
 {
-	int64_t *next_ns = &in->next_ns[input - in->list];
-	int64_t stamp_ns;
+	const bool is_looked_at = input->is_local || in->options->filter;
 	int r;
 
+	input->head = input->heads;
 	do {
-		r = capture_next(input->cap, &input->head, why);
-		if (unlikely(r <= 0)) {
-			*next_ns = INT64_MAX;
-			return r;
-		}
-		if (unlikely(input->is_local || in->options->filter))
+		r = capture_next_many(input->cap, input->heads, is_looked_at ? 1 : INPUT_HEADS, why);
+		input->heads_end = input->heads + MAX_OF(r, 0);
+		if (r > 0 && is_looked_at)
 			r = head_check(in, input, why);
+		else if (r <= 0)
+			break;
 	} while (r == 0);
-	if (unlikely(r < 0)) {
-		*next_ns = INT64_MAX;
+	if (r <= 0) {
+		in->next_ns[input - in->list] = INT64_MAX;
 		return r;
 	}
-	stamp_ns = input->head.stamp_ns;
-	if (unlikely(stamp_ns < input->last_ns))
-		input->back_in_time++;
-	else
-		input->last_ns = stamp_ns;
-	*next_ns = MIN_OF(stamp_ns, INT64_MAX - 1);
+	input_show(in, input);
 	return 0;
 }
 
@@ -133,12 +127,13 @@ static int input_open(struct inputs *in, const char *path, const char *port, boo
 	input->port = port;
 	input->is_local = is_local;
 	input->last_ns = INT64_MIN;
+	input->head = input->heads_end = input->heads;
 	in->next_ns[in->count] = INT64_MAX;
 	err = capture_open(path, &input->cap, why);
 	if (err)
 		return err;
 	in->count++;
-	return input_advance(in, input, why);
+	return input_refill(in, input, why);
 }
 
 int inputs_open(struct inputs *in, struct run_options *options, struct refusal *why)
@@ -190,7 +185,7 @@ static const char *mapped(const struct inputs *in, const char *name)
 
 struct iface *input_iface_find(struct inputs *in, struct input *input, struct instance *inst, struct refusal *why)
 {
-	uint32_t index = input->head.iface;
+	uint32_t index = input->head->iface;
 	struct text_pos at = { .file = input->path };
 	const char *name;
 
@@ -209,14 +204,14 @@ struct iface *input_iface_find(struct inputs *in, struct input *input, struct in
 	name = input->port ? input->port : mapped(in, capture_iface(input->cap, index)->name);
 	if (!*name) {
 		refuse_at(why, at, -EINVAL, "packet %llu: the capture does not name its interfaces: give it as -i IFACE=%s",
-			  (unsigned long long)input->head.number, input->path);
+			  (unsigned long long)input->head->number, input->path);
 		return NULL;
 	}
 	input->ifaces[index] = iface_find(inst, name);
-	if (input->ifaces[index] && input->ifaces[index]->type != ARPHRD_ETHER && !linktype_is_ip(input->head.linktype)) {
+	if (input->ifaces[index] && input->ifaces[index]->type != ARPHRD_ETHER && !linktype_is_ip(input->head->linktype)) {
 		input->ifaces[index] = NULL;
 		refuse_at(why, at, -EINVAL, "holds %s frames, but %s is a device of raw IP packets",
-			  linktype_name(input->head.linktype), name);
+			  linktype_name(input->head->linktype), name);
 		return NULL;
 	}
 	if (!input->ifaces[index])

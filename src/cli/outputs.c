@@ -108,7 +108,7 @@ static void comment_begin(struct outputs *out, const char *word, const struct ta
 }
 
 /* What left an interface is written. */
-static void transmit_write(struct outputs *out, const struct iface *iface, const struct pkt *cause, bool made, const void *frame, uint32_t len)
+static __attribute__((noinline)) void transmit_write(struct outputs *out, const struct iface *iface, const struct pkt *cause, bool made, const void *frame, uint32_t len)
 {
 	struct port *port = port_of(out, iface, NULL);
 

@@ -169,7 +169,7 @@ static inline int packet_read(struct run *run, struct input *input, struct ahead
 		if (unlikely(!in))
 			return why->err;
 	}
-	switch (capture_take(run->inst, in, &input->head, &pkt)) {
+	switch (capture_take(run->inst, in, input->head, &pkt)) {
 	case TAKE_OUTBOUND:
 		input->outbound++;
 		return 0;
@@ -182,11 +182,11 @@ static inline int packet_read(struct run *run, struct input *input, struct ahead
 		break;
 	}
 	input->packets++;
-	input->truncated += input->head.wire_len > input->head.len;
+	input->truncated += input->head->wire_len > input->head->len;
 	ahead->pkts[ahead->count] = pkt;
 	ahead->inputs[ahead->count++] = input;
 	ahead->locals += input->is_local;
-	ahead->bytes += input->head.wire_len;
+	ahead->bytes += input->head->wire_len;
 	return 0;
 }
 

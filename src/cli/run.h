@@ -43,15 +43,17 @@ void run_options_free(struct run_options *options);
 
 /* --- inputs: captures read side by side, the earliest packet first --- */
 
+enum { INPUT_HEADS = 16 };
 struct input {
 	const char *path, *port;	/* port NULL: mapped by name */
 	bool is_local;
 	struct capture *cap;
-	struct capture_packet head;	/* the next packet, while there is one: inputs->next_ns */
 	struct iface **ifaces;		/* by the capture's interface number, once resolved */
 	uint32_t iface_count;
 	uint64_t packets, filtered, outbound, truncated, too_short, offloaded, back_in_time;
 	int64_t last_ns;
+	struct capture_packet *head, *heads_end;	/* the next packets, while there is one: inputs->next_ns */
+	struct capture_packet heads[INPUT_HEADS];
 };
 
 struct inputs {
@@ -82,13 +84,31 @@ static inline struct input *inputs_next(const struct inputs *inputs, int64_t *ns
 	*ns = first_ns;
 	return first < inputs->count ? &inputs->list[first] : NULL;
 }
+/* Its head counts now. */
+static inline void input_show(struct inputs *inputs, struct input *input)
+{
+	const int64_t stamp_ns = input->head->stamp_ns;
+
+	if (unlikely(stamp_ns < input->last_ns))
+		input->back_in_time++;
+	else
+		input->last_ns = stamp_ns;
+	inputs->next_ns[input - inputs->list] = MIN_OF(stamp_ns, INT64_MAX - 1);
+}
+int input_refill(struct inputs *inputs, struct input *input, struct refusal *why);
 /* Moves on to the input's next packet. 0 or negative errno. */
-int input_advance(struct inputs *inputs, struct input *input, struct refusal *why);
+static inline int input_advance(struct inputs *inputs, struct input *input, struct refusal *why)
+{
+	if (unlikely(++input->head >= input->heads_end))
+		return input_refill(inputs, input, why);
+	input_show(inputs, input);
+	return 0;
+}
 /* Whose packet the head is. NULL and refused: no such interface. Never called for local inputs. */
 struct iface *input_iface_find(struct inputs *inputs, struct input *input, struct instance *inst, struct refusal *why);
 static inline struct iface *input_iface(struct inputs *inputs, struct input *input, struct instance *inst, struct refusal *why)
 {
-	const uint32_t index = input->head.iface;
+	const uint32_t index = input->head->iface;
 	struct iface *known = likely(index < input->iface_count) ? input->ifaces[index] : NULL;
 
 	return likely(known != NULL) ? known : input_iface_find(inputs, input, inst, why);

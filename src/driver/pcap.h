@@ -69,6 +69,8 @@ int capture_open_bytes(const char *name, const void *bytes, size_t len, struct c
 void capture_close(struct capture *cap);
 /* 1: *pkt is the next packet; 0: the end; negative: refused, with byte offset and packet number in the sentence. */
 int capture_next(struct capture *cap, struct capture_packet *pkt, struct refusal *why);
+/* The same for up to @max packets, as many as are there without waiting for more of the file: how many; their bytes stay until the next call. */
+int capture_next_many(struct capture *cap, struct capture_packet *list, unsigned int max, struct refusal *why);
 const struct capture_iface *capture_iface(const struct capture *cap, uint32_t index);
 uint32_t capture_iface_count(const struct capture *cap);
 const char *capture_path(const struct capture *cap);

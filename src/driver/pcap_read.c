@@ -364,6 +364,15 @@ int capture_next(struct capture *cap, struct capture_packet *pkt, struct refusal
 	return likely(cap->is_plain) && likely(read_plain(cap, pkt)) ? 1 : read_any(cap, pkt, why);
 }
 
+int capture_next_many(struct capture *cap, struct capture_packet *list, unsigned int max, struct refusal *why)
+{
+	unsigned int n = 0;
+
+	while (likely(cap->is_plain) && n < max && likely(read_plain(cap, &list[n])))
+		n++;
+	return n ? (int)n : read_any(cap, list, why);
+}
+
 const struct capture_iface *capture_iface(const struct capture *cap, uint32_t index)
 {
 	return index < cap->iface_count ? &cap->ifaces[index] : NULL;
