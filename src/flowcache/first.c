@@ -119,8 +119,11 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 	uint64_t look;
 	bool is_new;
 
-	if (!cache->first)
+	if (!cache->first) {
+		change_begin(inst);
 		cache->first = calloc(FLOW_FIRST_SETS, sizeof(*cache->first));
+		change_end(inst);
+	}
 	if (!cache->first)
 		return false;
 	look = look_of(&as_it_came, asks);
@@ -256,12 +259,18 @@ void flow_firsts_hold(struct instance *inst, uint32_t number)
 	inst->flow->guessed_at = number;
 }
 
+/* What control changed shows here before its rules go; what somebody alone with packets changes meanwhile may show or not. */
+static HINTS bool is_current(const struct instance *inst)
+{
+	return *(const volatile uint64_t *)&inst->changes == *(const volatile uint64_t *)&inst->flow->changes;
+}
+
 uint32_t flow_firsts_guess(struct instance *inst, struct flow_company *own, struct pkt *const *pkts, unsigned int count, uint32_t closings)
 {
 	const struct flowcache *cache = inst->flow;
 	struct route_aside *routes = flow_company_routes(own);
 
-	if (!cache->first || cache->mode != FLOW_ON || !routes || !route_aside_look(routes, inst, closings))
+	if (!cache->first || !is_current(inst) || cache->mode != FLOW_ON || !routes || !route_aside_look(routes, inst, closings))
 		return FLOW_GUESSES_NONE;
 	for (unsigned int i = 0; i < count; i++) {
 		struct pkt *pkt = pkts[i];
