@@ -20,21 +20,44 @@ static inline uint64_t last_bytes(const uint8_t *end, uint32_t len)
 	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? word >> (64 - 8 * len) : word << (64 - 8 * len);
 }
 
-/* @wide and 32 bytes more: one chain of carries, which no gcc makes of C. */
+enum { BLOCK = 32 };
+
+/* @wide and a block more: one chain of carries, which no gcc makes of C. */
 static inline uint64_t add_block(const uint8_t *p, uint64_t wide)
 {
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-	__asm__("addq %1, %0\n\tadcq 8+%1, %0\n\tadcq 16+%1, %0\n\tadcq 24+%1, %0\n\tadcq $0, %0"
-		: "+r"(wide) : "o"(*(const uint8_t (*)[32])p) : "cc");
+	__asm__("addq (%1), %0\n\tadcq 8(%1), %0\n\tadcq 16(%1), %0\n\tadcq 24(%1), %0\n\tadcq $0, %0"
+		: "+r"(wide) : "r"(p), "m"(*(const uint8_t (*)[BLOCK])p) : "cc");
 #else
 	uint64_t word;
 
-	for (int i = 0; i < 4; i++) {
-		memcpy(&word, p + 8 * i, sizeof(word));
+	for (unsigned int i = 0; i < BLOCK; i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
 		wide = csum_add64(wide, word);
 	}
 #endif
 	return wide;
+}
+
+/*
+ * @wide and the last @len % BLOCK bytes of at least a block: of the block that ends there, without what was summed before. How
+ * many they are is as good as random, so nothing is jumped over for it. Behind an odd number of bytes high and low change places.
+ */
+static inline uint64_t add_rest(const uint8_t *end, uint32_t len, uint64_t wide)
+{
+	static const uint8_t keep[2 * BLOCK] = {
+		[BLOCK] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	};
+	const unsigned int turn = 8 * (len & 1);
+	uint64_t sum = 0, word, mask;
+
+	for (unsigned int i = 0; i < BLOCK; i += sizeof(word)) {
+		memcpy(&word, end - BLOCK + i, sizeof(word));
+		memcpy(&mask, keep + len % BLOCK + i, sizeof(mask));
+		sum = csum_add64(sum, word & mask);
+	}
+	return csum_add64(wide, sum << turn | sum >> (-turn & 63));
 }
 
 /* Fewer than eight bytes. */
@@ -52,8 +75,10 @@ static inline uint64_t sum_wide(const uint8_t *p, uint32_t len, uint64_t wide)
 	const uint8_t *const end = p + len;
 	const bool is_long = len >= 8;
 
-	for (; end - p >= 32; p += 32)
+	for (uint32_t blocks = len / BLOCK; blocks; blocks--, p += BLOCK)
 		wide = add_block(p, wide);
+	if (len >= BLOCK)
+		return add_rest(end, len, wide);
 	for (; end - p >= 8; p += 8) {
 		uint64_t word;
 

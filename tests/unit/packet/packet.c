@@ -118,6 +118,37 @@ static void few_bytes_have_the_same_sum(void **state)
 	}
 }
 
+/* As RFC 1071 has it: sixteen bits at a time, the last byte as if a zero followed. */
+static uint16_t plain_sum(const uint8_t *bytes, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < len; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | (i + 1 < len ? bytes[i + 1] : 0);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void sums_are_those_of_words(void **state)
+{
+	struct rng rng;
+
+	rng_seed(&rng, 13);
+	for (uint32_t len = 1; len < 300; len++) {
+		for (int turn = 0; turn < 8; turn++) {
+			uint8_t *bytes = malloc(len);	/* its own, so that a byte beside it would be found */
+
+			assert_non_null(bytes);
+			for (uint32_t i = 0; i < len; i++)
+				bytes[i] = turn & 1 ? 0xff : (uint8_t)(1 + rng_below(&rng, 255));
+			assert_int_equal(ntohs(csum_fold(csum_partial(bytes, len, 0))), plain_sum(bytes, len));
+			assert_int_equal(ntohs(csum_fold(csum_narrow(csum_wide(bytes, len, 0)))), plain_sum(bytes, len));
+			free(bytes);
+		}
+	}
+}
+
 static void growing_keeps_bytes(void **state)
 {
 	struct bare *bare = bare_new();
@@ -239,6 +270,7 @@ int main(void)
 		cmocka_unit_test(frames),
 		cmocka_unit_test(plain_frames_are_like_others),
 		cmocka_unit_test(few_bytes_have_the_same_sum),
+		cmocka_unit_test(sums_are_those_of_words),
 		cmocka_unit_test(growing_keeps_bytes),
 		cmocka_unit_test(ip6_layers),
 		cmocka_unit_test(checksums),
