@@ -390,14 +390,15 @@ static void end_new(void)
 	worker_alone_end(world.inst, NULL);
 }
 
-struct rounds { double one[ROUNDS_MAX], ratio[ROUNDS_MAX], wall[ROUNDS_MAX], line[ROUNDS_MAX]; unsigned int count; };
+struct rounds { double one[ROUNDS_MAX], ratio[ROUNDS_MAX], wall[ROUNDS_MAX], line[ROUNDS_MAX]; unsigned int count, lines; };
 
 static void rounds_add(struct rounds *rounds, struct rate a, struct rate b, double line_ns)
 {
 	rounds->one[rounds->count] = 1e3 / a.cpu;
 	rounds->ratio[rounds->count] = b.cpu / a.cpu;
-	rounds->wall[rounds->count] = b.wall / a.wall;
-	rounds->line[rounds->count++] = line_ns;
+	rounds->wall[rounds->count++] = b.wall / a.wall;
+	if (line_ns > 0)		/* else others had the processors when it was looked at */
+		rounds->line[rounds->lines++] = line_ns;
 }
 
 /* Looked at before, between and after: both processors were whole cores, as far as the best that was ever seen tells. */
@@ -445,8 +446,9 @@ static void rows_of(unsigned int rounds, bool is_new)
 	    "two workers against one, by their threads' CPU time");
 	row(is_new ? "workers_2_new_wall" : "workers_2_wall", "x", taken->wall, taken->count, "the same by the clock on the wall");
 	left_out = all.count - taken->count;
-	row(is_new ? "line_there_and_back_new" : "line_there_and_back", "ns", taken->line, taken->count,
-	    "a cache line to the other processor and back, meanwhile: beyond 200 the two share no cache");
+	if (taken->lines)
+		row(is_new ? "line_there_and_back_new" : "line_there_and_back", "ns", taken->line, taken->lines,
+		    "a cache line to the other processor and back, meanwhile: beyond 200 the two share no cache");
 	row(is_new ? "workers_left_out_new" : "workers_left_out", "rounds", &left_out, 1,
 	    "done again, because a processor was not a whole core: the host gave it to others, too");
 }
