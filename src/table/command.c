@@ -277,6 +277,7 @@ int rule_command_run(const struct parse_env *env, const struct rule_command *cmd
 	if (cmd->kind & CMD_WITH_RULE)
 		return rule_command(env, cmd, edit, out, exit_code, why);
 	if (cmd->kind & (CMD_LIST | CMD_LIST_RULES)) {
+		edit_count(edit);
 		if (cmd->given & GIVEN_JSON)
 			err = rules_list_json(edit, cmd, out);
 		else

@@ -68,6 +68,7 @@ struct edit {
 	uint32_t count, cap, builtin_count;
 	uint32_t old_number;		/* entries of the generation that was opened */
 	bool changed;			/* for whoever decides whether to commit */
+	bool uncounted;			/* its rules are about to go, and policies' counts are not known until edit_count() */
 	struct edit_arena *arena;	/* rules and their bytes, freed at once */
 	struct edit_log *log;		/* what is done to the table is written down here; NULL: nobody asks */
 	struct image_map *image;	/* what it was read from, when that was an image */
@@ -76,6 +77,7 @@ struct edit {
 /* @create: the table comes into being if it must; otherwise an untouched one is read as if it did. */
 int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
 	      struct refusal *why);
+void edit_count(struct edit *edit);		/* before counts are shown: of one whose opener said that he .empties it */
 /* The same of another process's table: @entries in user space's form, @head->size bytes. Nothing is asked of extensions. */
 int edit_open_blob(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries, struct edit **out,
 		   struct refusal *why);
@@ -106,6 +108,7 @@ struct publication {
 };
 int edit_prepare(struct edit *edit, struct ruleset *rs, struct publication *p, struct refusal *why);
 void publication_apply(struct instance *inst, struct publication *p);	/* alone only */
+void publication_release(struct alone_steps *steps, struct publication *p);	/* what was before holds nothing any more; or left to the last */
 void publication_end(struct instance *inst, struct publication *p);	/* what was before, or did not come to be, goes */
 int edit_commit(struct edit *edit, struct refusal *why);
 

@@ -173,8 +173,8 @@ int edit_open_blob(struct instance *inst, uint8_t family, const struct ipt_repla
 	return err;
 }
 
-int edit_open(struct instance *inst, uint8_t family, const char *name, bool create, struct edit **out,
-	      struct refusal *why)
+static int open_table(struct instance *inst, uint8_t family, const char *name, bool create, bool counted, struct edit **out,
+		      struct refusal *why)
 {
 	struct table *table = table_find(inst, family, name);
 	const struct table_kind *kind = table_kind_find(name);
@@ -209,7 +209,8 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	edit->kind = kind;
 	edit->family = family;
 	blob = malloc(rs->size);
-	counters = table_counters(inst, rs);
+	edit->uncounted = !counted;
+	counters = counted ? table_counters(inst, rs) : calloc(rs->number + 1, sizeof(*counters));
 	if (!blob || !counters) {
 		err = refuse(why, -ENOMEM, "no memory");
 		goto out;
@@ -226,6 +227,24 @@ out:
 	else
 		*out = edit;
 	return err;
+}
+
+int edit_open(struct instance *inst, uint8_t family, const char *name, bool create, struct edit **out,
+	      struct refusal *why)
+{
+	return open_table(inst, family, name, create, true, out, why);
+}
+
+void edit_count(struct edit *edit)
+{
+	const struct table *table = edit->uncounted ? table_find(edit->inst, edit->family, edit->kind->name) : NULL;
+	struct xt_counters *counters = table && table->rules->number == edit->old_number ? table_counters(edit->inst, table->rules) : NULL;
+
+	for (uint32_t i = 0; counters && i < edit->builtin_count; i++)
+		if (edit->chains[i]->counted.map == COUNTER_KEEP)
+			edit->chains[i]->counted.counters = counters[edit->chains[i]->counted.old];
+	free(counters);
+	edit->uncounted = false;
 }
 
 /* Sizes of the marks that hold a blob together. */
@@ -443,6 +462,11 @@ void publication_apply(struct instance *inst, struct publication *p)
 	p->rs = NULL;
 }
 
+void publication_release(struct alone_steps *steps, struct publication *p)
+{
+	ruleset_release(steps, p->before);
+}
+
 void publication_end(struct instance *inst, struct publication *p)
 {
 	ruleset_free(inst, p->before);
@@ -453,6 +477,7 @@ void publication_end(struct instance *inst, struct publication *p)
 
 int edit_commit(struct edit *edit, struct refusal *why)
 {
+	struct alone_steps steps = { edit->inst };
 	struct publication p;
 	struct ruleset *rs;
 	int err = edit_build(edit, &rs, why);
@@ -464,9 +489,10 @@ int edit_commit(struct edit *edit, struct refusal *why)
 		ruleset_free(edit->inst, rs);
 		return err;
 	}
-	worker_alone_begin(edit->inst, NULL);
+	alone_step(&steps);
 	publication_apply(edit->inst, &p);
-	worker_alone_end(edit->inst, NULL);
+	publication_release(&steps, &p);
+	alone_steps_end(&steps);
 	publication_end(edit->inst, &p);
 	return 0;
 }
@@ -476,7 +502,7 @@ int edit_commit(struct edit *edit, struct refusal *why)
 static int own_open(struct table_source *from, uint8_t family, const char *table, bool create, struct edit **out,
 		    struct refusal *why)
 {
-	return edit_open(from->inst, family, table, create, out, why);
+	return open_table(from->inst, family, table, create, !from->empties, out, why);
 }
 
 static int own_commit(struct table_source *from, struct edit *edit, struct refusal *why)

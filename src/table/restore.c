@@ -102,7 +102,9 @@ static int table_line(struct restore *r, const char *line, size_t len, struct st
 	}
 	r->edit = later && !r->visit ? pending_find(r, name) : NULL;
 	if (!r->edit) {
+		r->tables->empties = !(r->flags & RESTORE_NOFLUSH);
 		err = r->tables->open(r->tables, r->env.family, name, !later, &r->edit, r->why);
+		r->tables->empties = false;
 		if (err) {
 			r->exit_code = 2;
 			return err;
@@ -323,10 +325,20 @@ static int pending_prepare(struct restore *r)
 
 static void pending_apply(struct restore *r)
 {
-	worker_alone_begin(r->env.inst, NULL);
 	for (struct open_table *at = r->pending; at; at = at->next)
 		publication_apply(r->env.inst, &at->publication);
-	worker_alone_end(r->env.inst, NULL);
+}
+
+/* Few rules' extensions end in the same go. */
+static void pending_publish(struct restore *r)
+{
+	struct alone_steps steps = { r->env.inst };
+
+	alone_step(&steps);
+	pending_apply(r);
+	for (struct open_table *at = r->pending; at; at = at->next)
+		publication_release(&steps, &at->publication);
+	alone_steps_end(&steps);
 }
 
 static void pending_free(struct restore *r)
@@ -439,7 +451,7 @@ int rules_restore_in(struct table_source *tables, uint8_t family, const char *te
 	if (!err && flags & RESTORE_ALL_OR_NOTHING) {
 		err = pending_prepare(&r);
 		if (!err && !(flags & RESTORE_TEST))
-			pending_apply(&r);
+			pending_publish(&r);
 	}
 	if (!(flags & RESTORE_ALL_OR_NOTHING))
 		edit_free(r.edit);

@@ -125,12 +125,18 @@ static int extensions_check(struct instance *inst, struct ruleset *rs, const str
 	return err;
 }
 
-static void extensions_release(struct instance *inst, struct ruleset *rs)
+void ruleset_release(struct alone_steps *steps, struct ruleset *rs)
+{
+	for (uint32_t i = 0; i < rs->number && !rs->is_released; i++)
+		entry_exts_release(steps, rs, rs->at ? rs->at[i] : blob_entry(rs, i));
+	rs->is_released = true;
+}
+
+static void release_now(struct instance *inst, struct ruleset *rs)
 {
 	struct alone_steps steps = { inst };
 
-	for (uint32_t i = 0; i < rs->number; i++)
-		entry_exts_release(&steps, rs, rs->at ? rs->at[i] : blob_entry(rs, i));
+	ruleset_release(&steps, rs);
 	alone_steps_end(&steps);
 }
 
@@ -229,7 +235,7 @@ int ruleset_build(struct instance *inst, struct tables *tables, uint8_t family, 
 	if (err) {
 		for (uint32_t i = 0; rs->at && i < rs->number; i++)
 			rs->at[i] = blob_entry(rs, i);
-		extensions_release(inst, rs);
+		release_now(inst, rs);
 		refuse(why, err, "table %s: no memory", rs->table);
 		goto err_drop;
 	}
@@ -392,6 +398,6 @@ void ruleset_free(struct instance *inst, struct ruleset *rs)
 {
 	if (!rs)
 		return;
-	extensions_release(inst, rs);
+	release_now(inst, rs);
 	ruleset_drop(rs);
 }

@@ -146,6 +146,7 @@ struct table_source {
 	unsigned int (*look_up)(uint8_t family, const char *name, bool networks, union nf_inet_addr *addrs,
 				unsigned int max);	/* an opt_look_up; a person types the words. NULL: names are refused */
 	void (*warn)(const char *line);		/* what iptables says beside; NULL: nobody reads it */
+	bool empties;			/* who opens a table does it to empty it: what its rules counted is nobody's concern */
 };
 struct table_source table_source_of(struct instance *inst);
 

@@ -87,6 +87,7 @@ struct ruleset {
 	bool keep_counters;			/* the blob is somebody else's, to be looked at only */
 	bool moved;				/* some id is not its place */
 	bool was_taken;				/* kept.c: as in struct ext_check */
+	bool is_released;			/* its extensions hold nothing any more */
 	uint8_t family;
 	uint8_t weight;				/* the least of .refs[]->weight */
 	char table[XT_TABLE_MAXNAMELEN];
@@ -307,6 +308,8 @@ int ruleset_check(struct instance *inst, uint8_t family, const struct ipt_replac
 /* The same, but for all that is wrong with extensions, not only the first: @visit hears of each. */
 int ruleset_check_all(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries,
 		      const struct rule_source *lines, refusal_visit visit, void *priv);
+/* Nobody goes by it, so its extensions end; many steps. */
+void ruleset_release(struct alone_steps *steps, struct ruleset *rs);
 void ruleset_free(struct instance *inst, struct ruleset *rs);		/* NULL is fine; no packet gets there any more */
 /* The blob as user space gave it, names and all, with @counters, by place. @out: rs->size bytes. */
 void ruleset_export(const struct ruleset *rs, const struct xt_counters *counters, void *out);

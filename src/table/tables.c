@@ -287,6 +287,7 @@ static int replace_read(const void *replace, size_t len, struct ipt_replace *hea
 int tables_replace(struct instance *inst, uint8_t family, const void *replace, size_t len,
 		   struct xt_counters *old, const struct rule_source *lines, struct refusal *why)
 {
+	struct alone_steps steps = { inst };
 	struct ipt_replace head;
 	struct table *table;
 	struct ruleset *rs, *before;
@@ -308,9 +309,10 @@ int tables_replace(struct instance *inst, uint8_t family, const void *replace, s
 		ruleset_free(inst, rs);
 		return err;
 	}
-	worker_alone_begin(inst, NULL);
+	alone_step(&steps);
 	before = table_swap(inst, table, rs, NULL);
-	worker_alone_end(inst, NULL);
+	ruleset_release(&steps, before);
+	alone_steps_end(&steps);
 	if (old)
 		counters_read(before, old);	/* nobody counts there any more */
 	ruleset_free(inst, before);
