@@ -77,6 +77,8 @@ struct edit {
 /* @create: the table comes into being if it must; otherwise an untouched one is read as if it did. */
 int edit_open(struct instance *inst, uint8_t family, const char *table, bool create, struct edit **out,
 	      struct refusal *why);
+/* To look at what rules say: no counters, so that nobody is waited for; a worker on its packet's way may ask. */
+int edit_open_uncounted(struct instance *inst, uint8_t family, const char *table, struct edit **out, struct refusal *why);
 void edit_count(struct edit *edit);		/* before counts are shown: of one whose opener said that he .empties it */
 /* The same of another process's table: @entries in user space's form, @head->size bytes. Nothing is asked of extensions. */
 int edit_open_blob(struct instance *inst, uint8_t family, const struct ipt_replace *head, const void *entries, struct edit **out,

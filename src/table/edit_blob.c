@@ -235,6 +235,11 @@ int edit_open(struct instance *inst, uint8_t family, const char *name, bool crea
 	return open_table(inst, family, name, create, true, out, why);
 }
 
+int edit_open_uncounted(struct instance *inst, uint8_t family, const char *name, struct edit **out, struct refusal *why)
+{
+	return open_table(inst, family, name, false, false, out, why);
+}
+
 void edit_count(struct edit *edit)
 {
 	const struct table *table = edit->uncounted ? table_find(edit->inst, edit->family, edit->kind->name) : NULL;

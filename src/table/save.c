@@ -119,7 +119,7 @@ static bool printer_open(struct rule_printer *p, const struct table_rule_ref *re
 	p->edit = NULL;
 	p->family = ref->family;
 	p->table = ref->table;
-	return !edit_open(p->inst, ref->family, ref->table, false, &p->edit, NULL);
+	return !edit_open_uncounted(p->inst, ref->family, ref->table, &p->edit, NULL);
 }
 
 bool rule_printer_print(struct rule_printer *printer, const struct table_rule_ref *ref, struct strbuf *out)
