@@ -296,7 +296,7 @@ static struct flow_first *meet(struct instance *inst, struct pkt *pkt, const str
 	if (pkt->first_guess && cache->guessed_at == cache->first_changes) {
 		const union nf_inet_addr to = { .ip = pkt_ip4(pkt)->daddr };
 
-		first = &cache->first[0][pkt->first_guess - 1];
+		first = &cache->first[(pkt->first_guess - 1) / FLOW_FIRST_WAYS][(pkt->first_guess - 1) % FLOW_FIRST_WAYS];
 		pkt->route = first->result.route;
 		*neigh = flow_neigh_of(inst, pkt, &first->result, &to);
 		return *neigh || !first->result.neigh ? first : NULL;

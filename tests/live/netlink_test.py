@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The same netlink messages to the kernel and, through `weir exec`, to a daemon: the answers must be equal byte for byte. The asker is this file
 with --ask; what is the machine's (ports, ids, remaining seconds) is left out of the comparison. Ends with "N passed, N failed, N skipped"."""
+import collections
+import json
 import os
 import re
 import socket
@@ -343,11 +345,13 @@ def one_cpu(msgs):
     return [message(kind >> 8, kind & 255, 1, *(u32(t, sum(v)) for t, v in values.items())) for kind, values in sums.items()] + rest
 
 
-def hear(listener, name, number):
-    """Events that the request has caused; in the order of their sorting, since a flush follows the hash table."""
+def hear(listener, name, number, wanted):
+    """Events that the request has caused; in the order of their sorting, since a flush follows the hash table. A busy daemon may
+    write them a moment after its answer: as many as the kernel had are waited for."""
     lines = []
     try:
         while True:
+            listener.settimeout(2 if len(lines) < wanted else 0)
             data, (pid, groups) = listener.recvfrom(65536)
             lines.append("%s %d event\tgroups %#x asked %d %s" % (name, number, groups, struct.unpack_from("=I", data, 12)[0] != 0, plain(data)))
     except (TimeoutError, BlockingIOError):
@@ -380,7 +384,7 @@ def ask():
         f.write("1")    # with 2, events of a connection are there if anybody listened, in any namespace, when it came
     listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
     listener.bind((0, GROUPS))
-    listener.setblocking(False)
+    events = json.loads(os.environ.get("KERNEL_EVENTS", "{}"))
     for name, part in PARTS.items():
         if name.endswith("alone"):
             listener.close()
@@ -414,7 +418,7 @@ def ask():
             if not answers:
                 print("%s %d\tsilence" % (name, number))
             if listener.fileno() >= 0:
-                hear(listener, name, number)
+                hear(listener, name, number, events.get("%s %d event" % (name, number), 0))
             if number in LOOKS.get(name, ()):
                 look("%s %d" % (name, number))
 
@@ -427,10 +431,12 @@ def main():
         print("netlink tests need root\n0 passed, 0 failed, 1 skipped")
         return 0
     theirs = subprocess.run(["unshare", "-n", sys.executable, __file__, "--ask"], capture_output=True, text=True, timeout=120)
+    events = collections.Counter(line.split("\t")[0] for line in theirs.stdout.splitlines() if " event\t" in line)
     with tempfile.TemporaryDirectory(prefix="weir-netlink-") as folder:
         daemon = subprocess.Popen([WEIR, "daemon", "--socket", folder + "/s", "--seed", "1"], stderr=subprocess.PIPE, text=True)
         daemon.stderr.readline()
-        ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", sys.executable, __file__, "--ask"], capture_output=True, text=True, timeout=120)
+        ours = subprocess.run(["unshare", "-n", WEIR, "exec", "--socket", folder + "/s", "--", sys.executable, __file__, "--ask"], capture_output=True, text=True, timeout=120,
+                              env=dict(os.environ, KERNEL_EVENTS=json.dumps(events)))
         daemon.terminate()
         daemon.wait()
         daemon.stderr.close()
