@@ -207,6 +207,12 @@ static int until_timer_ms(struct server *server)
 	return left < 0 ? 0 : (int)MIN_OF(left, longest);
 }
 
+/* Another daemon goes on from what was written down: whatever is done now would be missing there. */
+static bool is_taken_over(const struct server *server)
+{
+	return server->stop && server->taken_over;
+}
+
 int server_run(struct server *server)
 {
 	int wait_ms = 0;
@@ -220,13 +226,13 @@ int server_run(struct server *server)
 		worker_alone_begin(server->inst, NULL);
 		server->in_round = true;
 		server_tick(server);
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n && !is_taken_over(server); i++) {
 			struct watch *watch = events[i].data.ptr;
 
 			if (!watch->gone)
 				watch->fn(watch->priv, events[i].events);
 		}
-		while (!list_is_empty(&server->ready))
+		while (!list_is_empty(&server->ready) && !is_taken_over(server))
 			conn_drain(list_entry(server->ready.next, struct conn, ready_node));
 		server->in_round = false;
 		forget_gone(server);
