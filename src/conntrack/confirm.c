@@ -65,8 +65,7 @@ static unsigned int resolve(struct instance *inst, struct pkt *pkt, struct ct_no
 {
 	struct ct *winner = ct_of_node(clash);
 
-	if (unlikely(inst->record) && inst->record->first)
-		inst->record->first->is_refused = true;
+	record_refused(inst->record);
 	if (ct_proto_of(inst, ct_proto_num(winner))->allow_clash && (join(inst, pkt, winner) || hide(inst, pkt)))
 		return NF_ACCEPT;
 	inst->ct->stats.drop++;

@@ -49,7 +49,7 @@ void flow_alike_note(struct instance *inst, const struct flow_recording *way, co
 
 	if (result->way != FLOW_FORWARD || depends & ~(uint32_t)DEP_ALIKE || way->rec.has_target || host_sockets_connected(inst->sockets))
 		return;
-	asks = (uint8_t)((depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
+	asks = flow_asks(depends);
 	look_of(&look, way->ct, way->dir, asks);
 	set = set_of(cache, &look, way->fit.in, way->fit.status);
 	for (int i = 0; i < FLOW_ALIKE_WAYS; i++)

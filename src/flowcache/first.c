@@ -33,10 +33,15 @@ static uint64_t look_of(const struct pkt *pkt, uint8_t asks)
 	return word;
 }
 
+static uint64_t hash_of(uint64_t look, const struct iface *in)
+{
+	return (look ^ (uintptr_t)in >> 4) * 0x9e3779b97f4a7c15ull;
+}
+
 static struct flow_first *set_of(const struct flowcache *cache, uint64_t look, const struct iface *in)
 {
 	_Static_assert(FLOW_FIRST_SETS == 64, "a set is six bits of a hash");
-	return cache->first[((look ^ (uintptr_t)in >> 4) * 0x9e3779b97f4a7c15ull) >> 58];
+	return &cache->first[(hash_of(look, in) >> 58) * FLOW_FIRST_WAYS];
 }
 
 /* Those aside look into what is remembered here: while it changes nobody is. */
@@ -55,12 +60,10 @@ static void change_end(const struct instance *inst)
 
 static void forget(struct flowcache *cache)
 {
-	for (int i = 0; cache->first && i < FLOW_FIRST_SETS; i++) {
-		for (int k = 0; k < FLOW_FIRST_WAYS; k++) {
-			if (cache->first[i][k].look)
-				tally_close(&cache->first[i][k].tally);
-			cache->first[i][k].look = 0;
-		}
+	for (int i = 0; i < FLOW_FIRST_SETS * FLOW_FIRST_WAYS; i++) {
+		if (cache->first[i].look)
+			tally_close(&cache->first[i].tally);
+		cache->first[i].look = 0;
 	}
 	cache->first_asks = 0;
 	memset(cache->first_patience, 0, sizeof(cache->first_patience));
@@ -113,7 +116,7 @@ static bool may_be_remembered(const struct instance *inst, const struct flow_rec
 static bool remember(struct instance *inst, struct flow_recording *way, const struct flow_result *result)
 {
 	struct flowcache *cache = inst->flow;
-	const uint8_t asks = (uint8_t)((way->rec.depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (way->rec.depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
+	const uint8_t asks = flow_asks(way->rec.depends);
 	const struct pkt as_it_came = { .data = way->copy, .l = way->layers };
 	struct flow_first *set, *last;
 	uint64_t look;
@@ -121,7 +124,7 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 
 	if (!cache->first) {
 		change_begin(inst);
-		cache->first = calloc(FLOW_FIRST_SETS, sizeof(*cache->first));
+		cache->first = calloc(FLOW_FIRST_SETS * FLOW_FIRST_WAYS, sizeof(*cache->first));
 		change_end(inst);
 	}
 	if (!cache->first)
@@ -150,10 +153,8 @@ static bool remember(struct instance *inst, struct flow_recording *way, const st
 
 static struct flow_patience *patience_with(struct flowcache *cache, const struct pkt *pkt, const struct iface *in)
 {
-	const uint64_t service = look_of(pkt, ASKS_DPORT) ^ (uintptr_t)in >> 4;
-
 	_Static_assert(FLOW_FIRST_KINDS == 256, "a kind is eight bits of a hash");
-	return &cache->first_patience[(service * 0x9e3779b97f4a7c15ull) >> 56];
+	return &cache->first_patience[hash_of(look_of(pkt, ASKS_DPORT), in) >> 56];
 }
 
 /* The next one of its kind may end alike: it pauses the longer, the oftener it was for nothing. */
@@ -281,7 +282,7 @@ uint32_t flow_firsts_guess(struct instance *inst, struct flow_company *own, stru
 			continue;
 		first = find(cache, pkt);
 		if (first && route_aside_input(routes, pkt) == DROP_NONE && !memcmp(&pkt->route, &first->result.route, sizeof(pkt->route)))
-			pkt->first_guess = (uint16_t)(first - cache->first[0] + 1);
+			pkt->first_guess = (uint16_t)(first - cache->first + 1);
 		memset(&pkt->route, 0, sizeof(pkt->route));
 	}
 	return cache->first_changes;
@@ -296,7 +297,7 @@ static struct flow_first *meet(struct instance *inst, struct pkt *pkt, const str
 	if (pkt->first_guess && cache->guessed_at == cache->first_changes) {
 		const union nf_inet_addr to = { .ip = pkt_ip4(pkt)->daddr };
 
-		first = &cache->first[(pkt->first_guess - 1) / FLOW_FIRST_WAYS][(pkt->first_guess - 1) % FLOW_FIRST_WAYS];
+		first = &cache->first[pkt->first_guess - 1];
 		pkt->route = first->result.route;
 		*neigh = flow_neigh_of(inst, pkt, &first->result, &to);
 		return *neigh || !first->result.neigh ? first : NULL;

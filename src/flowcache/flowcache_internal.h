@@ -95,7 +95,7 @@ struct flowcache {
 	uint32_t buckets[FLOW_SLOTS];	/* slot + 1 */
 	struct flow_alike alike[FLOW_ALIKE_SETS][FLOW_ALIKE_WAYS];	/* ways that are not one connection's alone */
 	uint8_t alike_asks;		/* 1 << flow_look.asks of those */
-	struct flow_first (*first)[FLOW_FIRST_WAYS];	/* FLOW_FIRST_SETS; NULL until the first is needed */
+	struct flow_first *first;	/* FLOW_FIRST_SETS of FLOW_FIRST_WAYS each; NULL until the first is needed */
 	uint8_t first_asks;		/* as above */
 	uint32_t first_next;		/* whose turn it is to make room */
 	uint32_t first_changes;		/* how often .first changed: nobody is aside then */
@@ -204,6 +204,7 @@ static inline void flow_apply(struct pkt *pkt, const struct ct *ct, int dir, con
 	flow_rewrite(pkt->data, ct, dir, result);
 	flow_apply_fields(pkt, result);
 }
+
 struct route_aside *flow_company_routes(const struct flow_company *own);
 
 /* --- learn.c --- */
@@ -229,7 +230,7 @@ void flow_differ(struct flowcache *cache, const struct pkt *pkt, const char *wha
 struct flow_company;
 /* flowcache_take() for a packet whose connection nobody knows. */
 enum flow_way flow_first_take(struct instance *inst, struct pkt *pkt, const struct neigh **neigh);
-/* The full way of one that is recorded ends: well, or (@pkt NULL) elsewhere. */
+/* The full way of one that is recorded ends: well, or elsewhere. */
 void flow_first_note(struct instance *inst, struct pkt *pkt, enum flow_way ended, const union nf_inet_addr *addr);
 void flow_first_finish(struct instance *inst);
 void flow_first_forget(struct instance *inst);
@@ -240,8 +241,13 @@ void flow_first_forget(struct instance *inst);
 		   DEP_IFACES | DEP_PKT_TYPE | DEP_MARK | DEP_CT_STATE | DEP_CT_STATUS | DEP_L3_TOS | DEP_L3_TTL | DEP_L4_FLAGS | \
 		   DEP_CT_MARK)
 enum { ASKS_SPORT = 1, ASKS_DPORT = 2, ASKS_ALL = 4 };
-/* Is it routed as @want says, with @to (NULL: its own) as destination? Then *neigh is who is next door. */
+static inline uint8_t flow_asks(uint32_t depends)
+{
+	return (uint8_t)((depends & DEP_L4_SPORT ? ASKS_SPORT : 0) | (depends & DEP_L4_DPORT ? ASKS_DPORT : 0));
+}
+/* Who is next door on the way of @want: its gateway, or @to; NULL: nobody is known, or the link needs no address. */
 const struct neigh *flow_neigh_of(struct instance *inst, const struct pkt *pkt, const struct flow_result *want, const union nf_inet_addr *to);
+/* Is it routed as @want says, with @to (NULL: its own) as destination? Then *neigh is who is next door. */
 bool flow_is_routed_alike(struct instance *inst, struct pkt *pkt, const struct ct_tuple *to, const struct flow_result *want,
 			  const struct neigh **neigh);
 /* @way was learned as action @id: others that look the same may go it. */

@@ -52,6 +52,13 @@ struct record {
 	struct record_first *first;	/* NULL: its connection was there before */
 };
 
+/* @rec: NULL where nobody records. */
+static inline void record_refused(struct record *rec)
+{
+	if (unlikely(rec) && rec->first)
+		rec->first->is_refused = true;
+}
+
 static inline void record_count(struct record *rec, struct xt_counters *counter)
 {
 	if (rec->count == RECORD_COUNTED_MAX)

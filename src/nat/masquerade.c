@@ -50,7 +50,7 @@ unsigned int nat_masquerade4(struct pkt *pkt, const struct nf_nat_range2 *range,
 		return NF_ACCEPT;	/* a host that asks for its first address */
 	if (nat_masquerade_addr(pkt, state, &source))
 		return masquerade(pkt, range, &source, state);
-	nat_record_refused(state->inst);
+	record_refused(state->inst->record);
 	return NF_DROP;
 }
 
@@ -61,7 +61,7 @@ unsigned int nat_masquerade6(struct pkt *pkt, const struct nf_nat_range2 *range,
 	nat_record(state->inst, NAT_MANIP_SRC, RECORD_NAT_MASQUERADE, range);
 	if (nat_masquerade_addr(pkt, state, &source))
 		return masquerade(pkt, range, &source, state);
-	nat_record_refused(state->inst);
+	record_refused(state->inst->record);
 	return NF_DROP;
 }
 

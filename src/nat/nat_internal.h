@@ -51,7 +51,6 @@ struct nat_choice {
 };
 /* nat_setup() that nobody hears of; nat_record() is how those hear who record a connection's first packet. */
 unsigned int nat_choose(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip);
-void nat_record_refused(const struct instance *inst);
 void nat_record(const struct instance *inst, enum nat_manip manip, enum record_nat_kind kind, const struct nf_nat_range2 *range);
 /* Would the answers to @tuple be somebody else's? Near the end of a search finished connections make room. */
 bool nat_is_taken(const struct nat_choice *c, const struct ct_tuple *tuple, uint32_t attempts_left);

@@ -151,12 +151,6 @@ void nat_record(const struct instance *inst, enum nat_manip manip, enum record_n
 		nat->range = *range;
 }
 
-void nat_record_refused(const struct instance *inst)
-{
-	if (unlikely(inst->record) && inst->record->first)
-		inst->record->first->is_refused = true;
-}
-
 unsigned int nat_setup(struct instance *inst, struct ct *ct, const struct nf_nat_range2 *range, enum nat_manip manip)
 {
 	nat_record(inst, manip, RECORD_NAT_RANGE, range);

@@ -359,14 +359,20 @@ static void go_in_company(struct worker *worker, struct pkt *pkt, struct rest *r
 		rest->later[rest->later_count++] = later;
 }
 
-/* @hits: of the remembered ways, or NULL. */
+/* Packets so far of connections that were there, and went a remembered way. */
+static uint64_t hits_of(const struct instance *inst)
+{
+	return flowcache_stats(inst)->hits - flowcache_stats(inst)->begun;
+}
+
+/* @hits: of these in the burst, or NULL. */
 static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 {
 	struct instance *inst = worker->inst;
 
 	alone_begin(inst, worker, true);
 	if (hits)
-		*hits = flowcache_stats(inst)->hits - flowcache_stats(inst)->begun;
+		*hits = hits_of(inst);
 	flow_firsts_hold(inst, rest->guesses);
 	for (unsigned int i = 0; i < rest->later_count; i++)
 		ct_settle(inst, rest->later[i]);
@@ -377,7 +383,7 @@ static void do_alone(struct worker *worker, struct rest *rest, uint64_t *hits)
 	}
 	flow_firsts_hold(inst, FLOW_GUESSES_NONE);
 	if (hits)
-		*hits = flowcache_stats(inst)->hits - flowcache_stats(inst)->begun - *hits;
+		*hits = hits_of(inst) - *hits;
 	worker_alone_end(inst, worker);
 }
 
